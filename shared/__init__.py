@@ -1,0 +1,1 @@
+"""The vocabulary: what every process must agree on. Imports nothing of `services`."""

@@ -1,0 +1,1 @@
+"""Venues without I/O: URLs, frames, parsing. One file each, registered here."""
