@@ -1,4 +1,4 @@
-"""Verify a stored log: two re-runs under different hash seeds, each against the log and against each other."""
+"""Verify a stored log: two re-runs under different hash seeds, against the log and each other."""
 
 import json
 import os

@@ -11,6 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+from shared.runtime.journal import JournalReader
+
+from services.replay.cores import log_cores
+from services.replay.verify import verify
+
 
 def block_sockets() -> None:
     """Make every new socket an error: a replay touches nothing outside (JR-11, I-40)."""
@@ -26,10 +31,6 @@ def block_sockets() -> None:
 def main() -> int:
     """Verify the journal named in the arguments and print one JSON list of verdicts."""
     block_sockets()
-    from services.replay.cores import log_cores
-    from services.replay.verify import verify
-    from shared.runtime.journal import JournalReader
-
     verdicts = verify(JournalReader(Path(sys.argv[1])).events(), log_cores())
     print(json.dumps([asdict(verdict) for verdict in verdicts]))
     return 0
