@@ -112,7 +112,7 @@ class _Fold:
             turns.append((seq, is_valid))
 
     def _was_valid(self, symbol: str, seq: int) -> bool:
-        """Return whether the book was valid when the event at `seq` had been applied: that is what decides."""
+        """Return whether the book was valid after the event at `seq`: that is what a decision saw."""
         turns = self._book_turns.get(symbol, [])
         index = bisect_right(turns, (seq, True))
         return index > 0 and turns[index - 1][1]
