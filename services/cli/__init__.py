@@ -1,0 +1,1 @@
+"""The command line: starts, stops, shows and controls a mesh."""

@@ -1,0 +1,63 @@
+"""The command line `quotemesh`. Command modules are loaded when they are called, so that each call is fast."""
+
+import importlib
+from typing import NamedTuple
+
+import click
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what the list of commands says about it."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "up": Entry("services.cli.up:up", "Start the mesh."),
+    "down": Entry("services.cli.down:down", "Stop the mesh; returns when every process is gone."),
+    "restart": Entry("services.cli.down:restart", "Stop one service and start it again."),
+    "status": Entry("services.cli.status:status", "Show every process and where it stands on the log."),
+    "logs": Entry("services.cli.logs:logs", "Show the log lines of one service, or of all."),
+    "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
+    "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
+    "version": Entry("services.cli.version:version", "Show the version and what it runs on."),
+}
+"""One line registers a command: its module is imported only when it is called."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return the command, None when there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 failure, 2 usage, 3 not running, 4 bad configuration, 5 timeout, "
+    "6 not found, 7 halted by risk, 8 replay mismatch.",
+)
+def main() -> None:
+    """Market making that can replay and explain every order."""
+
+
+if __name__ == "__main__":
+    main(prog_name="quotemesh")

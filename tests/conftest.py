@@ -1,0 +1,47 @@
+"""What tests of every part share: the recorded captures, and the tools a machine may lack.
+
+With CI=true a capture or tool that is missing fails the test that needs it; else the test is skipped and
+`./quotemesh test` lists it at the end.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+IS_CI = os.environ.get("CI") == "true"
+
+
+def absent(what: str, how_to_get: str) -> None:
+    """Skip the running test, or fail it in CI."""
+    if IS_CI:
+        pytest.fail(f"{what} is missing: {how_to_get}", pytrace=False)
+    pytest.skip(f"{what} is missing: {how_to_get}")
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """Return the folder of recorded market data (`binance_hft/`, `cryptofeed/`, ...)."""
+    folder = Path(os.environ.get("QUOTEMESH_CAPTURES") or ROOT.parent / "shared" / "data")
+    if not (folder / "binance_hft").is_dir():
+        absent(
+            f"recorded market data in {folder}",
+            "set QUOTEMESH_CAPTURES to the folder that holds binance_hft/",
+        )
+    return folder
+
+
+@pytest.fixture
+def needs_tool() -> Callable[[str, str], str]:
+    """Return a function that finds a program, e.g. needs_tool("cc", "apt-get install gcc")."""
+
+    def find(program: str, how_to_get: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            absent(f"the program {program}", how_to_get)
+        return str(path)
+
+    return find
