@@ -1,0 +1,37 @@
+# What other kernels see of the book when compiled; uncompiled, book.py stands alone.
+cdef extern from *:
+    """
+    #include <string.h>
+    static inline int kernel_msb(unsigned long long x) { return 63 - __builtin_clzll(x); }
+    static inline long long kernel_i64(const char *p, long long i) {
+        long long v; memcpy(&v, p + 8 * i, 8); return v;
+    }
+    """
+    int kernel_msb(unsigned long long x) noexcept nogil
+    long long kernel_i64(const char *p, long long i) noexcept nogil
+
+cdef class Book:
+    cdef long long[::1] _lots
+    cdef unsigned long long[::1] _bits
+    cdef unsigned long long[::1] _words
+    cdef long long[::1] _base
+    cdef long long[::1] _best
+    cdef list _far_keys
+    cdef list _far_lots
+    cdef long long _update_n
+    cdef bint _valid
+    cdef long long[::1] _top_price
+    cdef long long[::1] _top_lots
+
+    cdef long long _below(self, long long s, long long slot) noexcept nogil
+    cdef int _place(self, long long s, long long key, long long lots) except -1
+    cdef int _place_far(self, long long s, long long key, long long lots) except -1
+    cdef void _set(self, long long s, long long slot, long long lots) noexcept nogil
+    cdef int _unset(self, long long s, long long slot) except -1
+    cdef void _wipe(self, long long s) noexcept nogil
+    cdef int _apply(self, bytes levels, long long bid_count, long long count) except -1
+    cdef int _drop_best(self, long long s, long long slot) except -1
+    cdef int _recentre(self, long long s, long long best_key) except -1
+    cdef int _clear(self) except -1
+    cdef long long _best_price(self, long long s) noexcept nogil
+    cdef long long _top(self, long long s, long long count) except -1

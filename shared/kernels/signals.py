@@ -1,0 +1,370 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
+# cython: infer_types=False, cdivision=False
+"""Signals of a book and its trades, as integers in named units (MD-9, MD-10, ST-10, ST-38).
+
+Sums are 64-bit while they provably fit; beyond that the same formula runs on Python's integers, so no value
+overflows and both ways give one result. Depth is 1..64 levels.
+"""
+
+import array
+import math
+
+import cython
+
+if cython.compiled:
+    from cython.cimports.shared.kernels.book import Book
+else:
+    from shared.kernels.book import Book
+
+DEPTH_MAX = cython.declare(cython.longlong, 64)
+PRICE_TICKS_MAX = cython.declare(cython.longlong, 1_000_000_000_000)
+LOTS_MAX = cython.declare(cython.longlong, 1_000_000_000_000_000)
+INT64_LIMIT = cython.declare(cython.longlong, 9_000_000_000_000_000_000)
+# lots below this can be multiplied by 10^6 in 64 bits
+PPM_SAFE_LOTS = cython.declare(cython.longlong, 9_000_000_000_000)
+# level weights 0.9^i as integers of scale 10^9: exact for ten levels, rounded down beyond
+DECAY_SCALE = 1_000_000_000
+DECAY = tuple([DECAY_SCALE * 9**i // 10**i for i in range(64)])
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(-1)
+def check_depth(depth: cython.longlong) -> cython.int:
+    """Refuse a depth outside 1..64."""
+    if depth < 1 or depth > DEPTH_MAX:
+        raise ValueError(f"depth {depth}: must be 1..{DEPTH_MAX} levels")
+    return 0
+
+
+@cython.ccall
+def mid_half_ticks(book: Book):
+    """Return best bid + best ask, the mid in half ticks; 0 when a side is empty."""
+    bid: cython.longlong = book._best_price(0)
+    ask: cython.longlong = book._best_price(1)
+    return bid + ask if bid and ask else 0
+
+
+@cython.ccall
+def spread_ticks(book: Book):
+    """Return best ask - best bid, negative when crossed; 0 when a side is empty."""
+    bid: cython.longlong = book._best_price(0)
+    ask: cython.longlong = book._best_price(1)
+    return ask - bid if bid and ask else 0
+
+
+@cython.ccall
+def microprice_centiticks(book: Book, depth: cython.longlong = 5):
+    """Return the multi-level microprice in 1/100 tick, rounded down; 0 when a side is empty (MD-10).
+
+    sum w(ask * bid_lots + bid * ask_lots) / sum w(bid_lots + ask_lots) over the levels both sides have,
+    weights depth, depth - 1, .. 1 from the best level.
+    """
+    count: cython.longlong
+    asks: cython.longlong
+    index: cython.longlong
+    reference: cython.longlong
+    span: cython.longlong = 0
+    numerator: cython.longlong = 0
+    weight_sum: cython.longlong = 0
+    bid_lots: cython.longlong
+    ask_lots: cython.longlong
+    bid_offset: cython.longlong
+    ask_offset: cython.longlong
+    check_depth(depth)
+    count = book._top(0, depth)
+    asks = book._top(1, depth)
+    if asks < count:
+        count = asks
+    if count == 0:
+        return 0
+    # Prices relative to the best bid keep the products small; the result is the same.
+    reference = book._top_price[0]
+    for index in range(count):
+        weight_sum += (depth - index) * (book._top_lots[index] + book._top_lots[64 + index])
+        bid_offset = reference - book._top_price[index]
+        ask_offset = book._top_price[64 + index] - reference
+        if ask_offset < 0:
+            ask_offset = -ask_offset
+        if bid_offset > span:
+            span = bid_offset
+        if ask_offset > span:
+            span = ask_offset
+    if weight_sum > INT64_LIMIT // (100 * (span + 1)):
+        return wide_microprice(book, depth, count)
+    for index in range(count):
+        bid_lots = book._top_lots[index]
+        ask_lots = book._top_lots[64 + index]
+        bid_offset = book._top_price[index] - reference
+        ask_offset = book._top_price[64 + index] - reference
+        numerator += (depth - index) * (ask_offset * bid_lots + bid_offset * ask_lots)
+    return reference * 100 + numerator * 100 // weight_sum
+
+
+@cython.cfunc
+def wide_microprice(book: Book, depth: cython.longlong, count: cython.longlong):
+    """Return the same microprice with integers of any size."""
+    numerator: object = 0
+    weight_sum: object = 0
+    index: cython.longlong
+    for index in range(count):
+        bid: object = book._top_price[index]
+        bid_lots: object = book._top_lots[index]
+        ask: object = book._top_price[64 + index]
+        ask_lots: object = book._top_lots[64 + index]
+        weight: object = depth - index
+        numerator += weight * (ask * bid_lots + bid * ask_lots)
+        weight_sum += weight * (bid_lots + ask_lots)
+    return numerator * 100 // weight_sum
+
+
+@cython.ccall
+def imbalance_ppm(book: Book, depth: cython.longlong = 5):
+    """Return (bid - ask) / (bid + ask) lots of the best levels in ppm, towards zero; 0 for an empty book."""
+    bid_lots: cython.longlong = 0
+    ask_lots: cython.longlong = 0
+    index: cython.longlong
+    check_depth(depth)
+    for index in range(book._top(0, depth)):
+        bid_lots += book._top_lots[index]
+    for index in range(book._top(1, depth)):
+        ask_lots += book._top_lots[64 + index]
+    return ratio_ppm(bid_lots - ask_lots, bid_lots + ask_lots)
+
+
+@cython.ccall
+def weighted_imbalance_ppm(book: Book, depth: cython.longlong = 10):
+    """Return the imbalance with level i weighted 0.9^i, in ppm, towards zero; 0 for an empty book."""
+    difference: object = 0
+    total: object = 0
+    index: cython.longlong
+    check_depth(depth)
+    for index in range(book._top(0, depth)):
+        weighted: object = book._top_lots[index] * DECAY[index]
+        difference += weighted
+        total += weighted
+    for index in range(book._top(1, depth)):
+        weighted = book._top_lots[64 + index] * DECAY[index]
+        difference -= weighted
+        total += weighted
+    return wide_ratio_ppm(difference, total)
+
+
+@cython.cfunc
+def ratio_ppm(part: cython.longlong, total: cython.longlong):
+    """Return part / total in ppm, rounded towards zero; 0 when total is 0."""
+    if total == 0:
+        return 0
+    if total > PPM_SAFE_LOTS:
+        return wide_ratio_ppm(part, total)
+    if part < 0:
+        return -(-part * 1_000_000 // total)
+    return part * 1_000_000 // total
+
+
+@cython.cfunc
+def wide_ratio_ppm(part: object, total: object):
+    """Return the same ratio with integers of any size."""
+    if not total:
+        return 0
+    return -(-part * 1_000_000 // total) if part < 0 else part * 1_000_000 // total
+
+
+@cython.cclass
+class TradeFlow:
+    """The last `window` trades of a market: VPIN-lite, and an EMA of price moves (ST-10)."""
+
+    _window: cython.longlong
+    _sides: cython.longlong[::1]
+    _qty_lots: cython.longlong[::1]
+    _head: cython.longlong
+    _held: cython.longlong
+    _bought_lots: cython.longlong
+    _sold_lots: cython.longlong
+    _last_ticks: cython.longlong
+    _ema_e4: cython.longlong
+    count = cython.declare(cython.longlong, visibility="readonly")
+
+    def __init__(self, window: cython.longlong = 200):
+        if window < 1 or window > 4096:
+            raise ValueError(f"trade window {window}: must be 1..4096 trades")
+        self._window = window
+        self._sides = array.array("q", bytes(8 * window))
+        self._qty_lots = array.array("q", bytes(8 * window))
+        self._head = 0
+        self._held = 0
+        self._bought_lots = 0
+        self._sold_lots = 0
+        self._last_ticks = 0
+        self._ema_e4 = 0
+        self.count = 0
+
+    @cython.ccall
+    def add(self, side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong):
+        """Take in one trade by the side of its aggressor (0 buy, 1 sell).
+
+        Raises:
+            ValueError: a value is out of range; nothing is changed.
+        """
+        move_e4: cython.longlong
+        if side != 0 and side != 1:
+            raise ValueError(f"trade side {side}: must be 0 (buy) or 1 (sell)")
+        if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX or qty_lots < 0 or qty_lots > LOTS_MAX:
+            raise ValueError(
+                f"trade of {qty_lots} lots at {price_ticks} ticks: prices lie in 1..{PRICE_TICKS_MAX}, "
+                f"lots in 0..{LOTS_MAX}"
+            )
+        self._push(side, qty_lots)
+        if self._last_ticks:
+            move_e4 = price_ticks - self._last_ticks
+            if move_e4 < 0:
+                move_e4 = -move_e4
+            move_e4 = move_e4 * 10_000 - self._ema_e4
+            self._ema_e4 += move_e4 // 20 if move_e4 >= 0 else -(-move_e4 // 20)
+        self._last_ticks = price_ticks
+        self.count += 1
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(-1)
+    def _push(self, side: cython.longlong, qty_lots: cython.longlong) -> cython.int:
+        """Put a trade into the ring in place of the oldest."""
+        head: cython.longlong = self._head
+        if self._held == self._window:
+            if self._sides[head]:
+                self._sold_lots -= self._qty_lots[head]
+            else:
+                self._bought_lots -= self._qty_lots[head]
+        else:
+            self._held += 1
+        self._sides[head] = side
+        self._qty_lots[head] = qty_lots
+        if side:
+            self._sold_lots += qty_lots
+        else:
+            self._bought_lots += qty_lots
+        self._head = 0 if head + 1 == self._window else head + 1
+        return 0
+
+    @property
+    def vpin_ppm(self):
+        """Return |bought - sold| / all lots of the window in ppm, rounded down; 0 without trades."""
+        part: cython.longlong = self._bought_lots - self._sold_lots
+        return ratio_ppm(-part if part < 0 else part, self._bought_lots + self._sold_lots)
+
+    @property
+    def volatility_ema_e4(self):
+        """Return the EMA (alpha 1/20) of |price change| between trades in 1e-4 ticks, steps towards zero."""
+        return self._ema_e4
+
+    def dump(self):
+        """Return (window, count, last price, EMA, block of (side, lots) int64 pairs, oldest first)."""
+        pairs = array.array("q")
+        index: cython.longlong
+        slot: cython.longlong = self._head if self._held == self._window else 0
+        for index in range(self._held):
+            pairs.append(self._sides[slot])
+            pairs.append(self._qty_lots[slot])
+            slot = 0 if slot + 1 == self._window else slot + 1
+        return self._window, self.count, self._last_ticks, self._ema_e4, pairs.tobytes()
+
+    def load(self, state):
+        """Replace the state, window included, by one that `dump` returned."""
+        window, count, last_ticks, ema_e4, block = state
+        pairs = array.array("q", block)
+        self.__init__(window)
+        for index in range(0, len(pairs), 2):
+            self._push(pairs[index], pairs[index + 1])
+        self.count = count
+        self._last_ticks = last_ticks
+        self._ema_e4 = ema_e4
+
+
+@cython.cclass
+class ReturnWindow:
+    """The last mids of a market: volatility over `size` log returns, momentum over `size` mids (ST-38).
+
+    Estimates in float, not annualised. Computed from the mids in order, so a loaded window repeats them exactly.
+    """
+
+    _size: cython.longlong
+    _mids: cython.longlong[::1]
+    _head: cython.longlong
+    _held: cython.longlong
+
+    def __init__(self, size: cython.longlong):
+        if size < 2 or size > 4096:
+            raise ValueError(f"return window {size}: must be 2..4096")
+        self._size = size
+        self._mids = array.array("q", bytes(8 * (size + 1)))
+        self._head = 0
+        self._held = 0
+
+    @cython.ccall
+    def add(self, mid_half_ticks: cython.longlong):
+        """Take in one mid.
+
+        Raises:
+            ValueError: the mid is not positive or too large; nothing is changed.
+        """
+        if mid_half_ticks <= 0 or mid_half_ticks > 2 * PRICE_TICKS_MAX:
+            raise ValueError(f"mid of {mid_half_ticks} half ticks: must be 1..{2 * PRICE_TICKS_MAX}")
+        self._mids[self._head] = mid_half_ticks
+        self._head = 0 if self._head == self._size else self._head + 1
+        if self._held <= self._size:
+            self._held += 1
+
+    @cython.cfunc
+    @cython.inline
+    @cython.exceptval(-1)
+    def _mid(self, age: cython.longlong) -> cython.longlong:
+        """Return the mid added `age` calls before the last one."""
+        slot: cython.longlong = self._head - 1 - age
+        return self._mids[slot if slot >= 0 else slot + self._size + 1]
+
+    @property
+    def count(self) -> int:
+        """Return the number of returns held, at most `size`."""
+        return self._held - 1 if self._held else 0
+
+    @property
+    def volatility(self):
+        """Return the population standard deviation of the log returns held; 0.0 with less than two."""
+        returns: cython.longlong = self._held - 1
+        total: cython.double = 0.0
+        squares: cython.double = 0.0
+        mean: cython.double
+        age: cython.longlong
+        if returns < 2:
+            return 0.0
+        values: list = []
+        for age in range(returns - 1, -1, -1):
+            value: cython.double = math.log(self._mid(age) / self._mid(age + 1))
+            values.append(value)
+            total += value
+        mean = total / returns
+        for value in values:
+            squares += (value - mean) * (value - mean)
+        return math.sqrt(squares / returns)
+
+    @property
+    def momentum(self):
+        """Return (last - first) / first over the last `size` mids; 0.0 with less than two."""
+        held: cython.longlong = self._held if self._held < self._size else self._size
+        first: cython.longlong
+        if held < 2:
+            return 0.0
+        first = self._mid(held - 1)
+        return (self._mid(0) - first) / first
+
+    def dump(self):
+        """Return (size, mids, oldest first)."""
+        age: cython.longlong
+        return self._size, [self._mid(age) for age in range(self._held - 1, -1, -1)]
+
+    def load(self, state):
+        """Replace the state, size included, by one that `dump` returned."""
+        size, mids = state
+        self.__init__(size)
+        for mid in mids:
+            self.add(mid)
