@@ -141,9 +141,10 @@ class PriceUpdate(Message, frozen=True, tag="price"):
 
 
 class FeedStatus(Message, frozen=True, tag="feed_status"):
-    """State of one venue connection: connecting, live, stale, reconnecting, failed.
+    """State of one venue's feed: connecting, live, stale, reconnecting, halted, failed, finished.
 
-    Counters are since the start of the run (MD-22).
+    Counters are since the start of the run (MD-22). `lag_ms` is the age of the newest depth event when it was
+    received, `silent_ms` the time since the last frame.
     """
 
     family: ClassVar[str] = "feed"
@@ -157,6 +158,11 @@ class FeedStatus(Message, frozen=True, tag="feed_status"):
     gap_count: int = 0
     bad_frame_count: int = 0
     dropped_count: int = 0
+    message_count: int = 0
+    floored_count: int = 0
+    missing_trade_count: int = 0
+    lag_ms: int = 0
+    silent_ms: int = 0
 
 
 class CaptureFinished(Message, frozen=True, tag="capture_finished"):

@@ -1,1 +1,6 @@
-"""Venues without I/O: URLs, frames, parsing. One file each, registered here."""
+"""Venues without I/O: names, targets, frames, rules of sequence. One file each, registered here."""
+
+from shared.venues.base import VenueAdapter
+from shared.venues.binance import BinanceSpot, BinanceUsdm
+
+VENUES: dict[str, VenueAdapter] = {adapter.name: adapter for adapter in (BinanceSpot(), BinanceUsdm())}

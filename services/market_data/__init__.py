@@ -1,0 +1,1 @@
+"""Venue feeds become trusted books, trades and prices on the log."""

@@ -1,0 +1,54 @@
+"""Which markets are followed where, and the limits of the feed."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from shared.settings import Doc, Ge, Gt, Le
+
+SIMULATED = "sim"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedVenue:
+    """One venue and the markets followed there."""
+
+    name: Annotated[str, Doc("`binance` (spot) or `binance_usdm`")]
+    symbols: Annotated[tuple[str, ...], Doc("markets as the venue writes them, BTCUSDT")]
+    url: Annotated[
+        str, Doc("`sim` for the simulated venue, empty for the venue's own hosts, else the REST base URL")
+    ] = SIMULATED
+    stream_url: Annotated[str, Doc("WebSocket base URL; empty derives it from `url`")] = ""
+    maker_fee_ppm: Annotated[int, Ge(-10_000), Le(100_000), Doc("maker fee, parts per million")] = 1000
+    taker_fee_ppm: Annotated[int, Ge(-10_000), Le(100_000), Doc("taker fee, parts per million")] = 1000
+    depth_channel: Annotated[
+        str, Doc("depth@100ms for diffs; depth20@100ms for whole books of 20 levels (MD-5)")
+    ] = "depth@100ms"
+    depth_levels: Annotated[int, Ge(5), Le(5000), Doc("levels per side of a REST book")] = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketDataSettings:
+    """Settings of `services.market_data`."""
+
+    venues: Annotated[tuple[FeedVenue, ...], Doc("venues and their markets")] = (
+        FeedVenue(name="binance_usdm", symbols=("BTCUSDT", "ETHUSDT"), maker_fee_ppm=200, taker_fee_ppm=500),
+        FeedVenue(name="binance", symbols=("BTCUSDT",)),
+    )
+    price_interval_ms: Annotated[int, Ge(10), Doc("at most one price per market in this time (MD-13)")] = 50
+    price_refresh_ms: Annotated[int, Gt(0), Doc("an unchanged price is said again after this (MD-14)")] = 1000
+    depth_stale_ms: Annotated[int, Gt(0), Doc("a book without depth for so long is stale (MD-3)")] = 5000
+    event_age_ms: Annotated[
+        int, Gt(0), Doc("a depth event further than this from our clock is not fresh (I-33)")
+    ] = 10_000
+    silence_ms: Annotated[int, Gt(0), Doc("a connection silent for so long is made anew (MD-3)")] = 45_000
+    snapshot_interval_ms: Annotated[int, Gt(0), Doc("every book is said whole in this interval")] = 60_000
+    snapshot_levels: Annotated[int, Ge(20), Doc("levels per side kept and said whole (MD-7)")] = 5000
+    status_interval_ms: Annotated[int, Gt(0), Doc("state and counters are said in this interval")] = 5000
+    rules_interval_ms: Annotated[int, Gt(0), Doc("rules of markets are read in this interval")] = 86_400_000
+    resync_spacing_ms: Annotated[int, Ge(0), Doc("least time between two books asked for one market")] = 1000
+    buffered_diffs_max: Annotated[int, Gt(0), Doc("diffs kept while a book is fetched")] = 1000
+    backlog_max: Annotated[
+        int, Gt(0), Doc("events not yet on the stream beyond which books are conflated (MD-28)")
+    ] = 2000
+    record: Annotated[bool, Doc("write every raw frame to the data directory (MD-24)")] = False
+    record_file_mb: Annotated[int, Gt(0), Doc("beyond this size a recording goes on in a new file")] = 256

@@ -1,0 +1,167 @@
+"""What a venue adapter gives: names, targets and parsed frames, without any I/O.
+
+To add a venue: a module with a class that satisfies `Venue`, and one line in `shared/venues/__init__.py`.
+Only adapters know a venue's texts and its rules of sequence.
+"""
+# ruff: noqa: D102  (Protocols: the class docstring describes each method)
+
+from collections.abc import Collection, Sequence
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from shared.messages.market import InstrumentRules
+from shared.units import Side
+
+# What parsers of frames raise: JSON that is none, of the wrong types, too deep, or with impossible values.
+UNREADABLE = (ValueError, ArithmeticError, msgspec.MsgspecError, RecursionError)
+
+
+class Fees(NamedTuple):
+    """Fee rates of one venue in parts per million of the notional; negative is a rebate."""
+
+    maker_ppm: int
+    taker_ppm: int
+
+
+class FrameKind(Enum):
+    """What a stream carries."""
+
+    DEPTH = "depth"
+    PARTIAL = "partial"
+    TRADE = "trade"
+    CONTROL = "control"
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """A frame of a combined stream; answers to control messages have an empty `stream`."""
+
+    stream: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+Levels = list[tuple[str, str]]
+"""Prices and quantities as the venue writes them; `LevelParser` turns them into ticks and lots."""
+
+
+class DepthDiff(NamedTuple):
+    """Levels changed between two states of a book.
+
+    `previous_id` is the last id of the diff before, -1 at a venue that does not say it.
+    """
+
+    venue_symbol: str
+    first_id: int
+    last_id: int
+    previous_id: int
+    ts_venue_ns: int
+    bids: Levels
+    asks: Levels
+
+
+class DepthBook(NamedTuple):
+    """A whole book as the venue states it; `ts_venue_ns` is 0 where the venue does not say it."""
+
+    last_id: int
+    ts_venue_ns: int
+    bids: Levels
+    asks: Levels
+
+
+class TradePrint(NamedTuple):
+    """A public trade; `is_market` is false for prints that are no execution on the book (ADL, insurance)."""
+
+    venue_symbol: str
+    trade_id: int
+    price: str
+    qty: str
+    side: Side
+    ts_venue_ns: int
+    is_market: bool
+
+
+class CaptureEnd(NamedTuple):
+    """The simulated venue has played its capture to the end."""
+
+    frame_count: int
+
+
+class Shutdown(NamedTuple):
+    """The venue is about to close the connection."""
+
+
+class Answer(NamedTuple):
+    """An answer to a control message; `error` is empty when it succeeded."""
+
+    error: str
+
+
+class MarketList(NamedTuple):
+    """Rules by venue symbol of the wanted markets that the venue lists, and those with unusable rules."""
+
+    rules: dict[str, InstrumentRules]
+    unusable: dict[str, str]
+
+
+class SequenceRules(Protocol):
+    """How the depth diffs of a venue join to a snapshot and to each other.
+
+    `is_old(diff, snapshot_id)`   all of the diff is in the snapshot already.
+    `bridges(diff, snapshot_id)`  the diff is the first to be applied to the snapshot.
+    `follows(diff, last_id)`      the diff continues a book whose last applied diff ended with `last_id`.
+    `expected_id(last_id)`        the id that a following diff must start from, for people.
+    """
+
+    def is_old(self, diff: DepthDiff, snapshot_id: int) -> bool: ...
+
+    def bridges(self, diff: DepthDiff, snapshot_id: int) -> bool: ...
+
+    def follows(self, diff: DepthDiff, last_id: int) -> bool: ...
+
+    def expected_id(self, last_id: int) -> int: ...
+
+
+class VenueAdapter(Protocol):
+    """One venue without I/O. Parsers raise one of `UNREADABLE` on what they cannot read.
+
+    `sequence`                    its rules of sequence.
+    `depth_stream(venue_symbol, channel)`, `trade_stream(venue_symbol)`  names of streams.
+    `kind_of(stream)`             what a stream of ours carries.
+    `groups(streams, is_split)`   streams by the connection that must carry them, named.
+    `stream_path(group, streams)` path and query of one connection.
+    `rules_targets(symbols)`      REST targets that together list the rules of `symbols`.
+    `depth_target(venue_symbol, level_count)`  REST target of a book.
+    `is_unlisted(status, body)`   the venue says that it does not know the symbol asked for.
+    """
+
+    name: str
+    sequence: SequenceRules
+
+    def depth_stream(self, venue_symbol: str, channel: str) -> str: ...
+
+    def trade_stream(self, venue_symbol: str) -> str: ...
+
+    def kind_of(self, stream: str) -> FrameKind: ...
+
+    def groups(self, streams: Sequence[str], *, is_split: bool) -> dict[str, tuple[str, ...]]: ...
+
+    def stream_path(self, group: str, streams: Sequence[str]) -> str: ...
+
+    def rules_targets(self, venue_symbols: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]: ...
+
+    def depth_target(self, venue_symbol: str, level_count: int) -> str: ...
+
+    def is_unlisted(self, status: int, body: bytes) -> bool: ...
+
+    def parse_diff(self, data: bytes) -> DepthDiff: ...
+
+    def parse_partial(self, data: bytes) -> DepthBook: ...
+
+    def parse_depth(self, body: bytes) -> DepthBook: ...
+
+    def parse_trade(self, data: bytes) -> TradePrint: ...
+
+    def parse_control(self, stream: str, frame: bytes) -> CaptureEnd | Shutdown | Answer: ...
+
+    def parse_rules(self, body: bytes, venue_symbols: Collection[str], fees: Fees) -> MarketList: ...
