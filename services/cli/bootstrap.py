@@ -166,8 +166,8 @@ def install(arguments: list[str], lock: Path) -> None:
     if done.returncode != 0:
         tail = "\n".join(f"  pip: {line}" for line in done.stderr.strip().splitlines()[-PIP_TAIL_LINES:])
         fail(
-            f"the packages of {lock.name} could not be installed. The first call needs the network (a package "
-            f"index that pip reaches); later ones do not. Run the same command again when it is there.\n{tail}"
+            f"the packages of {lock.name} could not be installed. The first call needs the network (a "
+            f"package index that pip reaches); later ones do not. Then run the same command again.\n{tail}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The command line `quotemesh`. Command modules are loaded when they are called, so that each call is fast."""
+"""The command line `quotemesh`. Command modules are loaded when called, so that each call is fast."""
 
 import importlib
 from typing import NamedTuple

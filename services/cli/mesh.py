@@ -1,0 +1,159 @@
+"""Start and stop the processes of a mesh in order, and know when each is ready (OP-18)."""
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from services.cli.exits import CommandError, ExitCode
+from services.cli.processes import POLL_S, processes_of, send, wait_until
+from services.cli.supervise import Supervisor, is_locked
+from services.cli.venue_ping import venue_answers
+from shared.errors import QuotemeshError
+from shared.runtime.client import BusClient
+from shared.runtime.paths import DataDir
+
+STAGES = (("bus",), ("venue_sim", "broker"), ("risk",), ("market_data", "gateway"), ("strategy",))
+"""Start order: the log, the venue and our orders there, the gate, prices, then who wants to trade."""
+
+SERVICES = tuple(name for stage in STAGES for name in stage)
+
+READY_LIMIT_S = 60.0
+STOP_LIMIT_S = 15.0
+ORPHAN_LIMIT_S = 5.0
+STATUS_TIMEOUT_MS = 500
+LOG_LINES_SHOWN = 8
+_ENDED = frozenset({"FATAL", "EXITED", "BACKOFF", "STOPPED", "UNKNOWN"})
+
+
+class Ready(NamedTuple):
+    """One process became ready."""
+
+    name: str
+    pid: int
+    after_s: float
+
+
+def bus_status(data: DataDir) -> dict[str, Any] | None:
+    """Return what the bus says of itself and the services, None when it does not answer."""
+    try:
+        with BusClient(data, STATUS_TIMEOUT_MS) as client:
+            return client.status()
+    except QuotemeshError:
+        return None
+
+
+def is_ready(name: str, pid: int, data: DataDir, status: dict[str, Any] | None) -> bool:
+    """Return whether the process `pid` of service `name` does its work; an earlier life does not count."""
+    if name == "venue_sim":
+        return venue_answers(data)
+    if status is None:
+        return False
+    if name == "bus":
+        return True
+    service = status["services"].get(name)
+    return bool(service and service["state"] == "live" and service["pid"] == pid)
+
+
+def start_stages(data: DataDir, supervisor: Supervisor, report: Callable[[Ready], None]) -> None:
+    """Start all services in order, each stage when the one before is ready."""
+    for stage in STAGES:
+        for name in stage:
+            supervisor.start(name)
+        wait_ready(data, supervisor, stage, report)
+
+
+def wait_ready(
+    data: DataDir, supervisor: Supervisor, names: tuple[str, ...], report: Callable[[Ready], None]
+) -> None:
+    """Return when each of `names` is ready.
+
+    A process that ends raises at once, with its last log lines; one that applies no event and does not
+    become ready for 60 s raises with the exit code of a timeout. A long recovery is no timeout.
+    """
+    started = time.monotonic()
+    deadline = started + READY_LIMIT_S
+    waiting = dict.fromkeys(names, 0)
+    furthest: dict[str, int] = {}
+    while waiting:
+        programs = supervisor.programs()
+        status = bus_status(data)
+        for name, first_pid in list(waiting.items()):
+            program = programs[name]
+            if program.state in _ENDED or (first_pid and program.pid != first_pid):
+                raise CommandError(
+                    f"{name} ended while it started ({program.detail})\n{last_lines(data, name)}"
+                )
+            waiting[name] = program.pid
+            if program.pid and is_ready(name, program.pid, data, status):
+                del waiting[name]
+                report(Ready(name, program.pid, time.monotonic() - started))
+                continue
+            applied = ((status or {}).get("services", {}).get(name) or {}).get("applied_seq", 0)
+            if applied > furthest.get(name, 0):
+                furthest[name] = applied
+                deadline = time.monotonic() + READY_LIMIT_S
+        if waiting and time.monotonic() > deadline:
+            late, lines = ", ".join(waiting), last_lines(data, next(iter(waiting)))
+            raise CommandError(
+                f"{late} did not become ready in {READY_LIMIT_S:.0f} s\n{lines}", ExitCode.TIMEOUT
+            )
+        if waiting:
+            time.sleep(POLL_S)
+
+
+def last_lines(data: DataDir, name: str) -> str:
+    """Return the last log lines of a service, each indented, for an error message."""
+    try:
+        lines = (data.logs / f"{name}.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return f"  (no log at {data.logs / name}.log)"
+    return "\n".join(f"  {name}: {line}" for line in lines[-LOG_LINES_SHOWN:]) or "  (its log is empty)"
+
+
+def stop_services(supervisor: Supervisor, names: tuple[str, ...] = SERVICES) -> None:
+    """Stop `names` in reverse order of the start, each stage before the next; the bus is last."""
+    for stage in reversed(STAGES):
+        stopping = [name for name in stage if name in names]
+        for name in stopping:
+            supervisor.stop(name)
+
+        def are_stopped(stage_names: list[str] = stopping) -> bool:
+            programs = supervisor.programs()
+            return all(programs[name].pid == 0 for name in stage_names)
+
+        if stopping and not wait_until(are_stopped, STOP_LIMIT_S):
+            raise CommandError(
+                f"{', '.join(stopping)} did not stop in {STOP_LIMIT_S:.0f} s", ExitCode.TIMEOUT
+            )
+
+
+def stop_mesh(data: DataDir) -> bool:
+    """Stop everything that runs on `data`; return whether anything did. Works without supervisord too."""
+    was_running = is_locked(data) or bool(processes_of(data))
+    supervisor = Supervisor(data)
+    if supervisor.answers():
+        stop_services(supervisor)
+        supervisor.call("shutdown")
+        wait_until(lambda: not is_locked(data), STOP_LIMIT_S)
+    _stop_orphans(data)
+    return was_running
+
+
+def _stop_orphans(data: DataDir) -> None:
+    """End what is left without a supervisor: it goes first, so that it revives nothing, and the bus last."""
+    left = processes_of(data)
+    if not left:
+        return
+    send([process for process in left if process.name == "supervisord"], signal.SIGKILL)
+    for stage in reversed(STAGES):
+        send([process for process in processes_of(data) if process.name in stage], signal.SIGTERM)
+
+        def is_gone(names: tuple[str, ...] = stage) -> bool:
+            return not any(process.name in names for process in processes_of(data))
+
+        if not wait_until(is_gone, ORPHAN_LIMIT_S):
+            send([process for process in processes_of(data) if process.name in stage], signal.SIGKILL)
+    if not wait_until(lambda: not processes_of(data), ORPHAN_LIMIT_S):
+        left = processes_of(data)
+        raise CommandError(f"still running after SIGKILL: {left}; see with ps", ExitCode.TIMEOUT)

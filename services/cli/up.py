@@ -1,0 +1,216 @@
+"""`quotemesh up`: from a data directory to a running mesh, or to one clear message."""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from services.cli import config as configuration
+from services.cli.config_model import Config
+from services.cli.exits import CommandError, ExitCode
+from services.cli.mesh import Ready, start_stages, stop_mesh
+from services.cli.place import ROOT, data_option
+from services.cli.processes import processes_of
+from services.cli.replaying import Playback, Record, prepare_playback, resumed
+from services.cli.supervise import Supervisor, is_locked, start_supervisord, take_lock
+from shared.errors import ConfigError, QuotemeshError
+from shared.runtime.client import BusClient
+from shared.runtime.paths import DataDir
+from shared.settings import pack
+
+SPEEDS = ("1", "10", "max")
+WATCH_S = 0.5
+CAPTURE_TOPIC = b".capture"
+
+
+@click.command()
+@data_option
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Use this YAML file.")
+@click.option("--foreground", is_flag=True, help="Stay, and stop the mesh on SIGTERM or SIGINT.")
+@click.option("--wait", "is_waiting", is_flag=True, help="Return when the capture has been played.")
+@click.option("--replay", multiple=True, metavar="FILE...", help="Play recorded captures, in this order.")
+@click.option("--speed", type=click.Choice(SPEEDS), default="1", help="How fast a capture is played.")
+@click.option("--exchange-info", default="", help="Take tick and lot sizes from this exchangeInfo answer.")
+@click.argument("more_files", nargs=-1, metavar="")
+def up(
+    data: DataDir,
+    config_file: Path | None,
+    foreground: bool,
+    is_waiting: bool,
+    replay: tuple[str, ...],
+    speed: str,
+    exchange_info: str,
+    more_files: tuple[str, ...],
+) -> None:
+    """Start the mesh and return when all of it is ready.
+
+    Without a configuration of its own, a data directory gets the default one: three strategies that trade
+    on paper on a simulated venue, without a key or a network.
+    """
+    if more_files and not replay:
+        raise click.UsageError(f"unexpected {more_files[0]!r}: files are played with --replay FILE...")
+    if is_waiting and not replay:
+        raise click.UsageError("--wait waits for the end of a capture: it needs --replay FILE...")
+    files = tuple(str(Path(name).resolve()) for name in (*replay, *more_files))
+    prepare(data)
+    try:
+        config = configuration.load(config_file or default_config(data), os.environ)
+        playback = None
+        if files:
+            record = Record(files, speed, str(Path(exchange_info).resolve()) if exchange_info else "")
+            playback = prepare_playback(config, data, record)
+            config = playback.config
+        else:
+            config = resumed(config, data)
+    except ConfigError as error:
+        raise CommandError(str(error), ExitCode.BAD_CONFIG) from error
+    if speed == "max":
+        from services.fused.run import run_capture  # noqa: PLC0415
+
+        sys.exit(run_capture(config, data.root, files))
+    run_mesh(data, config, playback, foreground, is_waiting)
+
+
+def default_config(data: DataDir) -> Path:
+    """Return the configuration of the data directory; a new one gets a copy of the default."""
+    path = data.config / "quotemesh.yaml"
+    if not path.exists():
+        write_private(path, (ROOT / "deploy" / "paper.yaml").read_bytes())
+        click.echo(f"configuration written to {path}")
+    return path
+
+
+def prepare(data: DataDir) -> None:
+    """Make the folders of the data directory and refuse one on which a mesh runs."""
+    try:
+        data.prepare()
+        if not os.access(data.run, os.W_OK):
+            raise ConfigError(f"data directory {data.root} is not yours to write; name another with --data")
+        is_taken = is_locked(data)
+    except (ConfigError, OSError) as error:
+        raise CommandError(str(error)) from error
+    if is_taken:
+        take_lock(data)
+    left = processes_of(data)
+    if left:
+        names = ", ".join(f"{process.name} ({process.pid})" for process in left)
+        raise CommandError(
+            f"processes of an earlier mesh still run on {data.root}: {names}; stop them with down"
+        )
+
+
+def run_mesh(
+    data: DataDir, config: Config, playback: Playback | None, foreground: bool, is_waiting: bool
+) -> None:
+    """Start everything; stop what was started and raise when one part does not become ready."""
+    check_port(config.gateway.host, config.gateway.port)
+    for name, settings in configuration.sections(config).items():
+        write_private(data.settings(name), pack(settings))
+    token_file = ensure_token(data)
+    if playback is not None:
+        playback.hold_clock(data)
+    try:
+        with stop_signals() as is_asked_to_stop:
+            supervisor = start_supervisord(data, take_lock(data))
+            start_stages(data, supervisor, lambda ready: tell(ready, is_asked_to_stop))
+            if playback is not None:
+                playback.start_clock(data)
+            host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
+            click.echo(f"gateway      http://{host}:{config.gateway.port}   token in {token_file}")
+            if is_waiting and playback is not None:
+                watch(data, supervisor, is_asked_to_stop, playback.venue_count)
+            elif foreground:
+                watch(data, supervisor, is_asked_to_stop, None)
+    except BaseException:
+        stop_mesh(data)
+        raise
+    if foreground:
+        stop_mesh(data)
+
+
+class stop_signals:  # noqa: N801
+    """Context manager: SIGTERM and SIGINT set a flag, given as a function, instead of ending us half-way."""
+
+    def __enter__(self) -> Callable[[], bool]:
+        self._got: list[int] = []
+        self._before = {
+            number: signal.signal(number, lambda got, _: self._got.append(got))
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return lambda: bool(self._got)
+
+    def __exit__(self, *_: object) -> None:
+        for number, action in self._before.items():
+            signal.signal(number, action)
+
+
+def tell(ready: Ready, is_asked_to_stop: Callable[[], bool]) -> None:
+    """Print one line for a process that became ready; raise when we were asked to stop meanwhile."""
+    click.echo(f"{ready.name:<12} ready (pid {ready.pid}, {ready.after_s:.1f} s)")
+    if is_asked_to_stop():
+        raise CommandError("stopped while it started")
+
+
+def watch(
+    data: DataDir, supervisor: Supervisor, is_asked_to_stop: Callable[[], bool], venue_count: int | None
+) -> None:
+    """Return when asked to stop, or when `venue_count` venues have played their capture to its end.
+
+    A service that supervisord has given up raises: nothing would bring it back.
+    """
+    finished_seq, after_seq, left = 0, 0, venue_count
+    while not is_asked_to_stop():
+        time.sleep(WATCH_S)
+        for program in supervisor.programs().values():
+            if program.state in {"FATAL", "EXITED"}:
+                raise CommandError(f"{program.name} does not run any more ({program.detail}): see its log")
+        if left is None:
+            continue
+        try:
+            with BusClient(data) as client:
+                events = client.read(after_seq, prefixes=(CAPTURE_TOPIC,))
+                status = client.status()
+        except QuotemeshError:  # the bus is being restarted
+            continue
+        for event in events:
+            after_seq = finished_seq = event.header.seq
+            left -= 1
+        if left <= 0 and all(one["applied_seq"] >= finished_seq for one in status["services"].values()):
+            return
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `CommandError` when the gateway could not listen there."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CommandError(
+            f"the gateway cannot listen on {host} port {port} ({error.strerror}): stop what uses it, or set "
+            f"another one, e.g. QUOTEMESH__GATEWAY__PORT={port + 1}"
+        ) from error
+
+
+def ensure_token(data: DataDir) -> Path:
+    """Return the file with the gateway's token; it is made once and kept over restarts."""
+    path = data.run / "token"
+    if not path.exists() or not path.read_text().strip():
+        write_private(path, secrets.token_urlsafe(32).encode() + b"\n")
+    return path
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file by `content`, readable by its owner only; never half written."""
+    draft = path.with_name(path.name + ".part")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    draft.replace(path)
