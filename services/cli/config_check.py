@@ -11,6 +11,7 @@ import math
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import annotated_types
@@ -22,24 +23,31 @@ from shared.settings import Doc
 from shared.units import INT64_MAX
 
 _EMPTY = frozenset({"", "null", "~"})
-FLOAT_MAX = 1e15
+NUMBER_MAX = 1e15
 """No setting is that large; it keeps a slipped finger out of the arithmetic."""
 
 
 class Leaf(typing.NamedTuple):
-    """One field of a model: its path, type, bounds in words, manual sentence and default text."""
+    """One effective value: its path, the value, the sentence of the manual and the bounds in words."""
 
     path: Path
-    type: Any
-    bounds: str
+    value: Any
     doc: str
-    default: str
+    bounds: str
 
 
-def read(model: type[Any], tree: Tree, path: Path, problems: list[Problem]) -> Any:
-    """Return the `model` that `tree` describes, or None after adding what is wrong to `problems`."""
+def read(
+    model: type[Any], tree: Tree, path: Path, problems: list[Problem], given: Mapping[str, Any] | None = None
+) -> Any:
+    """Return the `model` that `tree` describes, or None after adding what is wrong to `problems`.
+
+    `given` are ready values of fields that another part of the file holds: unknown as keys here.
+    """
     before = len(problems)
-    prepared = _prepare(model, tree, path, problems)
+    given = given or {}
+    prepared = _prepare_fields(model, tree, path, problems, frozenset(given))
+    if isinstance(prepared, dict):
+        prepared |= given
     known = {problem.path for problem in problems[before:]}
     try:
         value = _adapter(model).validate_python(prepared)
@@ -61,22 +69,28 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(names) or 'nothing'}"
 
 
-def leaves(model: type[Any], path: Path = ()) -> list[Leaf]:
-    """Return every field of `model`, nested dataclasses included, in the order of writing."""
-    found: list[Leaf] = []
-    for name, (hint, field) in fields_of(model).items():
-        bare, notes = _split(hint)
-        if dataclasses.is_dataclass(bare):
-            found += leaves(typing.cast("type[Any]", bare), (*path, name))
-            continue
-        doc = " ".join(note.text for note in notes if isinstance(note, Doc))
-        bounds = ", ".join(filter(None, map(_bound_text, notes)))
-        found.append(Leaf((*path, name), bare, bounds, doc, _default_text(field)))
-    return found
+def leaves(value: Any, path: Path = (), doc: str = "", bounds: str = "") -> list[Leaf]:
+    """Return every single value inside `value`, in the order of the models' fields."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        found = []
+        for name, (hint, _) in fields_of(type(value)).items():
+            _, notes = _split(hint)
+            found += leaves(
+                getattr(value, name),
+                (*path, name),
+                " ".join(note.text for note in notes if isinstance(note, Doc)),
+                ", ".join(filter(None, map(_bound_text, notes))),
+            )
+        return found
+    if isinstance(value, Mapping) and value:
+        return [leaf for key in value for leaf in leaves(value[key], (*path, str(key)), doc, bounds)]
+    if isinstance(value, list | tuple) and any(dataclasses.is_dataclass(item) for item in value):
+        return [leaf for at, item in enumerate(value) for leaf in leaves(item, (*path, str(at)), doc, bounds)]
+    return [Leaf(path, value, doc, bounds)]
 
 
 @functools.cache
-def fields_of(model: type[Any]) -> dict[str, tuple[Any, "dataclasses.Field[Any]"]]:
+def fields_of(model: Any) -> dict[str, tuple[Any, "dataclasses.Field[Any]"]]:
     """Return the fields of a dataclass by name, each with its full type hint."""
     hints = typing.get_type_hints(model, include_extras=True)
     return {field.name: (hints[field.name], field) for field in dataclasses.fields(model)}
@@ -110,7 +124,7 @@ def _prepare(hint: Any, tree: Tree, path: Path, problems: list[Problem]) -> Any:
     if origin in (dict, Mapping) or origin is types.MappingProxyType:
         return _prepare_mapping(arguments[1], tree, path, problems)
     if origin in (list, tuple, frozenset, set, Sequence):
-        if tree == "" or tree == {}:
+        if not tree:
             return []
         if not isinstance(tree, list):
             problems.append(Problem(path, f"a list is due here, as `[a, b]`; you wrote {_shown(tree)}"))
@@ -123,16 +137,18 @@ def _prepare(hint: Any, tree: Tree, path: Path, problems: list[Problem]) -> Any:
     return tree
 
 
-def _prepare_fields(model: type[Any], tree: Tree, path: Path, problems: list[Problem]) -> Any:
+def _prepare_fields(
+    model: type[Any], tree: Tree, path: Path, problems: list[Problem], given: frozenset[str] = frozenset()
+) -> Any:
     if tree == "":
         tree = {}
     if not isinstance(tree, dict):
         problems.append(Problem(path, f"`key: value` lines are due here; you wrote {_shown(tree)}"))
         return tree
-    known = fields_of(model)
-    for key in tree:
-        if key not in known:
-            problems.append(Problem((*path, key), f"unknown key; {near_miss(key, known)}"))
+    known = {name: entry for name, entry in fields_of(model).items() if name not in given}
+    problems += [
+        Problem((*path, key), f"unknown key; {near_miss(key, known)}") for key in tree if key not in known
+    ]
     for name, (_, field) in known.items():
         is_required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if is_required and name not in tree:
@@ -164,14 +180,14 @@ def _check_number(bare: Any, text: str, path: Path, problems: list[Problem]) -> 
             problems.append(
                 Problem(path, f"a whole number of at most 18 digits is due here, not {_shown(text)}")
             )
-    elif bare is float:
+    elif bare in (float, Decimal):
         try:
             number = float(text)
-            is_ok = math.isfinite(number) and abs(number) <= FLOAT_MAX
+            is_ok = math.isfinite(number) and abs(number) <= NUMBER_MAX
         except ValueError:
             is_ok = False
         if not is_ok:
-            problems.append(Problem(path, f"a finite number is due here, not {_shown(text)}"))
+            problems.append(Problem(path, f"a finite number up to 10^15 is due here, not {_shown(text)}"))
 
 
 def _shown(tree: Tree) -> str:
@@ -198,24 +214,16 @@ def _value_text(detail: pydantic_core.ErrorDetails) -> str:
 
 
 def _bound_text(note: Any) -> str:
-    words = {"Gt": ">", "Ge": ">=", "Lt": "<", "Le": "<="}
-    symbol = words.get(type(note).__name__)
-    if symbol is not None:
-        return f"{symbol} {next(iter(vars(note).values())) if hasattr(note, '__dict__') else _slot(note)}"
-    if isinstance(note, annotated_types.MinLen):
-        return f"at least {note.min_length} long"
-    if isinstance(note, annotated_types.Len):
-        return f"{note.min_length} to {note.max_length or 'any'} long"
-    return ""
-
-
-def _slot(note: Any) -> Any:
-    return getattr(note, type(note).__name__.lower())
-
-
-def _default_text(field: "dataclasses.Field[Any]") -> str:
-    if field.default is not dataclasses.MISSING:
-        return str(field.default)
-    if field.default_factory is not dataclasses.MISSING:
-        return str(field.default_factory())
-    return "required"
+    match note:
+        case annotated_types.Gt():
+            return f"> {note.gt}"
+        case annotated_types.Ge():
+            return f">= {note.ge}"
+        case annotated_types.Lt():
+            return f"< {note.lt}"
+        case annotated_types.Le():
+            return f"<= {note.le}"
+        case annotated_types.MinLen():
+            return f"at least {note.min_length} long"
+        case _:
+            return ""

@@ -99,7 +99,7 @@ def _compose(text: str) -> yaml.Node | None:
                 )
         return loader.get_single_node()
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _yaml_text(error: yaml.YAMLError) -> str:

@@ -1,0 +1,263 @@
+"""Load a configuration: one YAML file and the environment, checked as a whole before anything starts (OP-12).
+
+Every mistake is listed at once, with its line, its key and what to do. `sections` gives each service its
+settings; `for_replay` fits a configuration to the markets of a capture.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.broker.settings import BrokerSettings
+from services.bus.settings import BusSettings
+from services.cli import config_text
+from services.cli.config_check import near_miss, read
+from services.cli.config_model import VENUES, Config, normal_symbol
+from services.cli.config_strategies import read_instances
+from services.cli.config_text import Problem, Tree
+from services.gateway.settings import GatewaySettings
+from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
+from services.risk.settings import RiskSettings
+from services.strategy.settings import StrategySettings
+from services.venue_sim.settings import VenueSimSettings
+from shared.errors import ConfigError
+from shared.instrument import venue_of, venue_symbol
+
+KEYS = (
+    "mode",
+    "venues",
+    "symbols",
+    "market_data",
+    "strategies",
+    "warmup_s",
+    "warmup_points",
+    "risk",
+    "broker",
+    "gateway",
+    "simulator",
+    "bus",
+)
+_LIVE = (
+    "live trading is not in this version; write `mode: paper`: the same strategies, risk checks and order "
+    "life run on real or simulated market data, and no order leaves this machine"
+)
+
+
+def load(path: Path | str, environ: Mapping[str, str]) -> Config:
+    """Return the configuration of the file at `path` with the overrides of `environ`.
+
+    Raises `ConfigError` that lists everything wrong.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no such configuration; `quotemesh config init` writes the default one"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a configuration: {error}") from None
+    return loads(str(path), text, environ)
+
+
+def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
+    """Return the configuration in `text`; `name` stands in errors."""
+    parsed = config_text.parse(name, text, environ)
+    tree = parsed.tree
+    problems = [Problem((key,), f"unknown key; {near_miss(key, KEYS)}") for key in tree if key not in KEYS]
+    mode = _mode(tree, problems)
+    symbols = _symbols(tree, problems)
+    services = {
+        "market_data": _market_data(tree, symbols, problems),
+        "strategy": _strategy(tree, symbols, problems),
+        "risk": read(RiskSettings, _risk_tree(tree, symbols, problems), ("risk",), problems),
+        "broker": read(BrokerSettings, tree.get("broker", {}), ("broker",), problems),
+        "gateway": read(GatewaySettings, tree.get("gateway", {}), ("gateway",), problems),
+        "venue_sim": read(VenueSimSettings, tree.get("simulator", {}), ("simulator",), problems),
+        "bus": read(BusSettings, tree.get("bus", {}), ("bus",), problems),
+    }
+    if not problems:
+        _check_simulated(services["market_data"], services["venue_sim"], problems)
+    if problems:
+        raise config_text.refuse(name, problems, parsed.places)
+    origins = tuple((config_text.dotted(path), place) for path, place in parsed.places.items() if path)
+    return Config(mode=mode, origins=origins, **services)
+
+
+def sections(cfg: Config) -> dict[str, object]:
+    """Return the settings of each service by its name, as the launcher packs them."""
+    return {
+        "bus": cfg.bus,
+        "market_data": cfg.market_data,
+        "strategy": cfg.strategy,
+        "risk": cfg.risk,
+        "broker": cfg.broker,
+        "gateway": cfg.gateway,
+        "venue_sim": cfg.venue_sim,
+    }
+
+
+def for_replay(cfg: Config, symbols: Sequence[str], files: Sequence[str] = ()) -> tuple[Config, list[str]]:
+    """Return `cfg` fitted to a capture of `symbols`, and a line to print for each thing that changed.
+
+    Only the capture's markets are followed, on the simulated venue, which plays `files` when they are
+    named; strategies on other markets trade the capture's first one.
+    """
+    if not symbols:
+        raise ConfigError("the capture holds no market that can be played; record or name another file")
+    lines = []
+    entries = {venue.name: venue for venue in cfg.market_data.venues}
+    venues = []
+    for name in dict.fromkeys(venue_of(symbol) for symbol in symbols):
+        entry = entries.get(name) or FeedVenue(name=name, symbols=())
+        played = tuple(venue_symbol(symbol) for symbol in symbols if venue_of(symbol) == name)
+        venues.append(dataclasses.replace(entry, symbols=played, url=SIMULATED, stream_url=""))
+    lines += [
+        f"{symbol} is not in the capture: not followed" for symbol in cfg.symbols if symbol not in symbols
+    ]
+    instances = {}
+    for name, instance in cfg.strategy.instances.items():
+        if instance.symbol not in symbols:
+            lines.append(f"strategy {name} trades {symbols[0]}: {instance.symbol} is not in the capture")
+            instance = dataclasses.replace(instance, symbol=symbols[0])  # noqa: PLW2901
+        instances[name] = instance
+    simulator = dataclasses.replace(cfg.venue_sim, mode="capture", files=tuple(files) or cfg.venue_sim.files)
+    replay = dataclasses.replace(
+        cfg,
+        market_data=dataclasses.replace(cfg.market_data, venues=tuple(venues)),
+        strategy=dataclasses.replace(cfg.strategy, instances=instances),
+        venue_sim=simulator,
+    )
+    return replay, lines
+
+
+def _mode(tree: Mapping[str, Tree], problems: list[Problem]) -> str:
+    mode = tree.get("mode", "paper")
+    if mode == "live":
+        problems.append(Problem(("mode",), _LIVE))
+    elif mode != "paper":
+        problems.append(Problem(("mode",), f"mode is paper; you wrote {mode!r}"))
+    return "paper"
+
+
+def _symbols(tree: Mapping[str, Tree], problems: list[Problem]) -> list[str]:
+    """Return the markets in the order written, adding what is wrong to `problems`."""
+    written = tree.get("symbols")
+    if not isinstance(written, list) or not written:
+        problems.append(
+            Problem(("symbols",), "name at least one market in a list, as `[binance_usdm:BTCUSDT]`")
+        )
+        return []
+    symbols: list[str] = []
+    for at, word in enumerate(written):
+        path = ("symbols", str(at))
+        symbol = normal_symbol(word) if isinstance(word, str) else None
+        if symbol is None:
+            problems.append(Problem(path, symbol_text(word)))
+        elif symbol in symbols:
+            problems.append(Problem(path, f"{symbol} is named twice; remove one"))
+        else:
+            symbols.append(symbol)
+    return symbols
+
+
+def symbol_text(word: Tree) -> str:
+    """Return what is wrong with a name of a market."""
+    return (
+        f"a market is written venue:SYMBOL, as binance_usdm:BTCUSDT or binance:BTCUSDT; you wrote {word!r} "
+        f"(venues: {', '.join(VENUES)})"
+    )
+
+
+def _market_data(
+    tree: Mapping[str, Tree], symbols: Iterable[str], problems: list[Problem]
+) -> MarketDataSettings | None:
+    written = tree.get("venues", {})
+    if written == "":
+        written = {}
+    if not isinstance(written, dict):
+        problems.append(Problem(("venues",), "`venue:` blocks are due here, as `binance_usdm: {url: sim}`"))
+        written = {}
+    problems += [
+        Problem(("venues", name), f"unknown venue; {near_miss(name, VENUES)}")
+        for name in written
+        if name not in VENUES
+    ]
+    venues: list[Any] = []
+    for name in VENUES:
+        markets = tuple(venue_symbol(symbol) for symbol in symbols if venue_of(symbol) == name)
+        if not markets and name not in written:
+            continue
+        _check_urls(written.get(name, {}), ("venues", name), problems)
+        given = {"name": name, "symbols": markets}
+        venue = read(FeedVenue, written.get(name, {}), ("venues", name), problems, given)
+        if markets and venue is not None:
+            venues.append(venue)
+    section = tree.get("market_data", {})
+    settings: MarketDataSettings | None = read(
+        MarketDataSettings, section, ("market_data",), problems, {"venues": tuple(venues)}
+    )
+    return settings
+
+
+def _check_urls(written: Tree, path: tuple[str, ...], problems: list[Problem]) -> None:
+    for key, schemes in (("url", ("http", "https")), ("stream_url", ("ws", "wss"))):
+        url = written.get(key, "") if isinstance(written, dict) else ""
+        if url in ("", SIMULATED) or not isinstance(url, str):
+            continue
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
+            text = f"{url!r} is no address; write `sim`, or {schemes[1]}://host"
+            problems.append(Problem((*path, key), text))
+
+
+def _risk_tree(tree: Mapping[str, Tree], symbols: Sequence[str], problems: list[Problem]) -> Tree:
+    """Return the section `risk` with the markets of `risk.symbols` in their normal form."""
+    section = tree.get("risk", {})
+    written = section.get("symbols") if isinstance(section, dict) else None
+    if not isinstance(section, dict) or not isinstance(written, dict):
+        return section
+    limits: dict[str, Tree] = {}
+    for word, own in written.items():
+        symbol = normal_symbol(word)
+        if symbol is None or symbol in limits or (symbols and symbol not in symbols):
+            hint = near_miss(symbol or word, symbols)
+            text = f"not one of the markets under `symbols`, or named twice; {hint}"
+            problems.append(Problem(("risk", "symbols", word), text))
+        else:
+            limits[symbol] = own
+    return section | {"symbols": limits}
+
+
+def _strategy(
+    tree: Mapping[str, Tree], symbols: Sequence[str], problems: list[Problem]
+) -> StrategySettings | None:
+    given: dict[str, Any] = {"instances": read_instances(tree.get("strategies", {}), symbols, problems)}
+    warmup: dict[str, Tree] = {key: tree[key] for key in ("warmup_s", "warmup_points") if key in tree}
+    settings: StrategySettings | None = read(StrategySettings, warmup, (), problems, given)
+    return settings
+
+
+def _check_simulated(
+    market_data: MarketDataSettings, simulator: VenueSimSettings, problems: list[Problem]
+) -> None:
+    """Every market of a simulated venue must be one that the simulator makes."""
+    if simulator.mode != "generate":
+        return
+    made = {market.symbol for market in simulator.markets}
+    for venue in market_data.venues:
+        for name in venue.symbols if venue.url == SIMULATED else ():
+            symbol = f"{venue.name}:{name}"
+            if symbol not in made:
+                problems.append(
+                    Problem(
+                        ("symbols",),
+                        f"{symbol} is on the simulated venue, which does not make it; add it under "
+                        f"simulator.markets, or remove it (made: {', '.join(sorted(made))})",
+                    )
+                )

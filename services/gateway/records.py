@@ -1,0 +1,106 @@
+"""What the gateway's replica remembers, as MessagePack structs: integers in ticks, lots, atoms and ns."""
+
+import msgspec
+
+from shared.messages import Event, body_of
+
+
+class FillRecord(msgspec.Struct, frozen=True):
+    """One execution of an order of ours."""
+
+    seq: int
+    ts_ns: int
+    client_order_id: str
+    strategy: str
+    symbol: str
+    trade_id: str
+    side: int
+    price_ticks: int
+    qty_lots: int
+    fee_atoms: int
+    fee_asset: str
+    is_maker: bool
+
+
+class PositionRecord(msgspec.Struct, frozen=True):
+    """Risk's ledger line of one strategy on one symbol."""
+
+    seq: int
+    ts_ns: int
+    strategy: str
+    symbol: str
+    position_lots: int
+    average_price_centiticks: int
+    realized_atoms: int
+    fees_atoms: int
+    volume_atoms: int
+    quote_asset: str
+
+
+class StrategyRecord(msgspec.Struct, frozen=True):
+    """What a strategy instance last said about itself."""
+
+    strategy: str
+    state: str
+    reason: str
+    text: str
+    seq: int
+    ts_ns: int
+
+
+class ServiceRecord(msgspec.Struct, frozen=True):
+    """One service: its run, and since when the bus has not heard it (0 when it has)."""
+
+    service: str
+    run: int
+    build: str
+    started_ts_ns: int
+    silent_since_ns: int = 0
+
+
+class FeedRecord(msgspec.Struct, frozen=True):
+    """What market_data last said about one venue connection."""
+
+    venue: str
+    state: str
+    reason: str
+    reconnect_count: int
+    gap_count: int
+    bad_frame_count: int
+    dropped_count: int
+    ts_ns: int
+
+
+class BookMark(msgspec.Struct, frozen=True):
+    """Where a book stands besides its levels: venue id, time, and why it may not be used."""
+
+    last_update_id: int
+    ts_ns: int
+    seq: int
+    invalid_reason: str = ""
+
+
+class EventRecord(msgspec.Struct, frozen=True):
+    """One event kept for people; the body stays encoded until somebody asks."""
+
+    seq: int
+    ts_ns: int
+    origin_ns: int
+    source: str
+    cause_seq: int
+    topic: str
+    body: bytes
+
+
+def event_record(event: Event) -> EventRecord:
+    """Return the record of an event of the log."""
+    header = event.header
+    return EventRecord(
+        seq=header.seq,
+        ts_ns=header.ts_ns,
+        origin_ns=header.origin_ns,
+        source=header.source,
+        cause_seq=header.cause_seq,
+        topic=event.message.topic.decode(),
+        body=body_of(event.message),
+    )

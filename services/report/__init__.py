@@ -1,0 +1,1 @@
+"""Reports and exports folded from the log."""
