@@ -1,0 +1,1 @@
+"""A simulated Binance: recorded captures or generated order flow over the venue's own wire protocol."""

@@ -1,0 +1,191 @@
+"""A venue that plays recorded captures: the same bytes at the recorded distances, and a book for REST."""
+
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from services.venue_sim import rest
+from services.venue_sim.capture_file import CaptureLine, merge_captures
+from services.venue_sim.capture_scan import Depth, Snapshot, depth_decoder, scaled, scan_captures
+from services.venue_sim.streams import DEPTH, kind_of, source_of, trade_stream_of
+from services.venue_sim.venue import CAPTURE_STREAM, USDM, Market, StreamFrame, finished_payload
+
+# Diffs kept while no snapshot fits: more than a recorder lets pass between a diff and its snapshot.
+DIFFS_KEPT = 2_000
+
+
+class RecordedBook:
+    """The book of one recorded market, by the venue's rules; independent of `shared.kernels`."""
+
+    def __init__(self, venue: str, snapshots: list[Snapshot]) -> None:
+        self.venue = venue
+        self.snapshots = deque(snapshots)
+        self.is_valid = False
+        self.update_id = -1
+        self._event_ms = 0
+        self._transaction_ms = 0
+        self._levels: tuple[dict[int, tuple[str, str]], dict[int, tuple[str, str]]] = ({}, {})
+        self._waiting: deque[Depth] = deque(maxlen=DIFFS_KEPT)
+
+    def take_diff(self, data: bytes) -> None:
+        """Apply a depth frame, or keep it until a snapshot fits; a broken chain makes the book invalid."""
+        diff = depth_decoder.decode(data)
+        if self.is_valid:
+            self._apply(diff)
+        if not self.is_valid:
+            self._waiting.append(diff)
+
+    def pass_snapshot(self, body: bytes) -> None:
+        """Take the recorded snapshot whose line has come; a valid book needs none."""
+        self.snapshots.popleft()
+        if self.is_valid:
+            return
+        snapshot = depth_decoder.decode(body)
+        self._levels = ({}, {})
+        self._set(0, snapshot.bids)
+        self._set(1, snapshot.asks)
+        self.update_id = snapshot.last_update_id
+        self._event_ms, self._transaction_ms = snapshot.E, snapshot.T
+        self.is_valid = True
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        for diff in waiting:
+            if self.is_valid:
+                self._apply(diff)
+            if not self.is_valid:
+                self._waiting.append(diff)
+
+    def _apply(self, diff: Depth) -> None:
+        if diff.u <= self.update_id:
+            return
+        reaches_back = diff.pu if self.venue == USDM else diff.U - 1
+        if reaches_back > self.update_id:
+            self.is_valid = False
+            return
+        self._set(0, diff.b)
+        self._set(1, diff.a)
+        self.update_id = diff.u
+        self._event_ms, self._transaction_ms = diff.E, diff.T
+
+    def _set(self, side: int, levels: list[tuple[str, str]]) -> None:
+        book = self._levels[side]
+        for price, quantity in levels:
+            key = scaled(price)
+            if scaled(quantity):
+                book[key] = (price, quantity)
+            else:
+                book.pop(key, None)
+
+    def depth(self, limit: int) -> bytes | None:
+        """Return the REST answer; the next recorded snapshot while the own book is not valid."""
+        if not self.is_valid:
+            return _cut(self.snapshots[0].body(), limit) if self.snapshots else None
+        bids, asks = self._levels
+        answer: dict[str, object] = {"lastUpdateId": self.update_id}
+        if self.venue == USDM:
+            answer |= {"E": self._event_ms, "T": self._transaction_ms}
+        answer["bids"] = [bids[key] for key in sorted(bids, reverse=True)[:limit]]
+        answer["asks"] = [asks[key] for key in sorted(asks)[:limit]]
+        return msgspec.json.encode(answer)
+
+
+def _cut(body: bytes, limit: int) -> bytes:
+    """Return a recorded answer byte for byte, or shortened when fewer levels were asked for."""
+    answer = msgspec.json.decode(body)
+    if len(answer["bids"]) <= limit and len(answer["asks"]) <= limit:
+        return body
+    answer["bids"], answer["asks"] = answer["bids"][:limit], answer["asks"][:limit]
+    return msgspec.json.encode(answer)
+
+
+class CaptureVenue:
+    """Plays captures in the order of their receive times; see `venue.Venue`.
+
+    A frame is due at `origin_ns` + its receive time - the first receive time. Raises ConfigError when the
+    files cannot be played.
+    """
+
+    def __init__(
+        self,
+        files: tuple[str, ...],
+        allow_truncated: bool = False,
+        exchange_info: dict[str, bytes] | None = None,
+    ) -> None:
+        scan = scan_captures(files, allow_truncated)
+        self.origin_ns = scan.origin_ns
+        self.frames_total = scan.frames
+        self.frames = 0
+        self.finished = False
+        self.notice = ""
+        self.exchange_info = exchange_info or {}
+        self._venues = scan.venues
+        self._shift_ns = scan.origin_ns - scan.first_ns
+        self._markets = {venue: scan.market_list(venue) for venue in dict.fromkeys(scan.venues)}
+        self._books = {key: RecordedBook(key[0], market.snapshots) for key, market in scan.markets.items()}
+        self._owner_of_snapshot = {
+            snapshot.order: key for key, market in scan.markets.items() for snapshot in market.snapshots
+        }
+        self._sources = {(venue, source_of(stream)) for venue, stream in scan.streams}
+        self._lines: Iterator[CaptureLine] = merge_captures(files, allow_truncated)
+        self._next = next(self._lines, None)
+
+    def markets_of(self, venue: str) -> list[Market]:
+        """Return the recorded markets of a venue."""
+        return self._markets.get(venue, [])
+
+    def source(self, venue: str, stream: str) -> str | None:
+        """Return what feeds `stream`: itself, the recorded depth, or the trades of an aggregate."""
+        if stream == CAPTURE_STREAM:
+            return stream if venue in self._markets else None
+        names = (source_of(stream), trade_stream_of(stream))
+        return next((name for name in names if (venue, name) in self._sources), None)
+
+    def streams_of(self, venue: str, stream: str) -> bool:
+        """Return whether `stream` exists."""
+        return self.source(venue, stream) is not None
+
+    def depth(self, venue: str, name: str, limit: int, now_ns: int) -> bytes | None:  # noqa: ARG002
+        """Return the body of the depth call at the frames played so far."""
+        return self._books[venue, name].depth(limit)
+
+    def request(self, venue: str, method: str, target: str, now_ns: int) -> tuple[int, bytes]:
+        """Answer a REST call."""
+        return rest.respond(self, venue, method, target, now_ns)
+
+    def due_ns(self) -> int | None:
+        """Return when the next line is due, None at the end."""
+        return None if self._next is None else self._next.recv_ns + self._shift_ns
+
+    def advance(self, now_ns: int) -> list[StreamFrame]:
+        """Return what is due; after the last frame once `captureFinished` for each venue."""
+        frames: list[StreamFrame] = []
+        limit_ns = now_ns - self._shift_ns
+        while self._next is not None and self._next.recv_ns <= limit_ns:
+            frame = self._play(self._next)
+            if frame is not None:
+                frames.append(frame)
+            self._next = next(self._lines, None)
+        if self._next is None and not self.finished:
+            self.finished = True
+            payload = finished_payload(self.frames)
+            frames.extend(StreamFrame(venue, CAPTURE_STREAM, payload) for venue in self._markets)
+        return frames
+
+    def _play(self, line: CaptureLine) -> StreamFrame | None:
+        if not line.stream:
+            self._books[self._owner_of_snapshot[line[:3]]].pass_snapshot(line.data)
+            return None
+        venue = self._venues[line.file_n]
+        if kind_of(line.stream) == DEPTH:
+            self._books[venue, line.stream.partition("@")[0].upper()].take_diff(line.data)
+        self.frames += 1
+        return StreamFrame(venue, source_of(line.stream), line.data)
+
+    def resume(self, now_ns: int) -> None:
+        """Pass over all frames due before `now_ns`, keeping the book."""
+        self.advance(now_ns - 1)
+
+    def state(self, is_clean: bool) -> bytes:  # noqa: ARG002
+        """Return nothing: the files and the mesh clock say where a capture is."""
+        return b""

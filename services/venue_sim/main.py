@@ -1,0 +1,208 @@
+"""The process `venue_sim`: `python -m services.venue_sim.main` with QUOTEMESH_DATA set."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from structlog.stdlib import BoundLogger
+
+from services.venue_sim.build import make_venue
+from services.venue_sim.faults import FaultyVenue
+from services.venue_sim.settings import VenueSimSettings
+from services.venue_sim.shell import IDLE_S, App, VenueServer
+from services.venue_sim.venue import SPOT, USDM
+from shared.errors import ConfigError, JournalError
+from shared.runtime import logs
+from shared.runtime.clock import MeshClock
+from shared.runtime.paths import DataDir
+from shared.settings import unpack
+
+SERVICE = "venue_sim"
+EXIT_CONFIG = 4
+HOST = "127.0.0.1"
+SAVE_S = 1.0
+# (ping interval, pong limit) in real seconds, as the venues do.
+PINGS = {SPOT: (20.0, 60.0), USDM: (180.0, 600.0), "control": (20.0, 60.0)}
+
+
+class _Server(uvicorn.Server):
+    """A server among several in one process: signals are ours to take."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def read_settings(data: DataDir) -> VenueSimSettings:
+    """Return our settings, the defaults when the launcher wrote none; raises ConfigError."""
+    path = data.settings(SERVICE)
+    try:
+        return unpack(path.read_bytes(), VenueSimSettings)
+    except FileNotFoundError:
+        return VenueSimSettings()
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"settings {path} cannot be read ({error}); run `quotemesh restart` to write them anew"
+        ) from None
+
+
+def bind_ports(data: DataDir, settings: VenueSimSettings) -> dict[str, socket.socket]:
+    """Return a listening socket per server: on the port of the settings, else the one used last, else any.
+
+    The ports are kept in `run/venue_sim.json`; a port of the settings that is in use is a ConfigError.
+    """
+    path = data.run / "venue_sim.json"
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, int]])
+    except (OSError, msgspec.DecodeError):
+        kept = {}
+    wanted = {SPOT: settings.binance_port, USDM: settings.binance_usdm_port, "control": settings.control_port}
+    bound: dict[str, socket.socket] = {}
+    for name, port in wanted.items():
+        try:
+            bound[name] = _bind(port or kept.get(name, {}).get("port", 0))
+        except OSError as error:
+            if port:
+                raise ConfigError(
+                    f"simulator.{name}_port {port} cannot be used ({error.strerror}); "
+                    "free it, or set 0 to pick one"
+                ) from None
+            bound[name] = _bind(0)
+    ports = {name: {"port": sock.getsockname()[1]} for name, sock in bound.items()}
+    replace_file(path, msgspec.json.encode(ports), is_synced=True)
+    return bound
+
+
+def _bind(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((HOST, port))
+        sock.listen(128)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def replace_file(path: Path, content: bytes, *, is_synced: bool) -> None:
+    """Write a file so that a reader, or a start after a crash, finds the old or the new content, whole."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with draft.open("wb") as file:
+        file.write(content)
+        if is_synced:
+            file.flush()
+            os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def read_state(path: Path) -> bytes | None:
+    """Return the state of the last life, None when there is none."""
+    return path.read_bytes() if path.exists() else None
+
+
+async def wait_for_clock(data: DataDir) -> MeshClock:
+    """Return the mesh clock as soon as the bus, or the launcher of a replay, has made it."""
+    while True:
+        try:
+            return MeshClock(data)
+        except JournalError:
+            await asyncio.sleep(IDLE_S)
+
+
+async def _save(sim: FaultyVenue, path: Path, log: BoundLogger) -> None:
+    """Keep the state each second; a full disk is reported and tried again, the venue goes on."""
+    while True:
+        try:
+            replace_file(path, sim.state(is_clean=False), is_synced=False)
+        except OSError as error:
+            log.warning("state not saved", path=path.name, reason=str(error))
+        await asyncio.sleep(SAVE_S)
+
+
+def _server(app: App, name: str) -> _Server:
+    interval_s, limit_s = PINGS[name]
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="websockets-sansio",
+        loop="asyncio",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        ws_max_size=65_536,
+        ws_per_message_deflate=False,
+        ws_ping_interval=interval_s,
+        ws_ping_timeout=limit_s,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config)
+
+
+async def serve(data: DataDir) -> None:
+    """Run until SIGTERM or SIGINT; raises ConfigError, and whatever ends the pump."""
+    log = logs.configure(SERVICE, data)
+    settings = read_settings(data)
+    state_path = data.market / "venue_sim.state"
+    is_generated = settings.mode == "generate"
+    sim = make_venue(settings, read_state(state_path) if is_generated else None)
+    if sim.notice:
+        log.warning(sim.notice)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    clock_task = asyncio.ensure_future(wait_for_clock(data))
+    await asyncio.wait([clock_task, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        return
+    host = VenueServer(sim, clock_task.result(), settings.client_queue_frames)
+    sockets = bind_ports(data, settings)
+    apps: dict[str, App] = {
+        SPOT: host.venue_app(SPOT),
+        USDM: host.venue_app(USDM),
+        "control": host.control_app,
+    }
+    servers = {name: _server(app, name) for name, app in apps.items()}
+    pump = asyncio.ensure_future(host.pump())
+    work = [pump, *(asyncio.ensure_future(s.serve([sockets[name]])) for name, s in servers.items())]
+    if is_generated:
+        work.append(asyncio.ensure_future(_save(sim, state_path, log)))
+    log.info("ready", mode=settings.mode, **{name: sock.getsockname()[1] for name, sock in sockets.items()})
+    stopped = asyncio.ensure_future(stop.wait())
+    gc.freeze()
+    done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    pump.cancel()
+    if is_generated:
+        replace_file(state_path, sim.state(is_clean=stop.is_set()), is_synced=True)
+    for server in servers.values():
+        server.should_exit = True
+    await asyncio.wait(work[1 : 1 + len(servers)], timeout=2.0)
+    for task in done - {stopped}:
+        task.result()
+    log.info("stopped")
+
+
+def main() -> int:
+    """Run the simulated venue; returns the exit code."""
+    try:
+        data = DataDir.from_environment()
+        asyncio.run(serve(data))
+    except ConfigError as error:
+        sys.stderr.write(f"{SERVICE}: {error}\n")
+        return EXIT_CONFIG
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
