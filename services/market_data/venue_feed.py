@@ -182,7 +182,9 @@ class VenueFeed:
         return any(link.is_up and market.depth_stream in link.streams for link in self.links.values())
 
     def connected(self, link: Link, now_ns: int, out: Said) -> None:
-        """Begin every book that comes over this connection."""
+        """Begin every book that comes over this connection; saying it twice changes nothing."""
+        if link.is_up:
+            return
         link.is_up = True
         link.last_frame_ns = now_ns
         link.backoff.up(now_ns)

@@ -14,7 +14,16 @@ import pytest
 from services.market_data.core import CloseStream, FetchRest, MarketData, OpenStream
 from services.market_data.settings import FeedVenue, MarketDataSettings
 from shared.kernels.book import Book
-from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate
+from shared.messages.market import (  # noqa: F401  (names of the kit)
+    BookInvalid,
+    BookSnapshot,
+    BookUpdate,
+    CaptureFinished,
+    FeedStatus,
+    InstrumentRules,
+    PriceUpdate,
+    Trade,
+)
 from shared.units import NS_PER_MS
 
 STEPS = {"binance": ("0.01000000", "0.00001000"), "binance_usdm": ("0.10", "0.001")}
@@ -86,6 +95,8 @@ class Rig:
         self.fetched: list[tuple[int, str]] = []
         self.is_connecting = True
         self.rest_ms = 5
+        self.up: set[str] = set()
+        self._order = 0
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._next_poll_ns = 0
 
@@ -102,13 +113,15 @@ class Rig:
                     self._at(item.after_ms, lambda i=item: self.connect(i.connection))
             elif isinstance(item, CloseStream):
                 self.closed.append(item.connection)
+                self.up.discard(item.connection)
             elif isinstance(item, FetchRest):
                 self._at(item.after_ms + self.rest_ms, lambda i=item: self._answer(i))
             else:
                 self.said.append(item)
 
     def _at(self, after_ms: int, action: Callable[[], None]) -> None:
-        heapq.heappush(self._later, (self.now_ns + after_ms * NS_PER_MS, len(self._later) + 10**9, action))
+        self._order += 1
+        heapq.heappush(self._later, (self.now_ns + after_ms * NS_PER_MS, self._order, action))
 
     def _answer(self, request: FetchRest) -> None:
         self.fetched.append((self.now_ns, request.target))
@@ -116,9 +129,13 @@ class Rig:
         self._take(self.core.on_response(request.request_id, status, body, self.now_ns))
 
     def connect(self, connection: str) -> None:
+        self.up.add(connection)
         self._take(self.core.on_connected(connection, self.now_ns))
 
     def disconnect(self, connection: str, reason: str = "cut") -> None:
+        if connection not in self.up:
+            return
+        self.up.discard(connection)
         self._take(self.core.on_disconnected(connection, reason, self.now_ns))
 
     def backlog(self, behind: int) -> None:
@@ -142,6 +159,9 @@ class Rig:
         self.at(self.now_ns + ms * NS_PER_MS)
 
     def raw(self, connection: str, frame: bytes) -> None:
+        """Deliver a frame; on a connection that is down it is lost, as it would be."""
+        if connection not in self.up:
+            return
         self._take(self.core.on_frame(connection, frame, self.now_ns))
 
     def frame(self, connection: str, stream: str, data: dict[str, Any]) -> None:

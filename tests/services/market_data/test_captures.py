@@ -1,7 +1,9 @@
 """Real Binance captures through the pure feed, judged by an independent stream of the same recording."""
 
 import csv
+import heapq
 import json
+import random
 from decimal import Decimal
 
 import pytest
@@ -15,7 +17,9 @@ SETS = {
         ("0.01000000", "0.00000001"),
     ),
 }
+# The recorder's clock ran 1.27 s behind the venue's.
 SHIFT_NS = 1_270_000_000
+S = 1_000_000_000
 
 
 def oracle_rows(captures, name):
@@ -26,59 +30,167 @@ def oracle_rows(captures, name):
         }
 
 
-def play(kit, captures, venue, mutate=lambda frames: frames):
-    """Play a capture; return the rig and the touch after each applied depth event, by its last id."""
-    files, oracle, channel, (tick, lot) = SETS[venue]
-    lines = [
-        (ts + SHIFT_NS, raw)
-        for ts, raw in kit.capture_lines(*(captures / "binance_hft" / f"{f}.raw.gz" for f in files))
-    ]
-    recorded = next(raw for _, raw in lines if raw.startswith(b'{"lastUpdateId"'))
-    truth = kit.PlainBook()
+class Play:
+    """One capture against the feed; the venue's own book answers REST, whatever reaches the feed."""
 
-    def respond(_venue, target):
+    def __init__(self, kit, captures, venue):
+        files, oracle, channel, (tick, lot) = SETS[venue]
+        paths = (captures / "binance_hft" / f"{file}.raw.gz" for file in files)
+        self.kit, self.venue = kit, venue
+        self.lines = [(ts + SHIFT_NS, raw) for ts, raw in kit.capture_lines(*paths)]
+        self.recorded = next(raw for _, raw in self.lines if raw.startswith(b'{"lastUpdateId"'))
+        self.oracle = oracle_rows(captures, oracle)
+        self.truth = kit.PlainBook()
+        self.info = kit.exchange_info("BTCUSDT", tick=tick, lot=lot)
+        self.rig = kit.Rig(kit.one_market(venue, depth_channel=channel), self.respond)
+        self.rig.now_ns = self.lines[0][0] - S // 10
+        self.consumer = kit.LogBook(f"{venue}:BTCUSDT", tick, lot)
+        self.early = []
+        self.touches = {}
+        self.seen = 0
+        self.rig.start()
+
+    def respond(self, _venue, target):
         if "exchangeInfo" in target:
-            return 200, kit.exchange_info("BTCUSDT", tick=tick, lot=lot)
-        return 200, truth.body(5000) if truth.last_id else recorded
+            return 200, self.info
+        return 200, self.truth.body(5000) if self.truth.last_id else self.recorded
 
-    rig = kit.Rig(kit.one_market(venue, depth_channel=channel), respond)
-    rig.now_ns = lines[0][0] - 100_000_000
-    rig.start()
-    assert rig.core.ready
-    consumer = kit.LogBook(f"{venue}:BTCUSDT", tick, lot)
-    touches, seen = {}, 0
-    is_after_snapshot = False
-    for ts, raw, is_lost in mutate([(ts, raw, False) for ts, raw in lines]):
+    def live(self, raw):
+        """Let the venue itself go on."""
         if raw.startswith(b'{"lastUpdateId"'):
-            truth.load(json.loads(raw))
-            is_after_snapshot = True
-            continue
-        if b'"depthUpdate"' not in raw[:90] and b"@trade" not in raw[:40]:
-            continue
-        if raw.startswith(b"cut"):
-            rig.at(ts)
-            rig.disconnect(venue)
-            continue
-        if b'"depthUpdate"' in raw[:90] and is_after_snapshot:
-            diff = json.loads(raw)["data"]
-            if diff["u"] > truth.last_id:
-                truth.apply(diff)
-        if is_lost:
-            continue
-        rig.at(ts)
-        rig.raw(venue, raw.replace(b"@trade", b"@aggTrade") if venue == "binance_usdm" else raw)
-        for message in rig.said[seen:]:
-            if consumer.take(message):
-                touches[consumer.last_id] = consumer.touch()
-        seen = len(rig.said)
-    return rig, touches, oracle_rows(captures, oracle)
+            self.truth.load(json.loads(raw))
+            diffs = self.early
+        elif b'"depthUpdate"' in raw[:90]:
+            diffs = [json.loads(raw)["data"]]
+        else:
+            return
+        for diff in diffs:
+            if not self.truth.last_id:
+                self.early.append(diff)
+            elif diff["u"] > self.truth.last_id:
+                self.truth.apply(diff)
+
+    def deliver(self, raw):
+        self.rig.raw(self.venue, raw.replace(b"@trade", b"@aggTrade") if self.venue != "binance" else raw)
+        return self.read()
+
+    def read(self):
+        """Apply what was said since the last call, as a consumer of the log does."""
+        new = self.rig.said[self.seen :]
+        self.seen = len(self.rig.said)
+        for message in new:
+            if self.consumer.take(message):
+                self.touches[self.consumer.last_id] = self.consumer.touch()
+        return new
+
+
+def is_followed(venue, diff, last_id):
+    return diff["U"] == last_id + 1 if venue == "binance" else diff["pu"] == last_id
 
 
 @pytest.mark.req("MD-4", "MD-7", "MD-8", "I-31")
 @pytest.mark.parametrize("venue", SETS)
 def test_books_of_a_real_capture_equal_the_oracle_in_every_row(kit, captures, venue):
-    rig, touches, oracle = play(kit, captures, venue)
+    play = Play(kit, captures, venue)
+    assert play.rig.core.ready
 
-    assert len(oracle) > 120
-    assert {u: touches.get(u) for u in oracle} == oracle
-    assert not rig.of(kit.BookInvalid)[1:]
+    for ts, raw in play.lines:
+        play.rig.at(ts)
+        play.live(raw)
+        if b"@depth" in raw[:40] or b"@trade" in raw[:40]:
+            play.deliver(raw)
+
+    assert len(play.oracle) > 120
+    assert {u: play.touches.get(u) for u in play.oracle} == play.oracle
+    assert len(play.rig.of(kit.BookInvalid)) == 1
+    assert len(play.rig.of(kit.Trade)) > 19_000
+    assert sum("depth?" in target for _, target in play.rig.fetched) == 1
+
+
+def disturbed(lines, seed):
+    """Deliveries (time, order, kind, raw) of the depth frames, about one in 200 with a fault."""
+    draw = random.Random(seed)
+    out = []
+    depth = [(ts, raw) for ts, raw in lines if b"@depth" in raw[:40]]
+    skip = False
+    for i, (ts, raw) in enumerate(depth):
+        if skip:
+            skip = False
+            continue
+        fault = (
+            draw.choice([*2 * ["drop", "double", "swap", "delay"], "cut"]) if draw.random() < 1 / 200 else ""
+        )
+        if i < 20 or not fault:
+            out.append((ts, i, "", raw))
+        elif fault == "double":
+            out += [(ts, i, "", raw), (ts, i, "double", raw)]
+        elif fault == "swap" and i + 1 < len(depth):
+            out += [(ts, i, "", depth[i + 1][1]), (ts, i + 1, "swap", raw)]
+            skip = True
+        elif fault == "delay":
+            out.append((ts + draw.randrange(60, 900) * 1_000_000, i, "delay", raw))
+        elif fault == "cut":
+            out.append((ts, i, "cut", b""))
+    return sorted(out)
+
+
+@pytest.mark.req("MD-2", "MD-4", "I-31", "I-32")
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("venue", SETS)
+def test_every_gap_is_found_at_that_event_and_all_rows_after_the_resync_are_right(kit, captures, venue, seed):
+    play = Play(kit, captures, venue)
+    consumer, deliveries = play.consumer, disturbed(play.lines, seed)
+    applied_rows, gaps, faults, slowest_ns, gap_ns = set(), 0, 0, 0, 0
+
+    for ts, _, kind, raw in heapq.merge(
+        deliveries, ((ts, 10**9, "venue", raw) for ts, raw in play.lines if b"@trade" not in raw[:40])
+    ):
+        play.rig.at(ts)
+        play.read()
+        if kind == "venue":
+            play.live(raw)
+            continue
+        faults += bool(kind)
+        if kind == "cut":
+            play.rig.disconnect(venue)
+            play.read()
+            gap_ns = 0
+            assert not consumer.book.is_valid
+            continue
+        diff = json.loads(raw)["data"]
+        was_open, last_id = consumer.book.is_valid, consumer.last_id
+        new = play.deliver(raw)
+        if consumer.book.is_valid and gap_ns:
+            slowest_ns, gap_ns = max(slowest_ns, ts - gap_ns), 0
+        if was_open and diff["u"] > last_id:
+            if is_followed(venue, diff, last_id):
+                assert consumer.last_id == diff["u"]
+                applied_rows.add(diff["u"])
+            else:
+                gaps, gap_ns = gaps + 1, ts
+                (invalid,) = [m for m in new if isinstance(m, kit.BookInvalid)]
+                assert invalid.reason == "gap"
+                assert not consumer.book.is_valid
+
+    expected = {u: row for u, row in play.oracle.items() if u in applied_rows}
+    assert faults > 15
+    assert gaps > 5
+    assert slowest_ns < 3 * S
+    assert len(expected) > 80
+    assert {u: play.touches[u] for u in expected} == expected
+
+
+@pytest.mark.req("MD-8")
+def test_spot_goes_on_over_midnight_with_two_files_and_one_snapshot(kit, captures):
+    play = Play(kit, captures, "binance")
+
+    for ts, raw in play.lines:
+        play.rig.at(ts)
+        if b"@depth" in raw[:40]:
+            play.deliver(raw)
+
+    midnight_ns = 1_723_161_600 * S
+    updates = play.rig.of(kit.BookUpdate)
+    assert {m.ts_venue_ns >= midnight_ns for m in updates} == {True, False}
+    assert [m.update_n for m in updates] == list(range(2, len(updates) + 2))
+    assert len(updates) == sum(b"@depth" in raw[:40] for _, raw in play.lines) - 2
