@@ -36,11 +36,15 @@ def logs(data: DataDir, follow: bool, lines: int, service: str | None) -> None:
     for tail in tails:
         for line in tail.newest(lines):
             click.echo(line)
-    while follow:
-        time.sleep(FOLLOW_S)
+    try:
+        while follow:
+            time.sleep(FOLLOW_S)
+            for tail in tails:
+                for line in tail.more():
+                    click.echo(line)
+    finally:
         for tail in tails:
-            for line in tail.more():
-                click.echo(line)
+            tail.close()
 
 
 class Tail:
@@ -69,9 +73,14 @@ class Tail:
         assert self._file is not None
         lines = self._whole_lines(self._file.read())
         if self._is_rotated():
+            self.close()
+        return lines
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
             self._file.close()
             self._file = None
-        return lines
 
     def _is_open(self) -> bool:
         if self._file is None and self.path.exists():

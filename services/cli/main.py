@@ -19,6 +19,7 @@ COMMANDS = {
     "restart": Entry("services.cli.down:restart", "Stop one service and start it again."),
     "status": Entry("services.cli.status:status", "Show every process and where it stands on the log."),
     "logs": Entry("services.cli.logs:logs", "Show the log lines of one service, or of all."),
+    "config": Entry("services.cli.config_commands:config", "Write, explain and test the configuration."),
     "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
     "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
     "version": Entry("services.cli.version:version", "Show the version and what it runs on."),

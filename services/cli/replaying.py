@@ -49,7 +49,7 @@ def prepare_playback(config: Config, data: DataDir, record: Record) -> Playback:
     Prints a line for each market or strategy that had to change. Raises `ConfigError` for a capture that
     cannot be played.
     """
-    if any(data.journal.iterdir()):
+    if any(data.journal.glob("*.sqlite")):
         raise CommandError(
             f"{data.root} holds a log already, and a capture has its own time: play it on a new directory, "
             f"e.g. --data {data.root}-replay"

@@ -22,7 +22,17 @@ from shared.runtime.paths import DataDir
 RPC_TIMEOUT_S = 10.0
 START_LIMIT_S = 15.0
 
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONHASHSEED", "QUOTEMESH_KERNELS")
+PASSED_ON = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "PYTHONHASHSEED",
+    "QUOTEMESH_KERNELS",
+    "QUOTEMESH_CRASH_AT",
+    "QUOTEMESH_CRASH_ONCE",
+)
 """The only variables of the caller that reach the services: no secret gets in by accident."""
 
 GROUPS = {"bus": "base", "venue_sim": "base"}
@@ -45,9 +55,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(RPC_TIMEOUT_S)
-        self.sock.connect(self._path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(RPC_TIMEOUT_S)
+        try:
+            sock.connect(self._path)
+        except OSError:
+            sock.close()
+            raise
+        self.sock = sock
 
 
 class _UnixTransport(xmlrpc.client.Transport):
@@ -67,8 +82,8 @@ class Supervisor:
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call one method of supervisord's RPC interface."""
-        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self._path))
-        return getattr(proxy.supervisor, method)(*arguments)
+        with xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self._path)) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
 
     def answers(self) -> bool:
         """Return whether supervisord is there and takes commands."""
@@ -172,6 +187,7 @@ def start_supervisord(data: DataDir, lock: IO[bytes]) -> Supervisor:
             cwd=ROOT,
             env=environment(data),
             start_new_session=True,
+            umask=0o077,
             pass_fds=(lock.fileno(),),
         )
     lock.close()

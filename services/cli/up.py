@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 
 from services.cli import config as configuration
+from services.cli.config_commands import DEFAULT, FILE_NAME
 from services.cli.config_model import Config
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh import Ready, start_stages, stop_mesh
-from services.cli.place import ROOT, data_option
+from services.cli.place import data_option
 from services.cli.processes import processes_of
 from services.cli.replaying import Playback, Record, prepare_playback, resumed
 from services.cli.supervise import Supervisor, is_locked, start_supervisord, take_lock
@@ -79,9 +80,9 @@ def up(
 
 def default_config(data: DataDir) -> Path:
     """Return the configuration of the data directory; a new one gets a copy of the default."""
-    path = data.config / "quotemesh.yaml"
+    path = data.config / FILE_NAME
     if not path.exists():
-        write_private(path, (ROOT / "deploy" / "paper.yaml").read_bytes())
+        write_private(path, DEFAULT.read_bytes())
         click.echo(f"configuration written to {path}")
     return path
 
