@@ -20,6 +20,9 @@ MAY_SKIP = "market_data.io"
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}(\.io|/[a-z][a-z0-9_]{0,11})?")
 
 
+_NOBODY = AppendHeader(0, "", 0, 0, 0, 0)
+
+
 class Stamped(NamedTuple):
     """One event with its place on the log; seq 0 is ephemeral: published, not stored."""
 
@@ -87,19 +90,18 @@ class Sequencer:
 
     def command(self, source: str, body: bytes, now_ns: int) -> int | Refused:
         """Append what a person says through a plain REQ client, and return its seq."""
+        speaker = AppendHeader(self.epoch, source[:60], self.epoch, 0, 0, 0)
         if source != OPERATOR:
-            return self._refuse(
-                AppendHeader(0, source, 0, 0, 0, 0), "owner", f"a client speaks as {OPERATOR}"
-            )
+            return self._refuse(speaker, "owner", f"a client speaks as {OPERATOR}")
         if len(body) > self._max_frame_bytes:
-            return self._refuse(AppendHeader(0, source, 0, 0, 0, 0), "oversized", f"{len(body)} bytes")
+            return self._refuse(speaker, "oversized", f"{len(body)} bytes, limit {self._max_frame_bytes}")
         try:
             message = message_of(body)
         except ProtocolError as error:
-            return self._refuse(AppendHeader(0, source, 0, 0, 0, 0), "undecodable", str(error))
+            return self._refuse(speaker, "undecodable", str(error))
         if OPERATOR not in message.owners or not message.stored:
             detail = f"{type(message).__name__} is said by {', '.join(sorted(message.owners))}"
-            return self._refuse(AppendHeader(0, source, 0, 0, 0, 0), "owner", detail)
+            return self._refuse(speaker, "owner", detail)
         return self._own(source, message, now_ns, body)
 
     def hello(self, hello: Hello, now_ns: int) -> Welcome | Refused:
@@ -135,16 +137,11 @@ class Sequencer:
     def offer(self, packed: bytes, topic: bytes, body: bytes, now_ns: int) -> Refused | None:
         """Take one frame of a service, drop it as already stored, or say why it is refused."""
         if len(packed) > 1024 or len(topic) > 256 or len(body) > self._max_frame_bytes:
-            header = AppendHeader(0, "", 0, 0, 0, 0)
-            try:
-                header = unpack_wire(packed, AppendHeader) if len(packed) <= 1024 else header
-            except ProtocolError:
-                pass
-            return self._refuse(header, "oversized", f"{len(body)} bytes, limit {self._max_frame_bytes}")
+            return self._refuse(_NOBODY, "oversized", f"{len(body)} bytes, limit {self._max_frame_bytes}")
         try:
             header = unpack_wire(packed, AppendHeader)
         except ProtocolError as error:
-            return self._refuse(AppendHeader(0, "", 0, 0, 0, 0), "undecodable", str(error))
+            return self._refuse(_NOBODY, "undecodable", str(error))
         service = source_service(header.source)
         problem = self._speaker_problem(header, service)
         if problem is not None:
@@ -198,9 +195,9 @@ class Sequencer:
 
     def _speaker_problem(self, header: AppendHeader, service: str) -> tuple[str, str] | None:
         """Return why this source may not speak now, if so."""
-        if header.source not in self.sources:
-            if not _SOURCE.fullmatch(header.source) or len(self.sources) >= SOURCES_MAX:
-                return "owner", f"{header.source[:60]!r} is no source"
+        is_new = header.source not in self.sources
+        if is_new and (not _SOURCE.fullmatch(header.source) or len(self.sources) >= SOURCES_MAX):
+            return "owner", f"{header.source[:60]!r} is no source"
         if header.epoch != self.epoch:
             return "epoch", f"epoch {header.epoch} is over, {self.epoch} began: say hello"
         welcome = self._welcomed.get(service)

@@ -7,7 +7,7 @@ A log is a folder of segments `segment-<first seq>.sqlite`, each one SQLite file
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -150,7 +150,7 @@ class JournalReader:
                 return [Row(*row) for row in rows]
         return []
 
-    def _query(self, segment: Path, sql: str, values: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
+    def _query(self, segment: Path, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
         if self._connection is None or self._path != segment:
             self.close()
             self._connection = apsw.Connection(

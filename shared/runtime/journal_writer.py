@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -145,7 +145,7 @@ class JournalWriter:
         for path in reversed(segments(self._dir)):
             try:
                 db = self._connect(path)
-                known = db.execute("select name, value from meta").fetchall()
+                known: dict[str, Any] = dict(_rows(db, "select name, value from meta"))
             except apsw.SQLError:
                 db.close()
                 _forget(path)
@@ -153,17 +153,17 @@ class JournalWriter:
             except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError) as error:
                 raise JournalError(f"{path} is damaged ({error}); restore a backup") from error
             self._path = path
-            self.epoch = dict(known)["epoch"]
-            self.last_ts_ns = dict(known)["last_ts_ns"]
+            self.epoch = known["epoch"]
+            self.last_ts_ns = known["last_ts_ns"]
             self.head_seq = first_seq_of(path) - 1
-            for row in db.execute("select source, service, run, last_n from sources"):
-                self.sources[str(row[0])] = SourceRow(*row)
+            for row in _rows(db, "select source, service, run, last_n from sources"):
+                self.sources[row[0]] = SourceRow(*row)
             self.services = {
                 str(name): int(run) for name, run in db.execute("select service, run from services")
             }
-            newest = db.execute("select seq, header from events order by seq desc limit 1").fetchall()
+            newest = _rows(db, "select seq, header from events order by seq desc limit 1")
             if newest:
-                self.head_seq = int(newest[0][0])
+                self.head_seq = newest[0][0]
                 self.last_ts_ns = decode_header(newest[0][1]).ts_ns
             self._bytes = path.stat().st_size
             return db
@@ -193,8 +193,12 @@ class JournalWriter:
     def _newest_ts_ns(self) -> int:
         if self.head_seq == 0:
             return 0
-        found = self._db.execute("select header from events where seq = ?", (self.head_seq,)).fetchall()
+        found = _rows(self._db, "select header from events where seq = ?", (self.head_seq,))
         return decode_header(found[0][0]).ts_ns if found else self.last_ts_ns
+
+
+def _rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
+    return db.execute(sql, values).fetchall()
 
 
 def _locked(path: Path) -> int:

@@ -102,6 +102,7 @@ class DataDir:
         if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) != 0o700:
             raise ConfigError(
                 f"socket folder {folder_path} (named in {record}) is not private to us: "
-                f"owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):o}; stop the mesh and delete {record}"
+                f"owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):o}; "
+                f"stop the mesh and delete {record}"
             )
         return folder_path
