@@ -1,0 +1,1 @@
+"""Strategies: what each instance wants on the book, decided from the log alone."""

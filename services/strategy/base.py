@@ -1,0 +1,176 @@
+"""What a strategy is: callbacks that get a read-only context and return what it wants.
+
+A strategy holds no socket and no clock, and says nothing itself: the core places, keeps and cancels.
+The usual way is declarative: a callback returns `TargetQuotes`, the whole set of orders that shall rest
+from now on; the quoter finds the fewest messages that lead there. Explicit commands (`PlaceOrder`,
+`CancelOrder`) are for orders that do not rest.
+
+Everything that decides later must be in `snapshot`; everything that happened comes through callbacks,
+what this strategy did itself included (`on_order_event` with the intent): a restart loses nothing.
+"""
+
+# ruff: noqa: ARG002  the callbacks of the base class only name what they are given
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from services.strategy.own_orders import OwnOrder
+from services.strategy.world import World
+from shared.kernels.position import Position
+from shared.messages import Message
+from shared.messages.market import InstrumentRules, Trade
+from shared.messages.orders import Fill, OrderType, TimeInForce
+from shared.units import Side
+
+
+class Quote(msgspec.Struct, frozen=True, array_like=True):
+    """One limit order that shall rest. `slot` names its place: at most one live order per slot (I-04)."""
+
+    slot: str
+    side: Side
+    price_ticks: int
+    qty_lots: int
+    reason: str = ""
+    is_post_only: bool = True
+    is_reduce_only: bool = False
+
+
+class TargetQuotes(msgspec.Struct, frozen=True, array_like=True):
+    """The whole set of quotes that shall rest until the next set; empty withdraws all."""
+
+    quotes: tuple[Quote, ...] = ()
+    reason: str = ""
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag="place"):
+    """Send one order now; dropped when its slot is taken, it may not trade now, or it would cross itself.
+
+    A market order has price 0. What became of it comes through `on_order_event` and `on_fill`.
+    """
+
+    slot: str
+    side: Side
+    price_ticks: int
+    qty_lots: int
+    order_type: OrderType = OrderType.LIMIT
+    tif: TimeInForce = TimeInForce.IOC
+    is_post_only: bool = False
+    is_reduce_only: bool = False
+    reason: str = ""
+
+
+class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag="cancel"):
+    """Cancel the order in a slot; nothing happens when there is none."""
+
+    slot: str
+    reason: str = ""
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """Something a person should know; goes on the log as `StrategyNote`. `level` is info or warning."""
+
+    level: str
+    code: str
+    text: str
+
+
+Intent = TargetQuotes | PlaceOrder | CancelOrder | Note
+Intents = Sequence[Intent]
+NOTHING: Intents = ()
+
+
+class Context:
+    """What a strategy may look at. Never to be changed by it.
+
+    `book`, `rules` and `position` are of its own symbol; `position` counts its own fills only. `orders` are
+    its unfinished orders by slot. `now_ns` is the mesh time of the event. `can_trade` tells whether a new
+    order would leave now; what is asked for while it is false is kept (targets) or dropped (commands).
+    """
+
+    __slots__ = ("_world", "book", "can_trade", "orders", "position", "rules", "strategy", "symbol")
+
+    def __init__(
+        self,
+        strategy: str,
+        rules: InstrumentRules,
+        world: World,
+        position: Position,
+        orders: Mapping[str, OwnOrder],
+    ) -> None:
+        self._world = world
+        self.strategy = strategy
+        self.symbol = rules.symbol
+        self.rules = rules
+        self.book = world.book(rules.symbol)
+        self.position = position
+        self.orders = orders
+        self.can_trade = False
+
+    @property
+    def now_ns(self) -> int:
+        """Return the mesh time of the event."""
+        return self._world.now_ns
+
+
+class Strategy:
+    """Base of every strategy: override what you need.
+
+    `Settings` is a frozen keyword-only dataclass; the `params` of the configuration are converted to it.
+    An exception in a callback freezes the instance, withdraws its orders and says so; others go on.
+    """
+
+    Settings: ClassVar[type[Any]]
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    def on_start(self, ctx: Context) -> Intents:
+        """Begin: rules and book exist. Raise `ValueError` for settings that cannot work in this market."""
+        return NOTHING
+
+    def on_stop(self, ctx: Context) -> Intents:
+        """End: the instance is disabled or its capture is finished. Its orders are withdrawn in any case."""
+        return NOTHING
+
+    def on_book(self, ctx: Context) -> Intents:
+        """Take a change of the book; called only while it is trusted."""
+        return NOTHING
+
+    def on_trade(self, ctx: Context, trade: Trade) -> Intents:
+        """Take a public trade; called only while the book is trusted."""
+        return NOTHING
+
+    def on_timer(self, ctx: Context) -> Intents:
+        """Take a tick of the mesh clock, each 100 ms, trusted book or not."""
+        return NOTHING
+
+    def on_order_event(self, ctx: Context, order: OwnOrder, event: Message) -> Intents:
+        """Take what was said of an own order, own intents included; `order` has its state after it."""
+        return NOTHING
+
+    def on_fill(self, ctx: Context, slot: str, fill: Fill) -> Intents:
+        """Take an own execution, exactly once; `ctx.position` holds it already. May be late (I-06)."""
+        return NOTHING
+
+    def on_disconnect(self, ctx: Context, reason: str) -> Intents:
+        """The book is not to be trusted until the next `on_book`; orders are being withdrawn."""
+        return NOTHING
+
+    def on_state(self, ctx: Context, state: str) -> Intents:
+        """The state of the instance changed: warming_up, quoting, pulled, paused, finished."""
+        return NOTHING
+
+    def snapshot(self) -> bytes:
+        """Return all that decides later."""
+        return b""
+
+    def restore(self, data: bytes) -> None:
+        """Take the result of `snapshot`; raise `ValueError` for anything else."""
+        if data:
+            raise ValueError(f"{type(self).__name__} keeps no state but was given {len(data)} bytes of it")
+
+    def format_status(self, ctx: Context) -> str:
+        """Return one line for people."""
+        return ""

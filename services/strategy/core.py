@@ -1,0 +1,358 @@
+"""The strategy core: any number of instances, each a deterministic function of the log."""
+
+# ruff: noqa: ARG002  observers take the event, also where its arrival says it all
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from services.strategy import registry
+from services.strategy.base import TargetQuotes
+from services.strategy.decide import Decision
+from services.strategy.instance import Instance, InstanceState
+from services.strategy.settings import InstanceSettings, StrategySettings
+from services.strategy.world import WATCHED, World, WorldState
+from shared.core import Output
+from shared.messages import Event, Instruction, Message, control, market, orders, source_service, system
+from shared.settings import pack, unpack
+
+REPORTS: tuple[type[Message], ...] = (
+    orders.OrderApproved,
+    orders.OrderAdjusted,
+    orders.OrderRefused,
+    orders.OrderSent,
+    orders.NotSent,
+    orders.OrderAccepted,
+    orders.OrderRejected,
+    orders.Fill,
+    orders.OrderCanceled,
+    orders.OrderExpired,
+    orders.OrderUnknown,
+    orders.CancelRejected,
+)
+
+
+class _State(msgspec.Struct, array_like=True):
+    world: WorldState
+    warmup_s: int
+    warmup_points: int
+    instances: list[InstanceState]
+
+
+def version_of(build: str, settings: InstanceSettings, source: str) -> str:
+    """Return the version id on every order: a hash of code, kind, market and params (ST-44)."""
+    parts = (build, source, settings.kind, settings.symbol)
+    text = "\0".join(parts).encode() + b"\0" + pack(dict(settings.params))
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+class StrategyCore:
+    """Books, gates and instances; see `shared.core.Core` for what each method promises.
+
+    Says as `strategy/<instance>`. Settings come from its own `ServiceStarted`; a changed setting of an
+    instance gives it a new version with the old state, position and orders.
+    """
+
+    service = "strategy"
+
+    def __init__(self) -> None:
+        self._world = World()
+        self._instances: dict[str, Instance] = {}
+        self._by_symbol: dict[str, list[Instance]] = {}
+        self._warmup_s = 0
+        self._warmup_points = 0
+        self._observers: dict[type[Message], Callable[[Event], Iterable[Instance]]] = {
+            market.InstrumentRules: self._on_rules,
+            market.BookSnapshot: self._on_book_snapshot,
+            market.BookUpdate: self._on_book_update,
+            market.BookInvalid: self._on_book_invalid,
+            market.Trade: self._on_trade,
+            market.CaptureFinished: self._on_capture_finished,
+            control.KillRequested: self._on_kill,
+            control.KillLatched: self._on_kill,
+            control.KillCleared: self._on_kill_cleared,
+            control.TradingState: self._on_trading_state,
+            control.PauseRequested: self._on_pause,
+            control.ResumeRequested: self._on_resume,
+            system.ServiceStarted: self._on_service_started,
+            system.SourceSilent: self._on_silent,
+            system.SourceBack: self._on_back,
+            system.Reconciled: self._on_reconciled,
+            system.Tick: self._on_tick,
+            **dict.fromkeys(REPORTS, self._on_report),
+        }
+
+    # ---- the door
+
+    def apply(self, event: Event) -> list[Output | Instruction]:
+        """Observe one event, then decide for every instance that it touched."""
+        if self._is_own(event):
+            return []
+        self._world.now_ns = event.header.ts_ns
+        observer = self._observers.get(type(event.message))
+        if observer is None:
+            return []
+        said: list[Output | Instruction] = []
+        now_ns, epoch = event.header.ts_ns, event.header.epoch
+        for instance in observer(event):
+            is_warm = instance.is_warm(now_ns, self._warmup_s, self._warmup_points)
+            said += Decision(instance, self._world, now_ns, epoch, is_warm).run()
+        return said
+
+    def adopt(self, event: Event) -> None:
+        """Observe inputs, and fold own outputs as they stand on the log; decide nothing."""
+        if self._is_own(event):
+            instance = self._instances.get(event.header.source.partition("/")[2])
+            if instance is not None:
+                self._world.now_ns = event.header.ts_ns
+                instance.fold(event.message, event.header.ts_ns)
+            return
+        self._world.now_ns = event.header.ts_ns
+        observer = self._observers.get(type(event.message))
+        if observer is not None:
+            for instance in observer(event):
+                instance.commands.clear()
+
+    @staticmethod
+    def _is_own(event: Event) -> bool:
+        source = event.header.source
+        return source_service(source) == "strategy" and not source.endswith(".io")
+
+    # ---- market data
+
+    def _of(self, symbol: str) -> list[Instance]:
+        return self._by_symbol.get(symbol, [])
+
+    def _on_rules(self, event: Event) -> Iterable[Instance]:
+        rules: market.InstrumentRules = event.message
+        self._world.rules[rules.symbol] = rules
+        for instance in self._of(rules.symbol):
+            instance.begin(self._world)
+        return self._of(rules.symbol)
+
+    def _on_book_snapshot(self, event: Event) -> Iterable[Instance]:
+        message: market.BookSnapshot = event.message
+        book = self._world.book(message.symbol)
+        try:
+            book.snapshot(message.levels, message.bid_count, message.update_n)
+        except ValueError as error:
+            book.invalidate()
+            return self._book_lost(message.symbol, str(error))
+        return self._book_changed(message.symbol)
+
+    def _on_book_update(self, event: Event) -> Iterable[Instance]:
+        message: market.BookUpdate = event.message
+        book = self._world.book(message.symbol)
+        try:
+            is_next = book.update(message.levels, message.bid_count, message.update_n)
+        except ValueError as error:
+            book.invalidate()
+            return self._book_lost(message.symbol, str(error))
+        if not is_next:
+            return self._book_lost(message.symbol, "an update is missing")
+        return self._book_changed(message.symbol)
+
+    def _on_book_invalid(self, event: Event) -> Iterable[Instance]:
+        message: market.BookInvalid = event.message
+        self._world.book(message.symbol).invalidate()
+        return self._book_lost(message.symbol, message.reason)
+
+    def _book_changed(self, symbol: str) -> list[Instance]:
+        if not self._world.book(symbol).is_trusted:
+            return self._book_lost(symbol, "one side is empty, or bid and ask cross")
+        touched = self._of(symbol)
+        for instance in touched:
+            instance.meet_book()
+        return touched
+
+    def _book_lost(self, symbol: str, reason: str) -> list[Instance]:
+        touched = self._of(symbol)
+        for instance in touched:
+            instance.lose_book(reason)
+        return touched
+
+    def _on_trade(self, event: Event) -> Iterable[Instance]:
+        touched = self._of(event.message.symbol)
+        for instance in touched:
+            instance.meet_trade(event.message)
+        return touched
+
+    def _on_capture_finished(self, event: Event) -> Iterable[Instance]:
+        self._world.finished.add(event.message.venue)
+        return self._all()
+
+    # ---- orders
+
+    def _on_report(self, event: Event) -> Iterable[Instance]:
+        instance = self._instances.get(event.message.strategy)
+        if instance is None:
+            return ()
+        instance.meet_report(event.message, event.header.ts_ns)
+        return (instance,)
+
+    # ---- gates
+
+    def _all(self) -> list[Instance]:
+        return list(self._instances.values())
+
+    def _all_may_try_again(self) -> list[Instance]:
+        """What refused orders may have changed: forget the refusals."""
+        for instance in self._instances.values():
+            instance.back_off.clear()
+            instance.is_dirty = True
+        return self._all()
+
+    def _on_kill(self, event: Event) -> Iterable[Instance]:
+        self._world.is_killed = True
+        return self._all()
+
+    def _on_kill_cleared(self, event: Event) -> Iterable[Instance]:
+        self._world.is_killed = False
+        return self._all_may_try_again()
+
+    def _on_trading_state(self, event: Event) -> Iterable[Instance]:
+        message: control.TradingState = event.message
+        self._world.trading_state = message.state
+        self._world.trading_reason = ", ".join(message.reasons)
+        return self._all_may_try_again()
+
+    def _named(self, strategy: str) -> list[Instance]:
+        return [one for one in self._instances.values() if strategy in ("", one.name)]
+
+    def _on_pause(self, event: Event) -> Iterable[Instance]:
+        touched = self._named(event.message.strategy)
+        for instance in touched:
+            instance.is_paused = True
+        return touched
+
+    def _on_resume(self, event: Event) -> Iterable[Instance]:
+        touched = self._named(event.message.strategy)
+        for instance in touched:
+            instance.is_paused = False
+            instance.is_dirty = True
+        return touched
+
+    def _on_silent(self, event: Event) -> Iterable[Instance]:
+        if event.message.service in WATCHED:
+            self._world.silent.add(event.message.service)
+        return self._all()
+
+    def _on_back(self, event: Event) -> Iterable[Instance]:
+        self._world.silent.discard(event.message.service)
+        return self._all_may_try_again()
+
+    def _on_reconciled(self, event: Event) -> Iterable[Instance]:
+        return self._all_may_try_again()
+
+    def _on_tick(self, event: Event) -> Iterable[Instance]:
+        for instance in self._instances.values():
+            instance.meet_tick()
+        return self._all()
+
+    # ---- settings
+
+    def _on_service_started(self, event: Event) -> Iterable[Instance]:
+        message: system.ServiceStarted = event.message
+        if message.service != self.service:
+            return ()
+        settings = unpack(message.settings, StrategySettings) if message.settings else StrategySettings()
+        self._warmup_s = settings.warmup_s
+        self._warmup_points = settings.warmup_points
+        for name in sorted(settings.instances):
+            self._configure(name, settings.instances[name], message.build)
+        for instance in self._all():
+            wanted = settings.instances.get(instance.name)
+            instance.is_enabled = wanted is not None and wanted.enabled
+            instance.started_ns = event.header.ts_ns
+            instance.points = 0
+            instance.is_dirty = True
+            instance.begin(self._world)
+        return self._all()
+
+    def _configure(self, name: str, settings: InstanceSettings, build: str) -> None:
+        try:
+            source = registry.source_of(settings.kind)
+        except (ValueError, OSError) as error:
+            source = str(error)
+        version = version_of(build, settings, source)
+        old = self._instances.get(name)
+        if old is not None and old.version == version:
+            return
+        new = Instance(name, settings.kind, settings.symbol, pack(dict(settings.params)), version)
+        if old is not None and not self._succeed(old, new):
+            return
+        self._instances[name] = new
+        self._instances = dict(sorted(self._instances.items()))
+        _make_strategy(new)
+        if old is not None:
+            new.load_strategy(old.dump().strategy if old.kind == new.kind else b"")
+        self._index()
+
+    def _succeed(self, old: Instance, new: Instance) -> bool:
+        """Give `new` what `old` has; False, and `old` frozen, when its market changed while it is in use."""
+        state = old.dump()
+        if old.symbol == new.symbol:
+            if old.kind != new.kind:
+                state.targets = TargetQuotes()
+            state.strategy, state.failure, state.is_failure_said, state.is_started = b"", "", False, False
+            new.load(state, self._world)
+            return True
+        if old.position_lots == 0 and len(old.orders) == 0:
+            new.generation = old.generation
+            return True
+        old.fail(
+            f"its symbol was changed from {old.symbol} to {new.symbol} while it holds {old.position_lots} "
+            f"lots and {len(old.orders)} orders; close them first, or give the new one another name"
+        )
+        return False
+
+    def _index(self) -> None:
+        self._by_symbol = {}
+        for instance in self._instances.values():
+            self._world.book(instance.symbol)
+            self._by_symbol.setdefault(instance.symbol, []).append(instance)
+
+    # ---- snapshots
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, canonically encoded."""
+        state = _State(
+            self._world.dump(),
+            self._warmup_s,
+            self._warmup_points,
+            [self._instances[name].dump() for name in sorted(self._instances)],
+        )
+        return msgspec.msgpack.encode(state, order="sorted")
+
+    def restore(self, data: bytes) -> None:
+        """Take the state of `snapshot()`; raises `ValueError` on anything else."""
+        try:
+            state = msgspec.msgpack.decode(data, type=_State)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"not a snapshot of the strategy core: {error}") from error
+        self._world.load(state.world)
+        self._warmup_s = state.warmup_s
+        self._warmup_points = state.warmup_points
+        self._instances = {}
+        for saved in state.instances:
+            instance = Instance(saved.name, saved.kind, saved.symbol, saved.params, saved.version)
+            self._instances[saved.name] = instance
+            self._world.book(saved.symbol)
+            _make_strategy(instance)
+            instance.load(saved, self._world)
+        self._index()
+
+    def digest(self) -> bytes:
+        """Return 16 bytes over the state."""
+        return hashlib.blake2b(self.snapshot(), digest_size=16).digest()
+
+
+def _make_strategy(instance: Instance) -> None:
+    try:
+        params: dict[str, Any] = msgspec.msgpack.decode(instance.params)
+        kind = registry.strategy_class(instance.kind)
+        instance.strategy = kind(registry.settings_of(instance.kind, params))
+    except Exception as error:  # noqa: BLE001  a user's strategy may raise anything
+        instance.fail(f"{type(error).__name__}: {error}")

@@ -1,0 +1,194 @@
+"""Turn what an instance wants into messages: status, notes, cancels, orders."""
+
+import msgspec
+
+from services.strategy import quoter
+from services.strategy.base import CancelOrder, PlaceOrder, Quote, TargetQuotes
+from services.strategy.instance import Instance
+from services.strategy.own_orders import OwnOrder, client_order_id
+from services.strategy.quoter import Touch
+from services.strategy.world import World
+from shared.core import Output
+from shared.messages import Message
+from shared.messages.control import InstanceFailed, StrategyNote, StrategyStatus
+from shared.messages.orders import CancelIntent, OrderIntent, OrderType, TimeInForce
+from shared.units import NS_PER_S
+
+NOTE_AGAIN_NS = 60 * NS_PER_S
+"""The same note is said at most once in this time."""
+
+TEXT_EVERY_NS = NS_PER_S
+"""A changed status text is said at most once in this time."""
+
+
+class Decision:
+    """What one instance says because of one event."""
+
+    def __init__(self, instance: Instance, world: World, now_ns: int, epoch: int, is_warm: bool) -> None:
+        self.instance = instance
+        self.world = world
+        self.now_ns = now_ns
+        self.epoch = epoch
+        self.is_warm = is_warm
+        self.said: list[Output] = []
+
+    def run(self) -> list[Output]:
+        """Decide, fold, and return what is said, in order."""
+        self._run()
+        if self.instance.failure and not self.instance.is_failure_said:
+            # It raised just now: say so and withdraw within the same event.
+            self._say(InstanceFailed(self.instance.name, self.instance.failure))
+            self._run()
+        return self.said
+
+    def _run(self) -> None:
+        instance = self.instance
+        state, reason = instance.gate(self.world)
+        may_rest = state == "quoting"
+        if may_rest and not self.is_warm:
+            state, reason = "warming_up", "counting time and data since the start (ST-6)"
+        if instance.ctx is not None:
+            instance.ctx.can_trade = state == "quoting"
+        self._status(state, reason)
+        if not may_rest:
+            # Once withdrawn, only a book that comes later may bring quotes back.
+            instance.is_unsure = True
+            instance.commands.clear()
+            self._withdraw(reason)
+        else:
+            self._commands()
+            if instance.is_dirty:
+                self._quotes()
+        self._notes()
+
+    # ---- telling
+
+    def _say(self, message: Message) -> None:
+        self.said.append(Output(f"strategy/{self.instance.name}", message))
+        self.instance.fold(message, self.now_ns)
+
+    def _status(self, state: str, reason: str) -> None:
+        instance, said = self.instance, self.instance.said
+        if (state, reason) != (said.state, said.reason):
+            if state == "finished" and not instance.is_stopped and instance.strategy is not None:
+                instance.is_stopped = True
+                instance.call(instance.strategy.on_stop)
+            elif instance.strategy is not None and state != said.state:
+                instance.call(instance.strategy.on_state, state)
+        elif self.now_ns - instance.said_ns < TEXT_EVERY_NS:
+            return
+        text = instance.status_text()
+        if (state, reason, text) == (said.state, said.reason, said.text):
+            return
+        instance.said_ns = self.now_ns
+        self._say(StrategyStatus(instance.name, state, reason, text))
+
+    def _notes(self) -> None:
+        instance = self.instance
+        for note in instance.notes:
+            last_ns = instance.noted_ns.get(note.code)
+            if last_ns is None or self.now_ns - last_ns >= NOTE_AGAIN_NS:
+                instance.noted_ns[note.code] = self.now_ns
+                self._say(StrategyNote(instance.name, note.level, note.code, note.text))
+        instance.notes.clear()
+
+    # ---- orders
+
+    def _cancel(self, order: OwnOrder, reason: str) -> None:
+        self._say(CancelIntent(order.client_order_id, self.instance.name, self.instance.symbol, reason))
+
+    def _withdraw(self, reason: str) -> None:
+        for order in self.instance.orders.dump():
+            if quoter.should_cancel(order, self.now_ns):
+                self._cancel(order, reason)
+
+    def _quotes(self) -> None:
+        instance = self.instance
+        targets = instance.targets
+        if targets is None:
+            # Nothing was ever wanted or refused: what rests since before a restart stays (ST-17).
+            instance.is_dirty = False
+            return
+        book = self.world.book(instance.symbol)
+        quotes = [quote for quote in self._allowed(targets) if quote.slot not in instance.spent_slots]
+        plan = quoter.plan(
+            quotes, instance.orders, instance.back_off, Touch(book.bid_ticks, book.ask_ticks), self.now_ns
+        )
+        instance.is_dirty = not plan.is_complete
+        for order, reason in plan.cancels:
+            self._cancel(order, reason or targets.reason)
+        if not self.is_warm:
+            return
+        for quote in plan.places:
+            self._place(
+                PlaceOrder(
+                    quote.slot,
+                    quote.side,
+                    quote.price_ticks,
+                    quote.qty_lots,
+                    OrderType.LIMIT,
+                    TimeInForce.GTC,
+                    quote.is_post_only,
+                    quote.is_reduce_only,
+                    quote.reason or targets.reason,
+                )
+            )
+
+    def _allowed(self, targets: TargetQuotes) -> list[Quote]:
+        """Return the quotes that the trading state allows: all, or those that shrink the position."""
+        if not self.world.is_reducing:
+            return list(targets.quotes)
+        allowed = []
+        room_lots = self.instance.position_lots
+        for quote in targets.quotes:
+            if quote.side.sign * room_lots < 0:
+                qty_lots = min(quote.qty_lots, abs(room_lots))
+                room_lots += quote.side.sign * qty_lots
+                allowed.append(msgspec.structs.replace(quote, qty_lots=qty_lots))
+        return allowed
+
+    def _commands(self) -> None:
+        instance = self.instance
+        commands, instance.commands = instance.commands, []
+        for command in commands:
+            if isinstance(command, CancelOrder):
+                order = instance.orders.by_slot.get(command.slot)
+                if order is not None and quoter.should_cancel(order, self.now_ns):
+                    self._cancel(order, command.reason)
+            elif self._may_place(command):
+                self._place(command)
+
+    def _may_place(self, command: PlaceOrder) -> bool:
+        instance = self.instance
+        if not self.is_warm or command.slot in instance.orders.by_slot:
+            return False
+        if not instance.back_off.allows(command.slot, self.now_ns):
+            return False
+        if self.world.is_reducing and not _shrinks(command, instance.position_lots):
+            return False
+        return not quoter.crosses_own(command.side, command.price_ticks, instance.orders.by_slot.values())
+
+    def _place(self, order: PlaceOrder) -> None:
+        instance = self.instance
+        generation = instance.generation + 1
+        self._say(
+            OrderIntent(
+                client_order_id(self.epoch, instance.name, order.slot, generation),
+                instance.name,
+                instance.symbol,
+                order.side,
+                order.price_ticks,
+                order.qty_lots,
+                order.order_type,
+                order.tif,
+                order.is_post_only,
+                order.is_reduce_only,
+                order.slot,
+                order.reason,
+                instance.version,
+            )
+        )
+
+
+def _shrinks(order: PlaceOrder, position_lots: int) -> bool:
+    return order.side.sign * position_lots < 0 and order.qty_lots <= abs(position_lots)

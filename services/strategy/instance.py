@@ -1,0 +1,367 @@
+"""One strategy instance: its strategy object, orders, position and gate.
+
+An event is first observed (state changes, the strategy's callbacks), then decided (what is wanted becomes
+messages), and each own message is folded when it is said, or, while adopting, when it is met on the log.
+"""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from services.strategy.base import CancelOrder, Context, Intents, Note, PlaceOrder, Strategy, TargetQuotes
+from services.strategy.intents import checked
+from services.strategy.own_orders import OwnOrder, OwnOrders, generation_of, slot_of
+from services.strategy.quoter import BackOff, is_failure
+from services.strategy.world import World
+from shared.kernels.position import Position
+from shared.messages import Message
+from shared.messages.control import InstanceFailed, StrategyStatus
+from shared.messages.market import Trade
+from shared.messages.orders import CancelIntent, Fill, OrderIntent
+from shared.units import NS_PER_S
+
+SEEN_TRADES_MAX = 2000
+"""Trade ids remembered against a second delivery of a fill (I-15)."""
+
+
+class InstanceState(msgspec.Struct, array_like=True):
+    """A snapshot of one instance."""
+
+    name: str
+    kind: str
+    symbol: str
+    params: bytes
+    version: str
+    strategy: bytes
+    tick_lot: tuple[str, str] | None
+    position: tuple[int, ...] | None
+    orders: list[OwnOrder]
+    back_off: list[tuple[str, list[int]]]
+    targets: TargetQuotes | None
+    commands: list[PlaceOrder | CancelOrder]
+    notes: list[Note]
+    noted_ns: list[tuple[str, int]]
+    seen_trades: list[str]
+    spent_slots: list[str]
+    generation: int
+    started_ns: int
+    points: int
+    failure: str
+    is_failure_said: bool
+    is_enabled: bool
+    is_paused: bool
+    is_started: bool
+    is_stopped: bool
+    is_unsure: bool
+    is_dirty: bool
+    said: StrategyStatus
+    said_ns: int
+
+
+class Instance:
+    """What one instance is and has; `decide.py` turns it into messages."""
+
+    def __init__(self, name: str, kind: str, symbol: str, params: bytes, version: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.symbol = symbol
+        self.params = params
+        self.version = version
+        self.strategy: Strategy | None = None
+        self.ctx: Context | None = None
+        self.position: Position | None = None
+        self.tick_lot: tuple[str, str] | None = None
+        self.orders = OwnOrders()
+        self.back_off = BackOff()
+        self.targets: TargetQuotes | None = None
+        self.commands: list[PlaceOrder | CancelOrder] = []
+        self.notes: list[Note] = []
+        self.noted_ns: dict[str, int] = {}
+        self.seen_trades: dict[str, None] = {}
+        self.spent_slots: set[str] = set()
+        self.generation = 0
+        self.started_ns = 0
+        self.points = 0
+        self.failure = ""
+        self.is_failure_said = False
+        self.is_enabled = True
+        self.is_paused = False
+        self.is_started = False
+        self.is_stopped = False
+        self.is_unsure = True
+        self.is_dirty = False
+        self.said = StrategyStatus(name, "")
+        self.said_ns = 0
+        self.frozen_state = b""
+
+    @property
+    def position_lots(self) -> int:
+        """Return what its own fills add up to."""
+        return int(self.position.position_lots) if self.position is not None else 0
+
+    def status_text(self) -> str:
+        """Return the strategy's line for people; its failure shows in the state."""
+        if self.strategy is None or self.ctx is None or self.failure:
+            return ""
+        try:
+            return str(self.strategy.format_status(self.ctx))
+        except Exception as error:  # noqa: BLE001  a strategy may raise anything
+            self.fail(_told(error))
+            return ""
+
+    # ---- the strategy object
+
+    def call(self, callback: Callable[..., Intents], *args: Any) -> None:
+        """Run a callback and keep what it wants; whatever it raises freezes this instance alone."""
+        if self.failure or self.ctx is None:
+            return
+        try:
+            for intent in callback(self.ctx, *args):
+                self._keep(checked(intent))
+        except Exception as error:  # noqa: BLE001  a strategy may raise anything
+            self.fail(_told(error))
+
+    def _keep(self, intent: TargetQuotes | PlaceOrder | CancelOrder | Note) -> None:
+        if isinstance(intent, TargetQuotes):
+            self.spent_slots.clear()
+            self.is_dirty = self.is_dirty or intent.quotes != (self.targets.quotes if self.targets else None)
+            self.targets = intent
+        elif isinstance(intent, Note):
+            self.notes.append(intent)
+        else:
+            self.commands.append(intent)
+
+    def fail(self, error: str) -> None:
+        """Freeze: quotes are withdrawn, and no callback is called any more."""
+        if not self.failure:
+            self.failure = error
+            self.targets = TargetQuotes()
+            self.commands.clear()
+
+    def begin(self, world: World) -> None:
+        """Start the strategy as soon as the rules of its market are known, with the position it has."""
+        rules = world.rules.get(self.symbol)
+        if rules is None or self.strategy is None:
+            return
+        tick_lot = (rules.tick_size, rules.lot_size)
+        if self.tick_lot not in (None, tick_lot):
+            self.fail(
+                f"tick and lot of {self.symbol} changed from {self.tick_lot} to {tick_lot}: prices and "
+                "positions are counted in them; close the position by hand and start a new instance"
+            )
+            return
+        self.tick_lot = tick_lot
+        if self.position is None:
+            self.position = Position(rules.tick_lot_atoms)
+        if self.ctx is None:
+            self.ctx = Context(self.name, rules, world, self.position, self.orders.by_slot)
+        self.ctx.rules = rules
+        self.ctx.can_trade = self.said.state == "quoting"
+        if not self.is_started:
+            self.is_started = True
+            self.call(self.strategy.on_start)
+
+    # ---- snapshots
+
+    def dump(self) -> InstanceState:
+        """Return the whole state."""
+        return InstanceState(
+            name=self.name,
+            kind=self.kind,
+            symbol=self.symbol,
+            params=self.params,
+            version=self.version,
+            strategy=self._strategy_state(),
+            tick_lot=self.tick_lot,
+            position=self.position.dump() if self.position is not None else None,
+            orders=self.orders.dump(),
+            back_off=self.back_off.dump(),
+            targets=self.targets,
+            commands=self.commands,
+            notes=self.notes,
+            noted_ns=sorted(self.noted_ns.items()),
+            seen_trades=list(self.seen_trades),
+            spent_slots=sorted(self.spent_slots),
+            generation=self.generation,
+            started_ns=self.started_ns,
+            points=self.points,
+            failure=self.failure,
+            is_failure_said=self.is_failure_said,
+            is_enabled=self.is_enabled,
+            is_paused=self.is_paused,
+            is_started=self.is_started,
+            is_stopped=self.is_stopped,
+            is_unsure=self.is_unsure,
+            is_dirty=self.is_dirty,
+            said=self.said,
+            said_ns=self.said_ns,
+        )
+
+    def load(self, state: InstanceState, world: World) -> None:
+        """Take the state of `dump`; a strategy that cannot take its part is frozen."""
+        self.tick_lot = state.tick_lot
+        self.orders.load(state.orders)
+        self.back_off.load(state.back_off)
+        self.targets = state.targets
+        self.commands = state.commands
+        self.notes = state.notes
+        self.noted_ns = dict(state.noted_ns)
+        self.seen_trades = dict.fromkeys(state.seen_trades)
+        self.spent_slots = set(state.spent_slots)
+        self.generation = state.generation
+        self.started_ns = state.started_ns
+        self.points = state.points
+        self.failure = state.failure
+        self.is_failure_said = state.is_failure_said
+        self.is_enabled = state.is_enabled
+        self.is_paused = state.is_paused
+        self.is_started = state.is_started
+        self.is_stopped = state.is_stopped
+        self.is_unsure = state.is_unsure
+        self.is_dirty = state.is_dirty
+        self.said = state.said
+        self.said_ns = state.said_ns
+        if state.position is not None:
+            self.position = Position(1)
+            self.position.load(state.position)
+            self.begin(world)
+        self.load_strategy(state.strategy)
+
+    def _strategy_state(self) -> bytes:
+        if self.strategy is None:
+            return self.frozen_state
+        try:
+            return self.strategy.snapshot()
+        except Exception as error:  # noqa: BLE001  a strategy may raise anything
+            self.fail(_told(error))
+            return b""
+
+    def load_strategy(self, data: bytes) -> None:
+        """Give a strategy its state back."""
+        self.frozen_state = data
+        if self.strategy is None or not data:
+            return
+        try:
+            self.strategy.restore(data)
+        except Exception as error:  # noqa: BLE001  a strategy may raise anything
+            self.fail(f"its state cannot be restored: {_told(error)}")
+
+    # ---- what happened
+
+    def meet_book(self) -> None:
+        """Take a changed book that is trusted."""
+        self.points += 1
+        if self.strategy is None or not self.is_started:
+            return
+        if self.is_unsure or self.spent_slots:
+            self.is_unsure = False
+            self.spent_slots.clear()
+            self.is_dirty = True
+        self.call(self.strategy.on_book)
+
+    def lose_book(self, reason: str) -> None:
+        """Take that the book is not to be trusted; nothing is placed before the next good one."""
+        was_unsure, self.is_unsure = self.is_unsure, True
+        self.is_dirty = True
+        if not was_unsure and self.strategy is not None:
+            self.call(self.strategy.on_disconnect, reason)
+
+    def meet_trade(self, trade: Trade) -> None:
+        """Take a public trade."""
+        self.points += 1
+        if self.strategy is not None and self.is_started and not self.is_unsure:
+            self.call(self.strategy.on_trade, trade)
+
+    def meet_tick(self) -> None:
+        """Take 100 ms that passed."""
+        if self.strategy is not None and self.is_started:
+            self.call(self.strategy.on_timer)
+
+    def meet_report(self, message: Any, now_ns: int) -> None:
+        """Take what risk or broker says of an order of this instance; a fill counts once (I-15)."""
+        self.is_dirty = True
+        if isinstance(message, Fill):
+            self._meet_fill(message)
+            return
+        order, problem = self.orders.report(message, message.client_order_id)
+        if problem:
+            self.notes.append(Note("warning", "impossible_report", problem))
+        if order is None:
+            return
+        if order.state.is_final and not order.is_cancel_asked:
+            self.spent_slots.add(order.slot)
+        if is_failure(order, order.state):
+            self.back_off.failed(order.slot, now_ns)
+        if self.strategy is not None:
+            self.call(self.strategy.on_order_event, order, message)
+
+    def _meet_fill(self, fill: Fill) -> None:
+        if fill.trade_id in self.seen_trades:
+            return
+        self.seen_trades[fill.trade_id] = None
+        if len(self.seen_trades) > SEEN_TRADES_MAX:
+            del self.seen_trades[next(iter(self.seen_trades))]
+        if self.position is None or self.ctx is None:
+            self.fail(f"fill {fill.trade_id} came before the rules of {self.symbol}: its value is unknown")
+            return
+        fee_atoms = fill.fee_atoms
+        if fill.fee_asset != self.ctx.rules.quote_asset:
+            fee_atoms = 0
+            text = f"fees in {fill.fee_asset} are not counted by this strategy; risk's ledger has them"
+            self.notes.append(Note("warning", "fee_asset", text))
+        self.position.apply_fill(fill.side, fill.price_ticks, fill.qty_lots, fee_atoms)
+        order, problem = self.orders.report(fill, fill.client_order_id)
+        if problem:
+            self.notes.append(Note("warning", "impossible_report", problem))
+        if order is not None and order.state.is_final:
+            self.spent_slots.add(order.slot)
+        if self.strategy is not None:
+            self.call(self.strategy.on_fill, slot_of(fill.client_order_id), fill)
+
+    # ---- what it said itself
+
+    def fold(self, message: Message, now_ns: int) -> None:
+        """Take an own message: when it is said, or, while adopting, from the log."""
+        order: OwnOrder | None = None
+        if isinstance(message, OrderIntent):
+            self.generation = max(self.generation, generation_of(message.client_order_id))
+            order = self.orders.intend(message, now_ns)
+        elif isinstance(message, CancelIntent):
+            order = self.orders.ask_cancel(message, now_ns)
+        elif isinstance(message, StrategyStatus):
+            self.said = message
+        elif isinstance(message, InstanceFailed):
+            self.fail(message.error)
+            self.is_failure_said = True
+        if order is not None and self.strategy is not None:
+            self.call(self.strategy.on_order_event, order, message)
+
+    # ---- gates
+
+    def is_warm(self, now_ns: int, warmup_s: int, warmup_points: int) -> bool:
+        """Return whether enough time *and* enough data passed since the start (ST-6)."""
+        return now_ns - self.started_ns >= warmup_s * NS_PER_S and self.points >= warmup_points
+
+    def gate(self, world: World) -> tuple[str, str]:
+        """Return (state, reason): in quoting alone may orders rest; warm-up is not judged here."""
+        if self.failure:
+            return "failed", self.failure
+        if world.is_finished(self.symbol):
+            return "finished", "the capture has been played to its end"
+        if not self.is_enabled:
+            return "paused", "not enabled in the configuration"
+        if self.is_paused:
+            return "paused", "paused by a person"
+        reason = world.hold_reason(self.symbol)
+        if not reason and self.is_unsure:
+            reason = "waiting for the next book"
+        return ("pulled", reason) if reason else ("quoting", "")
+
+
+def _told(error: Exception) -> str:
+    """Return the error with the innermost lines of its traceback, without paths of this machine."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[-3:]]
+    return f"{type(error).__name__}: {error}" + (f" (at {' < '.join(reversed(places))})" if places else "")

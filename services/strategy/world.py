@@ -1,0 +1,101 @@
+"""What all strategy instances share: books, rules, and the gates of the whole mesh."""
+
+import msgspec
+
+from shared.instrument import venue_of
+from shared.kernels.book import Book
+from shared.messages.market import InstrumentRules
+
+WATCHED = frozenset({"market_data", "risk", "broker"})
+"""Services without which no quote may rest."""
+
+
+class WorldState(msgspec.Struct, array_like=True):
+    """A snapshot of the world."""
+
+    rules: list[InstrumentRules]
+    books: list[tuple[str, bytes, int, int, bool]]
+    is_killed: bool
+    trading_state: str
+    trading_reason: str
+    silent: list[str]
+    finished: list[str]
+
+
+class World:
+    """Everything outside the instances that decides whether orders may rest.
+
+    It fails closed: a kill, a halt, a silent service or a book that is not trusted withdraws quotes.
+    """
+
+    def __init__(self) -> None:
+        self.rules: dict[str, InstrumentRules] = {}
+        self.books: dict[str, Book] = {}
+        self.is_killed = False
+        self.trading_state = "active"
+        self.trading_reason = ""
+        self.silent: set[str] = set()
+        self.finished: set[str] = set()
+        self.now_ns = 0
+
+    def book(self, symbol: str) -> Book:
+        """Return the book of `symbol`, an invalid one when nothing was heard of it."""
+        book = self.books.get(symbol)
+        if book is None:
+            book = self.books[symbol] = Book()
+        return book
+
+    def is_finished(self, symbol: str) -> bool:
+        """Return whether the capture that plays this market has ended."""
+        return venue_of(symbol) in self.finished
+
+    def hold_reason(self, symbol: str) -> str:
+        """Return why no order of `symbol` may rest, empty when it may."""
+        if self.is_killed:
+            return "killed"
+        if self.silent:
+            return f"{min(self.silent)} is silent"
+        if self.trading_state == "halted":
+            return f"halted: {self.trading_reason}"
+        if symbol not in self.rules:
+            return f"no rules of {symbol} yet"
+        if not self.books[symbol].is_trusted:
+            return "book not trusted"
+        return ""
+
+    @property
+    def is_reducing(self) -> bool:
+        """Return whether only orders that shrink a position are allowed."""
+        return self.trading_state == "reducing"
+
+    def dump(self) -> WorldState:
+        """Return the whole state in a canonical order."""
+        books = []
+        for symbol in sorted(self.books):
+            book = self.books[symbol]
+            levels, bid_count = book.dump()
+            books.append((symbol, levels, bid_count, book.update_n, book.is_valid))
+        return WorldState(
+            [self.rules[symbol] for symbol in sorted(self.rules)],
+            books,
+            self.is_killed,
+            self.trading_state,
+            self.trading_reason,
+            sorted(self.silent),
+            sorted(self.finished),
+        )
+
+    def load(self, state: WorldState) -> None:
+        """Replace everything by the result of `dump`."""
+        self.__init__()  # type: ignore[misc]
+        self.rules = {rules.symbol: rules for rules in state.rules}
+        for symbol, levels, bid_count, update_n, is_valid in state.books:
+            book = self.book(symbol)
+            book.snapshot(levels, bid_count, update_n)
+            if not is_valid:
+                book.invalidate()
+        self.is_killed = state.is_killed
+        self.trading_state = state.trading_state
+        self.trading_reason = state.trading_reason
+        self.silent = set(state.silent)
+        self.finished = set(state.finished)
