@@ -1,0 +1,1 @@
+"""Execution: the paper venue, the send gate and the kill latch."""

@@ -1,0 +1,72 @@
+"""What the paper venue does with an order that arrives: one pure decision (BR-14, BR-15)."""
+
+from typing import NamedTuple
+
+from services.broker.order import BrokerOrder
+from services.broker.paper import PaperMarket, Part
+from shared.messages.orders import OrderType, TimeInForce
+from shared.units import PPM, Side
+
+
+class Arrival(NamedTuple):
+    """The venue's answer: rejected, or taken `parts`, and what is left rests or expires."""
+
+    reject_code: str = ""
+    reject_reason: str = ""
+    parts: tuple[Part, ...] = ()
+    expire_reason: str = ""
+    is_accepted: bool = True
+
+
+def arrive(order: BrokerOrder, place: PaperMarket, free_cash_atoms: int, free_holdings_lots: int) -> Arrival:
+    """Return what becomes of `order` now; spot orders need the cash or the holdings they would move."""
+    if not place.is_open:
+        return _rejected("untrusted_book", "the book is not trusted, so nothing can be matched")
+    side = order.side
+    is_market = order.order_type is OrderType.MARKET
+    limit_ticks = 0 if is_market else order.price_ticks
+    touch_ticks = place.opposite_touch_ticks(side)
+    if order.is_post_only and side.sign * (order.price_ticks - touch_ticks) >= 0:
+        return _rejected("post_only_would_take", f"price {order.price_ticks} meets {touch_ticks}")
+    parts = tuple(place.walk(side, limit_ticks, order.leaves_lots))
+    taken_lots = sum(part.lots for part in parts)
+    if is_market and not parts:
+        return _rejected("no_liquidity", "nothing to take on the other side")
+    reach_ticks = parts[-1].price_ticks if is_market else limit_ticks
+    own_ticks = place.own_opposite_ticks(side)
+    if own_ticks and side.sign * (reach_ticks - own_ticks) >= 0:
+        return _rejected("self_trade", f"would meet our own order at {own_ticks} (I-12)")
+    short = _shortage(order, place, parts, free_cash_atoms, free_holdings_lots)
+    if short:
+        return _rejected("insufficient_balance", short)
+    if order.tif is TimeInForce.FOK and taken_lots < order.leaves_lots:
+        return Arrival(
+            expire_reason=f"fok: only {taken_lots} of {order.leaves_lots} lots were available",
+            is_accepted=False,
+        )
+    rests = not is_market and order.tif is TimeInForce.GTC
+    left_lots = order.leaves_lots - taken_lots
+    expire_reason = "" if rests or left_lots == 0 else f"{'market' if is_market else 'ioc'}: rest canceled"
+    return Arrival(parts=parts, expire_reason=expire_reason)
+
+
+def _rejected(code: str, reason: str) -> Arrival:
+    return Arrival(reject_code=code, reject_reason=reason, is_accepted=False)
+
+
+def _shortage(
+    order: BrokerOrder, place: PaperMarket, parts: tuple[Part, ...], cash_atoms: int, holdings_lots: int
+) -> str:
+    """Return what a spot wallet lacks for the whole order, empty when nothing; derivatives need none."""
+    rules = place.rules
+    assert rules is not None, f"{order.symbol} is matched without rules"
+    if rules.is_derivative:
+        return ""
+    if order.side is Side.SELL:
+        lack = order.leaves_lots - holdings_lots
+        return f"{order.leaves_lots} lots to sell, {max(0, holdings_lots)} free" if lack > 0 else ""
+    left_lots = order.leaves_lots - sum(part.lots for part in parts)
+    ticks_lots = sum(part.price_ticks * part.lots for part in parts) + order.price_ticks * left_lots
+    cost_ppm = PPM + max(0, rules.maker_fee_ppm, rules.taker_fee_ppm)
+    cost_atoms = -(-ticks_lots * rules.tick_lot_atoms * cost_ppm // PPM)
+    return f"{cost_atoms} atoms to pay, {max(0, cash_atoms)} free" if cost_atoms > cash_atoms else ""

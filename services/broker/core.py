@@ -1,0 +1,299 @@
+"""The broker core: the life of every order, the send gate, and the paper venue that matches it.
+
+In paper mode orders live in this core, so a restart finds them by replay: none is ever in doubt. Without the
+bus nothing reaches the core: no order is taken and none is matched, and resting ones stay (the withdrawal on
+bus silence is the duty of an adapter with orders elsewhere). Cancels come straight from strategies and are
+never held back (I-09).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from services.broker.arrival import arrive
+from services.broker.gate import Passage, held_back
+from services.broker.instructions import ClearLatch, LatchKill
+from services.broker.knowledge import BrokerKnowledge, BrokerState
+from services.broker.latency import latency_ns
+from services.broker.order import BrokerOrder
+from services.broker.paper import PaperMarket
+from shared.core import Output
+from shared.instrument import fee_atoms, notional_atoms
+from shared.messages import Event, Instruction, Message, control, market, orders, system
+from shared.orders import OrderState, next_state
+from shared.units import NS_PER_MS
+
+SOURCE = "broker"
+
+_encoder = msgspec.msgpack.Encoder(order="sorted")
+_decoder = msgspec.msgpack.Decoder(BrokerState)
+
+
+class BrokerCore:
+    """See `shared.core.Core`; the service `broker`, in paper mode."""
+
+    service = SOURCE
+
+    def __init__(self) -> None:
+        self.known = BrokerKnowledge()
+        self._said: list[Output | Instruction] = []
+        self._epoch = 0
+
+    # ---- the door
+
+    def apply(self, event: Event) -> list[Output | Instruction]:
+        """Take one event, after what fell due before it, and return what the broker says."""
+        self._said = []
+        self._epoch = event.header.epoch
+        self._pass_deadlines(event.header.ts_ns)
+        if event.header.source != SOURCE:
+            trade_fills = self._trade_fills(event.message)
+            self.known.observe(event)
+            if trade_fills:
+                self._fill_resting(trade_fills, event)
+            decide = _DECIDE.get(type(event.message))
+            if decide is not None:
+                decide(self, event)
+        return self._said
+
+    def adopt(self, event: Event) -> None:
+        """Take one event without deciding: own reports count as they stand on the log.
+
+        What fell due stays due: the report about it drops it, or it is acted on when the core decides again.
+        """
+        if event.header.source == SOURCE:
+            self._fold(event.message)
+            return
+        self._trade_fills(event.message)
+        self.known.observe(event)
+
+    # ---- what falls due
+
+    def _pass_deadlines(self, now_ns: int) -> None:
+        deadlines = self.known.deadlines
+        while (key := deadlines.pop_due(now_ns)) is not None:
+            kind, _, name = key.partition(":")
+            if kind == "s":
+                self.known.withdraw(f"{name}_silent", now_ns)
+            elif kind == "a":
+                self._arrive(self.known.orders[name])
+            else:
+                order = self.known.orders[name]
+                self._say(orders.OrderCanceled(*order.name, order.filled_lots, order.cancel_reason))
+
+    def _arrive(self, order: BrokerOrder) -> None:
+        """Let an order reach the paper venue and be matched against the book of this moment (BR-17)."""
+        known, place = self.known, self.known.place(order.symbol)
+        cash_atoms = lots = 0
+        if place.rules is not None and not place.rules.is_derivative:
+            cash_atoms = known.free_cash_atoms(order, place.rules)
+            held = known.account.holdings_lots.get(order.symbol, 0)
+            lots = held - known.reserved_lots(order.symbol, order.side, but=order)
+        arrival = arrive(order, place, cash_atoms, lots)
+        if arrival.reject_code:
+            self._say(orders.OrderRejected(*order.name, arrival.reject_code, arrival.reject_reason))
+            return
+        if arrival.is_accepted:
+            venue_order_id = f"p{self._epoch}-{known.accept_count + 1}"
+            self._say(orders.OrderAccepted(*order.name, venue_order_id, order.arrive_ns))
+        for part in arrival.parts:
+            self._fill(order, place, part.price_ticks, part.lots, order.arrive_ns, is_maker=False)
+        if arrival.expire_reason:
+            self._say(orders.OrderExpired(*order.name, order.filled_lots, arrival.expire_reason))
+
+    # ---- matching of resting orders
+
+    def _trade_fills(self, message: Any) -> list[tuple[int, int]]:
+        if type(message) is not market.Trade:
+            return []
+        return self.known.place(message.symbol).trade(message)
+
+    def _fill_resting(self, fills: list[tuple[int, int]], event: Event) -> None:
+        place = self.known.place(event.message.symbol)
+        by_handle = {o.handle: o for o in self.known.orders.values() if o.symbol == place.symbol}
+        for handle, lots in fills:
+            order = by_handle[handle]
+            self._fill(order, place, order.price_ticks, lots, event.header.ts_ns, is_maker=True)
+
+    def _match_crossed(self, event: Event) -> None:
+        """Fill resting orders that the other side of the book lies beyond, by the lots that lie there."""
+        place = self.known.place(event.message.symbol)
+        if not place.is_open or not len(place.queue):
+            return
+        crossed = place.queue.crossed(place.book)
+        if not crossed:
+            return
+        by_handle = {o.handle: o for o in self.known.orders.values() if o.symbol == place.symbol}
+        for handle in crossed:
+            order = by_handle[handle]
+            lots = sum(p.lots for p in place.walk_beyond(order.side, order.price_ticks, order.leaves_lots))
+            if lots:
+                self._fill(order, place, order.price_ticks, lots, event.header.ts_ns, is_maker=True)
+
+    def _fill(
+        self,
+        order: BrokerOrder,
+        place: PaperMarket,
+        price_ticks: int,
+        lots: int,
+        ts_ns: int,
+        *,
+        is_maker: bool,
+    ) -> None:
+        rules = place.rules
+        assert rules is not None, f"{order.symbol} is matched without rules"
+        fee_ppm = rules.maker_fee_ppm if is_maker else rules.taker_fee_ppm
+        filled_lots = order.filled_lots + lots
+        self._say(
+            orders.Fill(
+                *order.name,
+                trade_id=f"p{self._epoch}-{self.known.fill_count + 1}",
+                side=order.side,
+                price_ticks=price_ticks,
+                qty_lots=lots,
+                filled_lots=filled_lots,
+                leaves_lots=order.qty_lots - filled_lots,
+                fee_atoms=fee_atoms(notional_atoms(rules, price_ticks, lots), fee_ppm),
+                fee_asset=rules.quote_asset,
+                is_maker=is_maker,
+                ts_venue_ns=ts_ns,
+            )
+        )
+
+    # ---- what the broker says to an event
+
+    def _decide_approval(self, event: Event) -> None:
+        approval, known = event.message, self.known
+        order = known.orders.get(approval.client_order_id)
+        if order is not None and (order.state, order.approved_ns) != (
+            OrderState.APPROVED,
+            event.header.ts_ns,
+        ):
+            return
+        place = known.markets.get(approval.symbol)
+        held = held_back(
+            Passage(
+                approval=approval,
+                order=order,
+                rules=None if place is None else place.rules,
+                age_ns=event.header.ts_ns - event.header.origin_ns,
+                ttl_ns=known.settings.approval_ttl_ms * NS_PER_MS,
+                is_killed=known.is_killed,
+            )
+        )
+        name = (approval.client_order_id, approval.strategy, approval.symbol)
+        if held is not None:
+            self._say(orders.NotSent(*name, held.code, held.reason))
+            return
+        terms = (approval.order_type, approval.tif, approval.is_post_only, approval.is_reduce_only)
+        self._say(orders.OrderSent(*name, approval.side, approval.price_ticks, approval.qty_lots, *terms))
+
+    def _decide_cancel(self, event: Event) -> None:
+        cancel = event.message
+        if cancel.client_order_id not in self.known.orders:
+            name = (cancel.client_order_id, cancel.strategy, cancel.symbol)
+            self._say(orders.CancelRejected(*name, "unknown_order", "no such order is open"))
+
+    def _decide_kill(self, event: Event) -> None:
+        self._said.append(LatchKill(event.message.by, event.message.reason, "log"))
+
+    def _decide_clear(self, event: Event) -> None:
+        self._said.append(ClearLatch(event.message.by, event.message.reason, event.header.seq))
+
+    def _decide_service(self, event: Event) -> None:
+        """Settle, at our own start, what a former build left open; the paper venue never held these."""
+        if event.message.service != SOURCE:
+            return
+        for order in list(self.known.orders.values()):
+            if order.state is OrderState.APPROVED:
+                self._say(orders.NotSent(*order.name, "restart", "the broker was restarted before sending"))
+        if self.known.is_killed:
+            self._said.append(LatchKill(self.known.kill_by, self.known.kill_reason, "log"))
+
+    # ---- own words
+
+    def _say(self, message: Message) -> None:
+        self._fold(message)
+        self._said.append(Output(SOURCE, message))
+
+    def _fold(self, message: Any) -> None:
+        """Let one own report change the order it is about."""
+        order = self.known.orders.get(message.client_order_id)
+        if order is None:
+            return
+        order.state = next_state(order.client_order_id, order.state, message)
+        change = _FOLD.get(type(message))
+        if change is not None:
+            change(self, order, message)
+        if order.state.is_final:
+            self._finish(order)
+
+    def _fold_sent(self, order: BrokerOrder, _: Any) -> None:
+        delay_ns = latency_ns(self.known.settings, f"order:{order.client_order_id}")
+        order.arrive_ns = order.approved_ns + delay_ns
+        self.known.deadlines.set(f"a:{order.client_order_id}", order.arrive_ns)
+
+    def _fold_accepted(self, order: BrokerOrder, _: Any) -> None:
+        known = self.known
+        known.accept_count += 1
+        known.deadlines.drop(f"a:{order.client_order_id}")
+        if order.order_type is orders.OrderType.LIMIT and order.tif is orders.TimeInForce.GTC:
+            place = known.place(order.symbol)
+            level_lots = place.book.lots_at(int(order.side), order.price_ticks)
+            place.queue.add(int(order.side), order.handle, order.price_ticks, order.leaves_lots, level_lots)
+
+    def _fold_fill(self, order: BrokerOrder, fill: Any) -> None:
+        known, place = self.known, self.known.place(order.symbol)
+        assert place.rules is not None, f"{order.symbol} has fills but no rules"
+        known.fill_count += 1
+        order.filled_lots += fill.qty_lots
+        assert order.leaves_lots >= 0, f"{order.client_order_id} was filled for more than its quantity (I-08)"
+        known.account.book(fill, place.rules)
+        if fill.is_maker:
+            for part in place.walk_beyond(order.side, order.price_ticks, fill.qty_lots):
+                place.take(order.side.opposite, part.price_ticks, part.lots)
+        else:
+            place.take(order.side.opposite, fill.price_ticks, fill.qty_lots)
+        place.queue.reduce(order.handle, fill.qty_lots)
+
+    def _finish(self, order: BrokerOrder) -> None:
+        known = self.known
+        known.place(order.symbol).queue.remove(order.handle)
+        known.deadlines.drop(f"a:{order.client_order_id}")
+        known.deadlines.drop(f"c:{order.client_order_id}")
+        del known.orders[order.client_order_id]
+
+    # ---- state
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+        return _encoder.encode(self.known.dump())
+
+    def restore(self, data: bytes) -> None:
+        """Take the state of `snapshot`; raises `ValueError` on anything else."""
+        state = _decoder.decode(data)
+        self.known = BrokerKnowledge()
+        self.known.load(state)
+
+    def digest(self) -> bytes:
+        """Return 16 bytes over the state."""
+        return hashlib.blake2b(self.snapshot(), digest_size=16).digest()
+
+
+_DECIDE: Mapping[type[Message], Callable[[BrokerCore, Any], None]] = {
+    orders.OrderApproved: BrokerCore._decide_approval,
+    orders.OrderAdjusted: BrokerCore._decide_approval,
+    orders.CancelIntent: BrokerCore._decide_cancel,
+    control.KillRequested: BrokerCore._decide_kill,
+    control.KillClearRequested: BrokerCore._decide_clear,
+    market.BookUpdate: BrokerCore._match_crossed,
+    market.BookSnapshot: BrokerCore._match_crossed,
+    system.ServiceStarted: BrokerCore._decide_service,
+}
+_FOLD: Mapping[type[Message], Callable[[BrokerCore, BrokerOrder, Any], None]] = {
+    orders.OrderSent: BrokerCore._fold_sent,
+    orders.OrderAccepted: BrokerCore._fold_accepted,
+    orders.Fill: BrokerCore._fold_fill,
+}

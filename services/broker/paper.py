@@ -1,0 +1,157 @@
+"""One market of the paper venue: the real book, our orders in its queue, and what takers took out of it.
+
+The book is the venue's and never holds our orders. Two views are laid over it: `queue` estimates our place
+in it, `taken` remembers what our own takers consumed, until the venue says another size for that level, so
+that no lot is bought twice (BR-14). Our orders meet the venue's book and trades only, never each other.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shared.book_state import BookState, dump_book, load_book
+from shared.kernels.book import Book
+from shared.kernels.matching import RestingQueue
+from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules, Trade
+from shared.units import Side
+
+FIRST_LEVELS = 32
+
+
+class Part(NamedTuple):
+    """Some lots of one level."""
+
+    price_ticks: int
+    lots: int
+
+
+class Taken(msgspec.Struct, array_like=True):
+    """What we took of a level that showed `level_lots`."""
+
+    side: Side
+    price_ticks: int
+    level_lots: int
+    lots: int
+
+
+class PaperMarketState(msgspec.Struct, array_like=True, frozen=True):
+    """A dump of one market."""
+
+    symbol: str
+    book: BookState
+    queue: tuple[list[list[int]], list[list[int]]]
+    taken: list[Taken]
+    rules: InstrumentRules | None
+    fresh_ns: int
+
+
+class PaperMarket:
+    """See the module. `fresh_ns` is when the newest data of a trusted book were received (mesh time)."""
+
+    def __init__(self, symbol: str, *, is_pro_rata: bool) -> None:
+        self.symbol = symbol
+        self.book = Book()
+        self.queue = RestingQueue(is_pro_rata)
+        self.rules: InstrumentRules | None = None
+        self.fresh_ns = 0
+        self._taken: dict[tuple[int, int], Taken] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether orders can be matched: the rules are known and the book is trusted."""
+        return self.rules is not None and bool(self.book.is_trusted)
+
+    def apply(self, message: BookSnapshot | BookUpdate | BookInvalid, origin_ns: int) -> None:
+        """Apply one book event and let our places in the queue follow."""
+        is_known = False
+        if isinstance(message, BookUpdate):
+            is_known = bool(self.book.update(message.levels, message.bid_count, message.update_n))
+        elif isinstance(message, BookSnapshot):
+            self.book.snapshot(message.levels, message.bid_count, message.update_n)
+        else:
+            self.book.invalidate()
+        if not self.book.is_trusted:
+            return
+        self.fresh_ns = origin_ns
+        if len(self.queue):
+            self.queue.sync(self.book, is_known)
+        if self._taken:
+            self._forget_changed()
+
+    def trade(self, trade: Trade) -> list[tuple[int, int]]:
+        """Let one public trade work on the queue; return proposed fills (handle, lots), best price first."""
+        if not self.is_open or not len(self.queue):
+            return []
+        fills: list[tuple[int, int]] = self.queue.trade(int(trade.side), trade.price_ticks, trade.qty_lots)
+        return fills
+
+    def walk(self, side: Side, limit_ticks: int, qty_lots: int) -> list[Part]:
+        """Return what an order of `side` would take up to `limit_ticks` (0: any price), best price first."""
+        parts: list[Part] = []
+        left = qty_lots
+        count = FIRST_LEVELS
+        seen = 0
+        while left > 0:
+            levels = self.book.levels(int(side.opposite), count)
+            for price_ticks, level_lots in levels[seen:]:
+                if left == 0 or (limit_ticks and side.sign * (price_ticks - limit_ticks) > 0):
+                    return parts
+                lots = min(left, self._free(side.opposite, price_ticks, level_lots))
+                if lots > 0:
+                    parts.append(Part(price_ticks, lots))
+                    left -= lots
+            if len(levels) < count:
+                break
+            seen, count = count, count * 8
+        return parts
+
+    def walk_beyond(self, side: Side, price_ticks: int, qty_lots: int) -> list[Part]:
+        """Return what lies strictly beyond a resting order's price: a touch is none (BR-16)."""
+        limit_ticks = price_ticks - side.sign
+        return self.walk(side, limit_ticks, qty_lots) if limit_ticks > 0 else []
+
+    def take(self, side: Side, price_ticks: int, lots: int) -> None:
+        """Consume lots of a level of `side` of the book."""
+        level_lots = int(self.book.lots_at(int(side), price_ticks))
+        taken = self._taken.get((int(side), price_ticks))
+        if taken is None or taken.level_lots != level_lots:
+            taken = self._taken[int(side), price_ticks] = Taken(side, price_ticks, level_lots, 0)
+        taken.lots += lots
+
+    def opposite_touch_ticks(self, side: Side) -> int:
+        """Return the best price an order of `side` would meet, 0 when there is none."""
+        return int(self.book.ask_ticks if side is Side.BUY else self.book.bid_ticks)
+
+    def own_opposite_ticks(self, side: Side) -> int:
+        """Return the best price of our own orders that an order of `side` would meet, 0 when none rests."""
+        return int(self.queue.best_ticks(int(side.opposite)))
+
+    def model(self, *, is_pro_rata: bool) -> None:
+        """Go on with another model of cancels in the queue."""
+        state = self.queue.dump()
+        self.queue = RestingQueue(is_pro_rata)
+        self.queue.load(state)
+
+    def _free(self, side: Side, price_ticks: int, level_lots: int) -> int:
+        taken = self._taken.get((int(side), price_ticks))
+        if taken is None or taken.level_lots != level_lots:
+            return level_lots
+        return level_lots - taken.lots
+
+    def _forget_changed(self) -> None:
+        for key, taken in list(self._taken.items()):
+            if self.book.lots_at(key[0], taken.price_ticks) != taken.level_lots:
+                del self._taken[key]
+
+    def dump(self) -> PaperMarketState:
+        """Return the whole state."""
+        queue: Any = self.queue.dump()
+        taken = [self._taken[key] for key in sorted(self._taken)]
+        return PaperMarketState(self.symbol, dump_book(self.book), queue, taken, self.rules, self.fresh_ns)
+
+    def load(self, state: PaperMarketState) -> None:
+        """Replace everything by a dump."""
+        self.book = load_book(state.book)
+        self.queue.load(state.queue)
+        self._taken = {(int(t.side), t.price_ticks): t for t in state.taken}
+        self.rules, self.fresh_ns = state.rules, state.fresh_ns

@@ -1,0 +1,1 @@
+"""The independent gate and ledger: every order passes here, or does not leave."""

@@ -1,0 +1,37 @@
+"""What risk sees of one market: its own book, its rules, its limits."""
+
+from shared.kernels.book import Book
+from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules
+
+
+class Market:
+    """One market; `fresh_ns` is when the newest data of a trusted book were received (mesh time)."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.book = Book()
+        self.rules: InstrumentRules | None = None
+        self.fresh_ns = 0
+        self.mark_half_ticks = 0
+
+    def apply(self, message: BookSnapshot | BookUpdate | BookInvalid, origin_ns: int) -> None:
+        """Apply one book event; the mark is the last mid of a trusted book."""
+        if isinstance(message, BookUpdate):
+            self.book.update(message.levels, message.bid_count, message.update_n)
+        elif isinstance(message, BookSnapshot):
+            self.book.snapshot(message.levels, message.bid_count, message.update_n)
+        else:
+            self.book.invalidate()
+        if self.book.is_trusted:
+            self.fresh_ns = origin_ns
+            self.mark_half_ticks = self.book.bid_ticks + self.book.ask_ticks
+
+    @property
+    def mark_centiticks(self) -> int | None:
+        """Return the last trusted mid in 1/100 tick, None before the first."""
+        return self.mark_half_ticks * 50 if self.mark_half_ticks else None
+
+    def value_atoms(self, lots: int) -> int:
+        """Return the value of `lots` (without sign) at the mark, rounded up; 0 before the first mark."""
+        assert self.rules is not None, f"{self.symbol} has no rules"
+        return -(-abs(lots) * self.mark_half_ticks * self.rules.tick_lot_atoms // 2)
