@@ -74,7 +74,7 @@ def up(
     if speed == "max":
         from services.fused.run import run_capture  # noqa: PLC0415
 
-        sys.exit(run_capture(config, data.root, files))
+        sys.exit(run_capture(configuration.sections(config), data))
     run_mesh(data, config, playback, foreground, is_waiting)
 
 
