@@ -228,7 +228,7 @@ class Book:
 
     @cython.cfunc
     @cython.inline
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _place(self, s: cython.longlong, key: cython.longlong, lots: cython.longlong) -> cython.int:
         """Set one level, moving the window when a better level lies above it."""
         slot: cython.longlong = key - self._base[s]
@@ -258,7 +258,7 @@ class Book:
 
     @cython.cfunc
     @cython.inline
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _unset(self, s: cython.longlong, slot: cython.longlong) -> cython.int:
         """Empty a slot of the window."""
         word: cython.longlong = s * WINDOW_WORDS + (slot >> 6)
@@ -271,7 +271,7 @@ class Book:
         return 0
 
     @cython.cfunc
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _place_far(self, s: cython.longlong, key: cython.longlong, lots: cython.longlong) -> cython.int:
         """Set one level below the window in the sorted side store."""
         keys: list = self._far_keys[s]
@@ -286,7 +286,7 @@ class Book:
         return 0
 
     @cython.cfunc
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _drop_best(self, s: cython.longlong, slot: cython.longlong) -> cython.int:
         """Find the next best level after the best was deleted; far levels are moved in when it lies low."""
         keys: list = self._far_keys[s]
@@ -297,7 +297,7 @@ class Book:
         return 0
 
     @cython.cfunc
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _recentre(self, s: cython.longlong, best_key: cython.longlong) -> cython.int:
         """Move the window so that `best_key`, at or above every level, lies in its upper middle."""
         moved: list = []
@@ -323,7 +323,7 @@ class Book:
         return 0
 
     @cython.cfunc
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _clear(self) -> cython.int:
         """Empty both sides."""
         s: cython.longlong
@@ -357,7 +357,7 @@ class Book:
         self._best[s] = -1
 
     @cython.cfunc
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _apply(self, levels: bytes, bid_count: cython.longlong, count: cython.longlong) -> cython.int:
         """Set the levels of a checked block in order."""
         index: cython.longlong
@@ -372,7 +372,7 @@ class Book:
         return 0
 
     @cython.cfunc
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _top(self, s: cython.longlong, count: cython.longlong) -> cython.longlong:
         """Write the best levels into the scratch rows of a side (at most 64); return how many there are."""
         found: cython.longlong = 0
@@ -397,7 +397,7 @@ class Book:
 
 @cython.cfunc
 @cython.inline
-@cython.exceptval(-1)
+@cython.exceptval(-1, check=False)
 def check_side(side: cython.longlong) -> cython.int:
     """Refuse a side that is neither 0 (bids) nor 1 (asks)."""
     if side != 0 and side != 1:
@@ -406,7 +406,7 @@ def check_side(side: cython.longlong) -> cython.int:
 
 
 @cython.cfunc
-@cython.exceptval(-1)
+@cython.exceptval(-1, check=False)
 def check_levels(levels: bytes, bid_count: cython.longlong) -> cython.longlong:
     """Return the number of levels of a block, every one of them in range."""
     size: cython.longlong = len(levels)

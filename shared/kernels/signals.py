@@ -29,7 +29,7 @@ DECAY = tuple([DECAY_SCALE * 9**i // 10**i for i in range(64)])
 
 @cython.cfunc
 @cython.inline
-@cython.exceptval(-1)
+@cython.exceptval(-1, check=False)
 def check_depth(depth: cython.longlong) -> cython.int:
     """Refuse a depth outside 1..64."""
     if depth < 1 or depth > DEPTH_MAX:
@@ -226,7 +226,7 @@ class TradeFlow:
 
     @cython.cfunc
     @cython.inline
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _push(self, side: cython.longlong, qty_lots: cython.longlong) -> cython.int:
         """Put a trade into the ring in place of the oldest."""
         head: cython.longlong = self._head
@@ -316,7 +316,7 @@ class ReturnWindow:
 
     @cython.cfunc
     @cython.inline
-    @cython.exceptval(-1)
+    @cython.exceptval(-1, check=False)
     def _mid(self, age: cython.longlong) -> cython.longlong:
         """Return the mid added `age` calls before the last one."""
         slot: cython.longlong = self._head - 1 - age

@@ -1,0 +1,142 @@
+"""Compile the kernels into the virtual environment: `python -m shared.kernels.build [--quiet]`.
+
+Without a C compiler or Python's headers it says so and succeeds: everything runs uncompiled, slower, with the
+same results. Two builds at once are safe: each works in its own directory, and the first rename wins.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+from shared.kernels import BUILD_FLAGS, SOURCES, build_hash, builds_directory, is_complete, source_files
+
+# A process that is still starting may need an older build, so only the old ones go.
+OLD_BUILD_S = 86_400
+STEP_TIMEOUT_S = 300
+
+
+class BuildError(Exception):
+    """A step of the build failed; the text carries what the tool said."""
+
+
+def find_compiler() -> str | None:
+    """Return the C compiler: `$CC`, else the first of cc, gcc, clang on the path."""
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    return None
+
+
+def missing_tool(compiler: str | None) -> str | None:
+    """Return what keeps the kernels from being compiled and how to get it, or None."""
+    if compiler is None:
+        return "no C compiler (Debian: apt install gcc libc6-dev python3-dev)"
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.is_file():
+        return f"no {header} (Debian: apt install python3-dev)"
+    return None
+
+
+def run_step(command: list[str], directory: Path) -> None:
+    """Run one tool in the work directory; its output is shown only when it fails."""
+    try:
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=STEP_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BuildError(f"{command[0]}: {error}") from error
+    if done.returncode != 0:
+        raise BuildError(f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+
+
+def compile_into(build: Path, work: Path, compiler: str, kernels: list[Path]) -> None:
+    """Translate and compile copied sources; `work` holds them as the package shared.kernels."""
+    names = [f"shared/kernels/{kernel.name}" for kernel in kernels]
+    run_step([sys.executable, "-m", "cython", "-3", *names], work)
+    include = sysconfig.get_path("include")
+    for kernel in kernels:
+        target = build / f"{kernel.stem}{EXTENSION_SUFFIXES[0]}"
+        source = f"shared/kernels/{kernel.stem}.c"
+        run_step([compiler, *BUILD_FLAGS, f"-I{include}", source, "-o", str(target), "-lm"], work)
+
+
+def build_kernels(compiler: str, builds: Path, sources: Path = SOURCES) -> Path:
+    """Return the complete build of these sources, made now unless it exists.
+
+    Raises:
+        BuildError: a tool failed.
+        OSError: the builds directory cannot be written.
+    """
+    builds.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".work-", dir=builds))
+    try:
+        package = work / "shared" / "kernels"
+        package.mkdir(parents=True)
+        for directory in (package, package.parent):
+            (directory / "__init__.py").touch()
+        # Hashed as copied: an edit during the build cannot give old code a new name.
+        files = [Path(shutil.copy(file, package)) for file in source_files(sources)]
+        target = builds / build_hash(files)
+        if is_complete(target, files):
+            return target
+        build = work / "build"
+        build.mkdir()
+        compile_into(build, work, compiler, [file for file in files if file.suffix == ".py"])
+        put_in_place(build, target, files)
+        return target
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def put_in_place(build: Path, target: Path, files: list[Path]) -> None:
+    """Rename a finished build to its name, unless another process was first."""
+    try:
+        build.rename(target)
+    except OSError:
+        if is_complete(target, files):
+            return
+        shutil.rmtree(target)
+        build.rename(target)
+
+
+def remove_old_builds(builds: Path, keep: Path) -> None:
+    """Delete builds and leftovers of killed builds that nothing has changed for a day."""
+    for path in builds.iterdir():
+        try:
+            if path != keep and time.time() - path.stat().st_mtime > OLD_BUILD_S:
+                shutil.rmtree(path)
+        except OSError:
+            continue  # another build removed it, or it is not ours to remove
+
+
+def main(arguments: list[str]) -> int:
+    """Build, say what was done, and return the exit code: 0 also when the kernels stay uncompiled."""
+    if set(arguments) - {"--quiet"}:
+        print("usage: python -m shared.kernels.build [--quiet]", file=sys.stderr)
+        return 2
+    compiler = find_compiler()
+    missing = missing_tool(compiler)
+    if compiler is None or missing is not None:
+        print(f"kernels: not compiled: {missing}; they run uncompiled, slower, with the same results")
+        return 0
+    started = time.monotonic()
+    try:
+        target = build_kernels(compiler, builds_directory())
+    except (BuildError, OSError) as error:
+        print(f"kernels: the build failed, they run uncompiled:\n{error}", file=sys.stderr)
+        return 1
+    remove_old_builds(builds_directory(), target)
+    if "--quiet" not in arguments:
+        print(f"kernels: compiled in {target} ({time.monotonic() - started:.1f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
