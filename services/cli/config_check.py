@@ -37,7 +37,7 @@ class Leaf(typing.NamedTuple):
 
 
 def read(
-    model: type[Any], tree: Tree, path: Path, problems: list[Problem], given: Mapping[str, Any] | None = None
+    model: Any, tree: Tree, path: Path, problems: list[Problem], given: Mapping[str, Any] | None = None
 ) -> Any:
     """Return the `model` that `tree` describes, or None after adding what is wrong to `problems`.
 
@@ -138,7 +138,7 @@ def _prepare(hint: Any, tree: Tree, path: Path, problems: list[Problem]) -> Any:
 
 
 def _prepare_fields(
-    model: type[Any], tree: Tree, path: Path, problems: list[Problem], given: frozenset[str] = frozenset()
+    model: Any, tree: Tree, path: Path, problems: list[Problem], given: frozenset[str] = frozenset()
 ) -> Any:
     if tree == "":
         tree = {}

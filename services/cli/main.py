@@ -20,6 +20,8 @@ COMMANDS = {
     "status": Entry("services.cli.status:status", "Show every process and where it stands on the log."),
     "logs": Entry("services.cli.logs:logs", "Show the log lines of one service, or of all."),
     "config": Entry("services.cli.config_commands:config", "Write, explain and test the configuration."),
+    "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
+    "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),
     "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
     "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
     "version": Entry("services.cli.version:version", "Show the version and what it runs on."),

@@ -1,0 +1,235 @@
+"""Fold a log into a report: totals and each strategy, with memory that does not grow with the log (JR-4).
+
+Profit is worked out here from fills and books alone, not taken from risk's ledger: the two must agree.
+`realized_pnl` is before fees; net = realized - fees + unrealized.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+from services.report.account import COMMON_EXPONENT, Account
+from services.report.marks import Marks
+from shared.errors import JournalError
+from shared.kernels.position import Position
+from shared.messages import Event, Message, control, market, orders
+from shared.units import decimal_text
+
+TRADE_IDS_KEPT = 20_000
+"""Trade ids remembered per market to see a repeat; as many as risk's ledger remembers."""
+
+Report = dict[str, Any]
+
+
+def report(events: Iterable[Event]) -> Report:
+    """Return `{"totals": {...}, "strategies": {name: {...}}}` of a log.
+
+    Counts are ints, money decimal texts of the quote asset.
+    """
+    fold = ReportFold()
+    for event in events:
+        fold.apply(event)
+    return fold.result()
+
+
+class ReportFold:
+    """The report of what was applied so far."""
+
+    def __init__(self) -> None:
+        self._marks = Marks()
+        self._accounts: dict[str, Account] = {}
+        self._total = Account()
+        self._positions: dict[tuple[str, str], Position] = {}
+        self._unrealized: dict[tuple[str, str], int] = {}
+        self._open_trips: dict[tuple[str, str], int] = {}
+        self._traders: dict[str, list[str]] = {}
+        self._versions: dict[str, str] = {}
+        self._trade_ids: dict[str, dict[str, None]] = {}
+        self._first: tuple[int, int] | None = None
+        self._last = (0, 0)
+        self._event_count = 0
+
+    def apply(self, event: Event) -> None:
+        """Take the next event of the log."""
+        header, message = event
+        self._event_count += 1
+        self._last = (header.seq, header.ts_ns)
+        if self._first is None:
+            self._first = self._last
+        count = _COUNTS.get(type(message))
+        if count is not None:
+            for account in self._accounts_of(message.strategy):
+                setattr(account.counts, count, getattr(account.counts, count) + 1)
+            if type(message) is orders.OrderIntent:
+                self._versions[message.strategy] = message.version
+        elif type(message) is orders.Fill:
+            self._take_fill(event)
+        elif type(message) is control.StrategyStatus:
+            # Shown with zeros even when it never sends an order.
+            self._accounts_of(message.strategy)
+        else:
+            self._take_market(event)
+
+    def _take_market(self, event: Event) -> None:
+        message = event.message
+        if type(message) is market.InstrumentRules:
+            self._check_scale(message)
+        symbol = self._marks.apply(event)
+        for strategy in self._traders.get(symbol, ()):
+            self._mark(strategy, symbol, event.header.ts_ns)
+
+    def _check_scale(self, rules: market.InstrumentRules) -> None:
+        former = self._marks.rules.get(rules.symbol)
+        is_other = former is not None and former.tick_lot_atoms != rules.tick_lot_atoms
+        if is_other and self._traders.get(rules.symbol):
+            raise JournalError(
+                f"{rules.symbol} got another tick or lot after its first fill: positions in old lots cannot "
+                "be folded with new ones; report each part of the log (--after, --until)"
+            )
+
+    def _take_fill(self, event: Event) -> None:
+        header, fill = event.header, event.message
+        accounts = self._accounts_of(fill.strategy)
+        seen = self._trade_ids.setdefault(fill.symbol, {})
+        if fill.trade_id in seen:
+            for account in accounts:
+                account.counts.fills_repeated += 1
+            return
+        seen[fill.trade_id] = None
+        if len(seen) > TRADE_IDS_KEPT:
+            del seen[next(iter(seen))]
+        rules = self._marks.rules_of(fill.symbol, header.seq)
+        scale = 10 ** (COMMON_EXPONENT - rules.quote_exponent)
+        position = self._position(fill.strategy, fill.symbol, rules.tick_lot_atoms)
+        before = position.position_lots
+        realized = position.apply_fill(int(fill.side), fill.price_ticks, fill.qty_lots, fill.fee_atoms)
+        volume = fill.price_ticks * fill.qty_lots * rules.tick_lot_atoms
+        earned = (realized - fill.fee_atoms) * scale
+        closed = self._close_trip(fill, before, position.position_lots, earned)
+        for account in accounts:
+            if closed is not None:
+                account.trips.take(closed)
+            account.counts.fills += 1
+            account.counts.fills_maker += fill.is_maker
+            account.counts.orders_filled += fill.leaves_lots == 0
+            account.volume += volume * scale
+            account.fees += fill.fee_atoms * scale
+            account.realized += realized * scale
+            account.quote_assets.add(rules.quote_asset)
+            account.equity.move(earned, header.ts_ns)
+        self._mark(fill.strategy, fill.symbol, header.ts_ns)
+
+    def _close_trip(self, fill: orders.Fill, before: int, after: int, earned: int) -> int | None:
+        """Add what a fill earned to the open round trip; return its result when the fill closed it."""
+        key = (fill.strategy, fill.symbol)
+        result = self._open_trips.get(key, 0) + earned
+        is_closed = before != 0 and (after == 0 or (before > 0) != (after > 0))
+        self._open_trips[key] = 0 if is_closed else result
+        return result if is_closed else None
+
+    def _position(self, strategy: str, symbol: str, tick_lot_atoms: int) -> Position:
+        position = self._positions.get((strategy, symbol))
+        if position is None:
+            position = self._positions[strategy, symbol] = Position(tick_lot_atoms)
+            self._traders.setdefault(symbol, []).append(strategy)
+            self._unrealized[strategy, symbol] = 0
+        return position
+
+    def _mark(self, strategy: str, symbol: str, ts_ns: int) -> None:
+        """Move the equity by what the open position gained since it was last marked."""
+        key = (strategy, symbol)
+        position = self._positions[key]
+        mid = self._marks.mids_half_ticks.get(symbol)
+        if mid is None or (not position.position_lots and not self._unrealized[key]):
+            return
+        scale = 10 ** (COMMON_EXPONENT - self._marks.rules[symbol].quote_exponent)
+        value = position.unrealized_atoms(mid * 50) * scale
+        change = value - self._unrealized[key]
+        if change:
+            self._unrealized[key] = value
+            self._accounts[strategy].equity.move(change, ts_ns)
+            self._total.equity.move(change, ts_ns)
+
+    def _accounts_of(self, strategy: str) -> tuple[Account, Account]:
+        account = self._accounts.get(strategy)
+        if account is None:
+            account = self._accounts[strategy] = Account()
+        return account, self._total
+
+    def result(self) -> Report:
+        """Return the report as plain values, ready for JSON."""
+        first_seq, first_ts_ns = self._first or (0, 0)
+        totals = self._lines(self._total, lambda _: True)
+        totals |= {
+            "events": self._event_count,
+            "first_seq": first_seq,
+            "last_seq": self._last[0],
+            "first_ts_ns": first_ts_ns,
+            "last_ts_ns": self._last[1],
+        }
+        strategies: dict[str, Report] = {}
+        for name in sorted(self._accounts):
+            lines = self._lines(self._accounts[name], lambda strategy, name=name: strategy == name)  # type: ignore[misc]
+            strategies[name] = lines | {
+                "version": self._versions.get(name, ""),
+                "positions": self._position_texts(name),
+            }
+        return {"totals": totals, "strategies": strategies}
+
+    def _lines(self, account: Account, is_own: Callable[[str], bool]) -> Report:
+        # Money of different assets cannot be added up: the strategies show it, each in its own.
+        text = money_text if len(account.quote_assets) <= 1 else _no_text
+        unrealized = sum(value for (strategy, _), value in self._unrealized.items() if is_own(strategy))
+        trips = account.trips
+        counts = {name: getattr(account.counts, name) for name in account.counts.__slots__}
+        return counts | {
+            "quote_asset": ",".join(sorted(account.quote_assets)),
+            "volume": text(account.volume),
+            "fees": text(account.fees),
+            "realized_pnl": text(account.realized),
+            "unrealized_pnl": text(unrealized),
+            "net_pnl": text(account.realized - account.fees + unrealized),
+            "max_drawdown": text(account.equity.drawdown_max),
+            "max_drawdown_from_ts_ns": account.equity.drawdown_from_ts_ns,
+            "max_drawdown_at_ts_ns": account.equity.drawdown_at_ts_ns,
+            "round_trips": trips.count,
+            "win_rate": ratio_text(trips.win_count, trips.count),
+            "average_trade": text((trips.won - trips.lost) // trips.count) if trips.count else None,
+            "profit_factor": ratio_text(trips.won, trips.lost),
+        }
+
+    def _position_texts(self, name: str) -> dict[str, str]:
+        return {
+            symbol: decimal_text(position.position_lots, self._marks.rules[symbol].lot_size)
+            for (strategy, symbol), position in sorted(self._positions.items())
+            if strategy == name
+        }
+
+
+def money_text(value: int) -> str:
+    """Return money in 10^-30 as a plain decimal text with at least two and at most eight decimals."""
+    # Eight decimals show every atom of the usual assets; what is finer is rounded half to even.
+    text = format(round(Decimal(value).scaleb(-COMMON_EXPONENT), 8), "f")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def _no_text(_: int) -> None:
+    return None
+
+
+def ratio_text(part: int, whole: int) -> str | None:
+    """Return `part` / `whole` with four decimals, None when there is nothing to divide by."""
+    return format(round(Decimal(part) / Decimal(whole), 4), "f") if whole else None
+
+
+_COUNTS: dict[type[Message], str] = {
+    orders.OrderIntent: "orders",
+    orders.OrderSent: "orders_sent",
+    orders.OrderCanceled: "orders_canceled",
+    orders.OrderExpired: "orders_expired",
+    orders.OrderRefused: "orders_refused",
+    orders.NotSent: "orders_not_sent",
+    orders.OrderRejected: "orders_rejected",
+    orders.OrderUnknown: "orders_unknown",
+}

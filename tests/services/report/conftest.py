@@ -1,0 +1,124 @@
+"""A small log, written message by message: what the tests of reports and exports fold."""
+
+import struct
+
+import pytest
+
+from shared.messages import Event, Header, market, orders
+from shared.units import Side
+
+SYMBOL = "binance_usdm:BTCUSDT"
+
+
+def rules(symbol=SYMBOL, tick="0.10", lot="0.001", exponent=8, atoms=10_000, quote="USDT"):
+    return market.InstrumentRules(
+        symbol=symbol,
+        base_asset="BTC",
+        quote_asset=quote,
+        tick_size=tick,
+        lot_size=lot,
+        quote_exponent=exponent,
+        tick_lot_atoms=atoms,
+        min_qty_lots=1,
+        max_qty_lots=0,
+        min_notional_atoms=0,
+        min_price_ticks=0,
+        max_price_ticks=0,
+        maker_fee_ppm=200,
+        taker_fee_ppm=500,
+        is_derivative=True,
+    )
+
+
+def block(bids, asks):
+    return b"".join(struct.pack("<qq", *level) for level in [*bids, *asks])
+
+
+class Log:
+    """A list of events that numbers and stamps itself: one second per event."""
+
+    def __init__(self):
+        self.events = []
+        self.update_n = {}
+        self.update_id = 100
+
+    def say(self, message, source="market_data.io"):
+        seq = len(self.events) + 1
+        ts_ns = 1_700_000_000_000_000_000 + seq * 1_000_000_000
+        header = Header(
+            seq=seq, ts_ns=ts_ns, origin_ns=ts_ns, epoch=1, source=source, run=1, n=seq, cause_seq=0
+        )
+        self.events.append(Event(header, message))
+        return seq
+
+    def snapshot(self, bids, asks, symbol=SYMBOL, reason="start", update_id=None):
+        self.update_n[symbol] = 1
+        self.update_id = update_id or self.update_id + 1
+        levels = block(bids, asks)
+        return self.say(
+            market.BookSnapshot(
+                symbol, 1, self.update_id, len(bids), levels, reason, ts_venue_ns=1, ts_recv_ns=2
+            )
+        )
+
+    def update(self, bids, asks, symbol=SYMBOL, skip=0):
+        self.update_n[symbol] += 1 + skip
+        self.update_id += 1
+        number, identity = self.update_n[symbol], self.update_id
+        levels = block(bids, asks)
+        return self.say(
+            market.BookUpdate(
+                symbol, number, identity, identity, len(bids), levels, ts_venue_ns=1, ts_recv_ns=2
+            )
+        )
+
+    def touch(self, bid, ask, symbol=SYMBOL):
+        """Replace the book by one with this touch."""
+        return self.snapshot([(bid, 5)], [(ask, 5)], symbol, reason="period")
+
+    def intent(self, order_id, strategy="as_btc", side=Side.BUY, price=1000, qty=10, symbol=SYMBOL):
+        return self.say(
+            orders.OrderIntent(order_id, strategy, symbol, side, price, qty), source=f"strategy/{strategy}"
+        )
+
+    def accept(self, order_id, strategy="as_btc", side=Side.BUY, price=1000, qty=10, symbol=SYMBOL):
+        """Say an order up to its acknowledgement."""
+        self.intent(order_id, strategy, side, price, qty, symbol)
+        self.say(orders.OrderApproved(order_id, strategy, symbol, side, price, qty), source="risk")
+        self.say(orders.OrderSent(order_id, strategy, symbol, side, price, qty), source="broker")
+        self.say(orders.OrderAccepted(order_id, strategy, symbol, "v" + order_id, 1), source="broker")
+
+    def fill(self, order_id, trade_id, strategy="as_btc", side=Side.BUY, price=1000, qty=10, **more):
+        symbol = more.pop("symbol", SYMBOL)
+        values = {"filled_lots": qty, "leaves_lots": 0, "fee_atoms": 0, "is_maker": True} | more
+        return self.say(
+            orders.Fill(
+                order_id,
+                strategy,
+                symbol,
+                trade_id=trade_id,
+                side=side,
+                price_ticks=price,
+                qty_lots=qty,
+                fee_asset="USDT",
+                ts_venue_ns=1,
+                **values,
+            ),
+            source="broker",
+        )
+
+
+@pytest.fixture
+def log():
+    return Log()
+
+
+@pytest.fixture(scope="session")
+def new_log():
+    """Return what makes an empty log: for tests that need one per example."""
+    return Log
+
+
+@pytest.fixture(scope="session")
+def market_rules():
+    return rules
