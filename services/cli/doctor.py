@@ -6,6 +6,7 @@ import platform
 import shutil
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,9 +112,13 @@ def _data(data: DataDir) -> Finding:
     place = data.root
     while not place.exists():
         place = place.parent
-    if os.access(place, os.W_OK | os.X_OK) and place.is_dir():
-        return Finding("data", "ok", str(data.root))
-    return Finding("data", "failure", f"{place} cannot be written", "name another directory with --data")
+    try:
+        # Permissions alone do not tell: a read-only file system refuses the root user too.
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        text = f"{place} cannot be written ({error.strerror})"
+        return Finding("data", "failure", text, "name another directory with --data")
+    return Finding("data", "ok", str(data.root))
 
 
 def _disk(data: DataDir) -> Finding:
