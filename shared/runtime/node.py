@@ -1,0 +1,444 @@
+"""The life of one service on the log: recover, say hello, catch up, live; one event loop, one pump.
+
+phase       reads                       ends when
+recovering  the files, to their head    nothing is left: hello is sent
+joining     nothing                     the bus welcomes us
+catching_up the files, then the stream  the own `ServiceStarted` is applied
+live        the stream; the files when a range is missing
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shared.core import Core
+from shared.errors import DivergenceError, EpochError, JournalError, ProtocolError
+from shared.hosting import NOTHING, CoreHost, Outgoing, Step
+from shared.messages import Event, Message, decode_header, message_of
+from shared.messages.system import Alive, CoreDigest, CoreDiverged, EpochStarted, ServiceStarted
+from shared.messages.wire import REFUSED_AGAIN, AppendHeader, Hello, Refused, Welcome, pack_wire, unpack_wire
+from shared.runtime.applying import ApplyingNote
+from shared.runtime.crash import crash_point
+from shared.runtime.journal import JournalReader
+from shared.runtime.latch import latch_kill
+from shared.runtime.link import FRAMES_PER_TURN, Link
+from shared.runtime.port import Port, Shell
+from shared.runtime.snapshots import settings_hash
+from shared.runtime.snapshotting import Snapshotting
+
+DIGEST_EVENTS = 1000
+EVENTS_PER_APPEND_MAX = 256
+TURN_S = 0.02
+RESEND_S = 1.0
+HELLO_S = 0.5
+
+
+class RestartError(Exception):
+    """What this process knows is not on the log any more: only a new life from the log helps."""
+
+
+class Node:
+    """One service process between its core, its shell and the bus.
+
+    `fail` is called with the exception that must end the process.
+    """
+
+    def __init__(self, core: Core | None, shell: Shell, port: Port, build: str, log: Any) -> None:
+        self.port, self.shell, self.build, self.log = port, shell, build, log
+        self.host = CoreHost(core) if core is not None else None
+        self.phase = "recovering"
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._reader = JournalReader(port.data.journal)
+        self._stored: Iterator[Event] | None = None
+        self._missing_until = 0
+        self._note = ApplyingNote(port.data, port.service, build) if core is not None else None
+        self.fatal_seq = self._note.fatal_seq if self._note is not None else None
+        self._snapshotting = Snapshotting(port, build)
+        self._token = int.from_bytes(os.urandom(7), "little")
+        self._welcome: Welcome | None = None
+        self._hello_s = 0.0
+        self._progress_s = time.monotonic()
+        self._outgoing: list[Outgoing] = []
+        self._is_flush_due = self._is_pump_due = False
+        self._io = f"{port.service}.io"
+        self._io_topics = (b".service.", b".bus", b".control", b".tick")
+        self._stored_started: tuple[str, bytes] | None = None
+        self._diverged = ""
+        self._live_task: asyncio.Task[None] | None = None
+        port.attach(self._say)
+        port.core = core
+        self._link = Link(port.data, self.pump, self._answered)
+
+    # --- recovery
+
+    def begin(self) -> None:
+        """Take the newest snapshot that is on the log and begin to read."""
+        if self.host is not None:
+            self._restore(self.host)
+            self.port.applied_seq = self.host.applied_seq
+            self._missing_until = self._reader.head_seq()
+        self._schedule_pump()
+
+    def _restore(self, host: CoreHost) -> None:
+        for snapshot in self._snapshotting.store.newest_first():
+            header = self._reader.header_at(snapshot.seq)
+            if header is None or header.epoch != snapshot.epoch:
+                self.log.warning(
+                    "snapshot_ignored", seq=snapshot.seq, epoch=snapshot.epoch, why="not on the log"
+                )
+                continue
+            try:
+                host.restore(snapshot.state)
+            except (ValueError, TypeError, KeyError) as error:
+                # Of another build: the log itself is read instead.
+                self.log.warning("snapshot_ignored", seq=snapshot.seq, why=str(error))
+                host.__init__(type(host.core)())  # type: ignore[misc]
+                continue
+            self._stored_started = (snapshot.build, snapshot.settings_hash)
+            self.log.info("snapshot_restored", seq=snapshot.seq)
+            return
+
+    def _adopt(self, error: DivergenceError) -> None:
+        """Another build or other settings decide otherwise: take what stands on the log instead."""
+        assert self.host is not None
+        self.log.warning("adopting", detail=str(error))
+        self._diverged = str(error)
+        self.host = CoreHost(type(self.host.core)())
+        self.port.core = self.host.core
+        self._restore(self.host)
+        self.host.is_deciding = False
+        self.port.applied_seq = self.host.applied_seq
+        self._stored = None
+        self._missing_until = max(self._missing_until, self._reader.head_seq())
+
+    # --- the pump
+
+    def _schedule_pump(self) -> None:
+        if not self._is_pump_due:
+            self._is_pump_due = True
+            self._loop.call_soon(self.pump)
+
+    def pump(self) -> None:
+        """Apply what is next, for at most one turn; never leaves a readable socket unread."""
+        self._is_pump_due = False
+        if self.ended.done():
+            return
+        try:
+            is_more = self._turn()
+        except DivergenceError as error:
+            if self.phase == "live" or self._is_same_code():
+                self._diverge(error)
+                return
+            self._adopt(error)
+            is_more = True
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
+            self.fail(error)
+            return
+        if is_more:
+            self._schedule_pump()
+
+    def _turn(self) -> bool:
+        end_s = time.monotonic() + TURN_S
+        for _ in range(FRAMES_PER_TURN):
+            if self._missing_until > self.port.applied_seq:
+                self._apply_stored()
+            elif self.phase == "recovering":
+                self.phase = "joining"
+                self._say_hello()
+                return False
+            elif self.phase == "joining":
+                self._link.rest()
+                return False
+            elif not self._receive():
+                return False
+            if time.monotonic() > end_s:
+                break
+        return True
+
+    def _apply_stored(self) -> None:
+        """Apply the next event of the store; the iterator stays open between turns."""
+        if self._stored is None:
+            self._stored = self._reader.events(self.port.applied_seq, self._missing_until)
+        event = next(self._stored, None)
+        if event is None:
+            self._stored = None
+            raise JournalError(
+                f"the log ends before seq {self._missing_until}: {self.port.applied_seq} is the last one in "
+                f"{self.port.data.journal}; restore a backup"
+            )
+        self._apply(event)
+        if self.port.applied_seq >= self._missing_until:
+            self._stored = None
+
+    def _receive(self) -> bool:
+        """Take one frame of the stream; return whether there was one."""
+        parts = self._link.receive()
+        if parts is None:
+            return False
+        self.port.heard_ns = time.monotonic_ns()
+        topic, packed, body = parts
+        if topic == b"~durable":
+            durable = message_of(body)
+            self.port.told_durable(durable.durable_seq)
+            self._snapshotting.advance(self.host)
+            # Something was dropped on the way and nothing came after it.
+            self._missing_until = max(self._missing_until, durable.head_seq)
+            return True
+        header = decode_header(packed)
+        if header.seq <= self.port.applied_seq:
+            if self.host is not None and header.epoch > self.host.epoch:
+                raise RestartError(f"seq {header.seq} began anew in epoch {header.epoch}")
+            return True
+        if header.seq != self.port.applied_seq + 1:
+            # Read from the store up to this one, before anything later.
+            self._missing_until = header.seq
+            return True
+        if self.host is None and header.source == self._io:
+            self.port.applied_seq = header.seq
+            self._meet_fact(header.run, header.n)
+            return True
+        if self.host is None and not topic.startswith(self._io_topics):
+            self.port.applied_seq = header.seq
+            return True
+        self._apply(Event(header, message_of(body)))
+        return True
+
+    def _apply(self, event: Event) -> None:
+        header, message = event.header, event.message
+        if type(message) is ServiceStarted and message.service == self.port.service:
+            self._own_start(message)
+        step = self._step(event)
+        self.port.applied_seq = header.seq
+        if header.source == self._io:
+            self._meet_fact(header.run, header.n)
+        self.shell.seen(event)
+        if self.phase == "live":
+            for outgoing in step.outputs:
+                self._say(outgoing)
+            for instruction in step.instructions:
+                self.shell.carry_out(instruction, event)
+            if type(message) is EpochStarted and message.epoch != self.port.epoch:
+                self._new_epoch()
+            self._periodic(header.seq)
+
+    def _step(self, event: Event) -> Step:
+        if self.host is None or self._note is None:
+            return NOTHING
+        self._note.begin(event.header.seq)
+        step = self.host.apply(event)
+        self._note.end()
+        return step
+
+    def _meet_fact(self, run: int, n: int) -> None:
+        if run == self.port.run:
+            self.port.confirmed(n)
+            self._progress_s = time.monotonic()
+
+    def _own_start(self, started: ServiceStarted) -> None:
+        """Note who decided so far; at the own start be live from this event on (rule 5)."""
+        if self._welcome is None or started.run != self._welcome.run:
+            if self._welcome is not None and started.run > self._welcome.run:
+                raise EpochError(f"another process runs as {self.port.service} now (run {started.run})")
+            self._stored_started = (started.build, settings_hash(started.settings))
+            return
+        if self.phase == "live":
+            return
+        if self.host is not None and not self.host.is_deciding:
+            self.host.is_deciding = True
+            self.host.outbox.clear()
+            own = {source: n for source, n in self._welcome.last_n.items() if not source.endswith(".io")}
+            self.host.counters.update(own)
+        self.phase = "live"
+        self.port.is_live = True
+        self._loop.call_soon(self._went_live)
+
+    def _went_live(self) -> None:
+        self._resend()
+        if self._diverged:
+            self._say_diverged(is_same_build=False)
+        self.log.info("live", run=self.port.run, epoch=self.port.epoch, seq=self.port.applied_seq)
+        self._live_task = self._loop.create_task(self.shell.live(self.port))
+        self._live_task.add_done_callback(self._live_ended)
+
+    def _live_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.fail(task.exception())
+
+    def _periodic(self, seq: int) -> None:
+        if self.host is None:
+            return
+        if seq % DIGEST_EVENTS == 0:
+            self.port.publish(CoreDigest(self.port.service, seq, self.host.core.digest()))
+        self._snapshotting.consider(self.host)
+
+    # --- what is said
+
+    def _say(self, outgoing: Outgoing) -> None:
+        """Queue one output or fact; all of one turn leave in one message."""
+        if not self.port.is_live:
+            return
+        self._outgoing.append(outgoing)
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Hand what is queued to the transport."""
+        self._is_flush_due = False
+        queued, self._outgoing = self._outgoing, []
+        # Without a welcome of this epoch all of it would be refused; it is sent again after the next one.
+        if not queued or self._welcome is None or self.ended.done():
+            return
+        crash_point("service.before_append")
+        for start in range(0, len(queued), EVENTS_PER_APPEND_MAX):
+            parts = [b"append"]
+            for one in queued[start : start + EVENTS_PER_APPEND_MAX]:
+                parts += self._frame(one.source, one.n, one.origin_ns, one.cause_seq, one.message, one.body)
+            self._link.send(parts)
+        crash_point("service.after_append")
+
+    def _frame(
+        self, source: str, n: int, origin_ns: int, cause_seq: int, message: Message, body: bytes
+    ) -> list[bytes]:
+        header = AppendHeader(self.port.epoch, source, self.port.run, n, origin_ns, cause_seq)
+        return [pack_wire(header), message.topic, body]
+
+    def _pending(self) -> list[Outgoing]:
+        outputs = list(self.host.outbox.values()) if self.host is not None else []
+        return outputs + self.port.facts()
+
+    def _resend(self, source: str = "", from_n: int = 0) -> None:
+        """Send again what the log does not have yet, of one source or of all."""
+        if self.phase != "live":
+            return
+        self._outgoing = [
+            one for one in self._pending() if (not source or one.source == source) and one.n >= from_n
+        ] + [one for one in self._outgoing if source and one.source != source]
+        self._progress_s = time.monotonic()
+        self.flush()
+
+    def beat(self) -> None:
+        """Give a sign of life, repeat a hello, send again what got lost: each 250 ms."""
+        if self._welcome is None:
+            if self.phase != "recovering" and time.monotonic() - self._hello_s > HELLO_S:
+                self._say_hello()
+            return
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        port = self.port
+        alive = Alive(port.service, port.run, port.applied_seq, resident, os.getpid(), self.phase)
+        body = pack_wire(alive)
+        self._link.send([b"append", *self._frame(self._io, 0, port.clock.now_ns(), 0, alive, body)])
+        is_stuck = time.monotonic() - self._progress_s > RESEND_S and port.bus_silent_ms < RESEND_S * 1000
+        if is_stuck and self._pending():
+            self._resend()
+        self._snapshotting.consider(self.host if self.phase == "live" else None)
+
+    # --- the bus
+
+    def _say_hello(self) -> None:
+        self._hello_s = time.monotonic()
+        sources = sorted(self.host.counters) if self.host is not None else []
+        hello = Hello(
+            self.port.service,
+            self.port.run,
+            self._token,
+            self.build,
+            self.port.settings,
+            [*sources, self._io],
+        )
+        self._link.send([b"hello", pack_wire(hello)])
+
+    def _new_epoch(self) -> None:
+        """The bus lives anew: nothing is sent until it has welcomed us again."""
+        self._welcome = None
+        self._say_hello()
+
+    def _answered(self, parts: list[bytes]) -> None:
+        if self.ended.done():
+            return
+        try:
+            if parts[0] == b"hello":
+                self._welcomed(unpack_wire(parts[1], Welcome))
+            elif parts[0] == b"refused":
+                self._refused(unpack_wire(parts[1], Refused))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
+            self.fail(error)
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        if welcome.token != self._token or self._welcome == welcome:
+            return
+        is_new = welcome.epoch != self.port.epoch
+        self._welcome = welcome
+        self.port.run, self.port.epoch = welcome.run, welcome.epoch
+        if is_new:
+            self._check_history(welcome)
+        if self.phase == "joining":
+            self.phase = "catching_up"
+            if self.host is None:
+                self.port.applied_seq = welcome.started_seq - 1
+            self._missing_until = welcome.started_seq
+        elif self.phase == "live":
+            self._resend()
+            self.port.told_epoch(welcome.epoch)
+        self._schedule_pump()
+
+    def _check_history(self, welcome: Welcome) -> None:
+        """Make sure that what was applied stands on this log (rule 11: a restored backup)."""
+        seq = self.port.applied_seq
+        if self.host is None or seq == 0:
+            if seq > welcome.head_seq:
+                raise RestartError(f"the log ends at {welcome.head_seq}, we had {seq}")
+            return
+        header = self._reader.header_at(seq)
+        if seq > welcome.head_seq or header is None or header.epoch != self.host.epoch:
+            raise RestartError(
+                f"seq {seq} of epoch {self.host.epoch} is not on the log (head {welcome.head_seq})"
+            )
+
+    def _refused(self, refused: Refused) -> None:
+        if refused.reason not in REFUSED_AGAIN:
+            kind = EpochError if refused.reason == "run" else ProtocolError
+            raise kind(f"the bus refused {refused.source or 'a frame'}: {refused.reason}: {refused.detail}")
+        if refused.reason == "n":
+            self._resend(refused.source, refused.expected_n)
+        elif time.monotonic() - self._hello_s > HELLO_S / 10:
+            self._new_epoch()
+
+    # --- ends
+
+    def fail(self, error: BaseException | None) -> None:
+        """End the process because of `error`."""
+        if not self.ended.done():
+            self.ended.set_exception(error or RuntimeError("ended without a reason"))
+
+    def _is_same_code(self) -> bool:
+        return self._stored_started == (self.build, settings_hash(self.port.settings))
+
+    def _diverge(self, error: DivergenceError) -> None:
+        """The same code says something else than before: nothing it says can be trusted."""
+        self._diverged = str(error)
+        latch_kill(self.port.data, self.port.service, f"the core diverged: {error}"[:500])
+        if self.port.is_live:
+            self._say_diverged(is_same_build=True)
+            self.flush()
+        self.fail(error)
+
+    def _say_diverged(self, *, is_same_build: bool) -> None:
+        at_seq = self.port.applied_seq
+        self.port.publish(CoreDiverged(self.port.service, at_seq, self._diverged[:500], is_same_build))
+
+    async def stop(self) -> None:
+        """Take a last snapshot, end the shell, leave."""
+        if self.host is not None and self.phase == "live" and not self.ended.done():
+            await self._snapshotting.last(self.host)
+        if self._live_task is not None:
+            self._live_task.cancel()
+            await asyncio.gather(self._live_task, return_exceptions=True)
+        await asyncio.wait_for(self.shell.close(), 3)
+        self.flush()
+        self._link.close()
+        self._reader.close()
