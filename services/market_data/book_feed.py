@@ -271,7 +271,9 @@ class BookFeed:
 
     def say_state(self, reason: str, now_ns: int, out: Said) -> None:
         """Say the whole book, or again that it is closed and why."""
-        if self.is_open:
+        if self.is_open and self.is_conflating:
+            self._is_behind = True
+        elif self.is_open:
             self.say_whole(reason, now_ns, out)
         elif self._closed_by and reason != "period":
             out.append(BookInvalid(self.symbol, self._closed_by, "still closed"))

@@ -117,7 +117,8 @@ class VenueFeed:
                 self._take_depth(market, status, body, least_ms, now_ns, out)
             return
         if self.adapter.is_unlisted(status, body):
-            self._take_missing(request.symbols, out)
+            for name in request.symbols:
+                self._lose(self.markets[name], "", out)
         elif status == 200:
             self._take_rules(request, body, now_ns, out)
         else:
@@ -133,9 +134,9 @@ class VenueFeed:
             return
         for name, rules in listed.rules.items():
             self._take_market(self.markets[name], rules, now_ns, out)
-        for name, error_text in listed.unusable.items():
-            self._fail(f"{self.name} lists {name} with rules that cannot be used ({error_text})")
-        self._take_missing([n for n in request.symbols if n not in listed.rules | listed.unusable], out)
+        for name in request.symbols:
+            if name not in listed.rules:
+                self._lose(self.markets[name], listed.unusable.get(name, ""), out)
         if not self.failure and all(market.book.rules is not None for market in self.markets.values()):
             self._rules_ns = now_ns
             self._open_links(out)
@@ -155,19 +156,20 @@ class VenueFeed:
     def _rules_interval_ns(self) -> int:
         return self._settings.rules_interval_ms * NS_PER_MS
 
-    def _take_missing(self, names: Sequence[str], out: Said) -> None:
-        for name in names:
-            market = self.markets[name]
-            if market.book.rules is None:
-                self._fail(
-                    f"{self.name} does not list {name}: write the market as the venue does (BTCUSDT), "
-                    "or take it out of `symbols`"
-                )
-            else:
-                market.book.end("halted", "the venue does not list it any more", out)
-
-    def _fail(self, failure: str) -> None:
-        self.failure = self.failure or failure
+    def _lose(self, market: Market, defect: str, out: Said) -> None:
+        """Take a market that the venue does not list, or lists with a `defect`: fatal at the start only."""
+        listing = (
+            f"lists {market.name} with rules that cannot be used ({defect})"
+            if defect
+            else (
+                f"does not list {market.name}: write the market as the venue does (BTCUSDT), "
+                "or take it out of `symbols`"
+            )
+        )
+        if market.book.rules is None:
+            self.failure = self.failure or f"{self.name} {listing}"
+        else:
+            market.book.end("halted", f"the venue {listing}"[:200], out)
 
     # ---- connections
 
@@ -280,7 +282,7 @@ class VenueFeed:
         self, market: Market, status: int, body: bytes, least_ms: int, now_ns: int, out: Said
     ) -> None:
         if self.adapter.is_unlisted(status, body):
-            self._take_missing([market.name], out)
+            self._lose(market, "", out)
             return
         if status != 200:
             self._note = f"{market.name}: depth answered {status}"
