@@ -87,9 +87,21 @@ class Context:
     `book`, `rules` and `position` are of its own symbol; `position` counts its own fills only. `orders` are
     its unfinished orders by slot. `now_ns` is the mesh time of the event. `can_trade` tells whether a new
     order would leave now; what is asked for while it is false is kept (targets) or dropped (commands).
+    `shares_market` tells that other instances trade the same symbol: reduce-only then means the account's
+    net position, not this instance's.
     """
 
-    __slots__ = ("_world", "book", "can_trade", "orders", "position", "rules", "strategy", "symbol")
+    __slots__ = (
+        "_world",
+        "book",
+        "can_trade",
+        "orders",
+        "position",
+        "rules",
+        "shares_market",
+        "strategy",
+        "symbol",
+    )
 
     def __init__(
         self,
@@ -107,6 +119,7 @@ class Context:
         self.position = position
         self.orders = orders
         self.can_trade = False
+        self.shares_market = False
 
     @property
     def now_ns(self) -> int:

@@ -130,6 +130,7 @@ class StrategyCore:
         self._world.rules[rules.symbol] = rules
         for instance in self._of(rules.symbol):
             instance.begin(self._world)
+        self._index()
         return self._of(rules.symbol)
 
     def _on_book_snapshot(self, event: Event) -> Iterable[Instance]:
@@ -269,6 +270,7 @@ class StrategyCore:
             instance.points = 0
             instance.is_dirty = True
             instance.begin(self._world)
+        self._index()
         return self._all()
 
     def _configure(self, name: str, settings: InstanceSettings, build: str) -> None:
@@ -313,6 +315,10 @@ class StrategyCore:
         for instance in self._instances.values():
             self._world.book(instance.symbol)
             self._by_symbol.setdefault(instance.symbol, []).append(instance)
+        for instance in self._instances.values():
+            if instance.ctx is not None:
+                enabled = [one for one in self._of(instance.symbol) if one.is_enabled]
+                instance.ctx.shares_market = len(enabled) > 1
 
     # ---- snapshots
 

@@ -261,13 +261,15 @@ class Grid(Strategy):
 
     def _new_sells(self, ctx: Context, price_ticks: int) -> list[Quote]:
         reach_ticks = price_ticks + self.settings.sell_window * self.interval_ticks
+        # Where instances share a market the venue nets them, and would refuse a sell that is ours to make.
+        is_reduce_only = ctx.rules.is_derivative and not ctx.shares_market
         sells = []
         for slot in self.slots.values():
             if slot.may_sell and slot.price_ticks <= reach_ticks:
                 # Beyond the touch a post-only order would be rejected: sell better than asked.
                 price = max(slot.price_ticks + self.interval_ticks, ctx.book.bid_ticks + 1)
                 name = slot_name(slot.level)
-                sells.append(Quote(name, Side.SELL, price, slot.held_lots, "", True, ctx.rules.is_derivative))
+                sells.append(Quote(name, Side.SELL, price, slot.held_lots, "", True, is_reduce_only))
         return sorted(sells, key=lambda quote: (quote.price_ticks, quote.slot))
 
     def _new_buys(self, ctx: Context, price_ticks: int, level: int) -> tuple[list[Quote], list[Note]]:

@@ -179,7 +179,7 @@ class Imbalance(Strategy):
                 abs(position),
                 OrderType.MARKET,
                 TimeInForce.IOC,
-                is_reduce_only=ctx.rules.is_derivative,
+                is_reduce_only=ctx.rules.is_derivative and not ctx.shares_market,
                 reason=reason,
             ),
         )
