@@ -1,0 +1,271 @@
+"""What risk knows from the log, and how events change it before anything is decided."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from services.risk.checks import Ask, Caps, Flow, caps_of, money
+from services.risk.exposure import Exposure
+from services.risk.market import Market
+from services.risk.settings import RiskSettings
+from services.risk.state import MarketState, Mood, Pending, RiskState
+from services.risk.windows import WINDOWS_S, Windows
+from shared.book_state import dump_book, load_book
+from shared.ledger import Ledger
+from shared.messages import Event, Message, control, market, orders, system
+from shared.settings import unpack
+
+GUARDS = ("broker", "market_data")
+"""Services whose silence makes the mesh reduce only."""
+TRADERS = ("strategy", "risk", "broker")
+"""Services whose divergence from the log does the same."""
+
+
+class RiskKnowledge:
+    """Markets, ledger, exposure, rates and the mood of the mesh, as far as the log tells."""
+
+    def __init__(self) -> None:
+        self.raw_settings = b"\x80"
+        self.now_ns = 0
+        self.settings = RiskSettings()
+        self.mood = Mood()
+        self.markets: dict[str, Market] = {}
+        self.ledger = Ledger()
+        self.exposure = Exposure()
+        self.approvals = Windows()
+        self.pending: dict[str, Pending] = {}
+        self._caps: dict[str, Caps] = {}
+
+    def observe(self, event: Event) -> bool:
+        """Take in what an event says; return whether it is a fill that was not booked before.
+
+        A report that cannot be true puts its market into quarantine (I-07, I-08).
+        """
+        problem, is_new_fill = self._observe(event)
+        if problem:
+            self.mood.quarantine[event.message.symbol] = problem
+        return is_new_fill
+
+    def _observe(self, event: Event) -> tuple[str, bool]:
+        message = event.message
+        if isinstance(message, orders.Fill):
+            return self._observe_fill(message)
+        if isinstance(message, _REPORTS):
+            return self.exposure.report(message), False
+        if isinstance(message, orders.OrderIntent):
+            return self._observe_intent(message, event.header.ts_ns), False
+        observe = _OBSERVE.get(type(message))
+        if observe is not None:
+            observe(self, event)
+        return "", False
+
+    def _observe_book(self, event: Event) -> None:
+        self.place(event.message.symbol).apply(event.message, event.header.origin_ns)
+
+    def _observe_rules(self, event: Event) -> None:
+        rules = event.message
+        self.place(rules.symbol).rules = rules
+        self.ledger.register(rules.symbol, rules.tick_lot_atoms)
+        self._caps[rules.symbol] = caps_of(self.settings, rules)
+
+    def _observe_intent(self, intent: orders.OrderIntent, now_ns: int) -> str:
+        order_id = intent.client_order_id
+        if order_id in self.pending or self.exposure.is_known(order_id):
+            return f"order id {order_id} was used twice (I-03)"
+        self.pending[order_id] = Pending(intent, now_ns, self._reference_ticks(intent))
+        return ""
+
+    def _observe_fill(self, fill: orders.Fill) -> tuple[str, bool]:
+        if not self.ledger.is_registered(fill.symbol):
+            return f"a fill of {fill.symbol}, whose rules are unknown", False
+        if not self.ledger.apply(fill):
+            return "", False
+        return self.exposure.report(fill), True
+
+    def _observe_service(self, event: Event) -> None:
+        started = event.message
+        mood = self.mood
+        if started.service == "risk":
+            self.raw_settings = started.settings
+            self.settings = unpack(started.settings, RiskSettings)
+            self._caps = {s: caps_of(self.settings, m.rules) for s, m in self.markets.items() if m.rules}
+        elif started.service == "broker":
+            mood.broker_run = started.run
+        if started.service in mood.silent:
+            mood.silent.remove(started.service)
+
+    def _observe_reconciled(self, event: Event) -> None:
+        if event.message.run == self.mood.broker_run and event.message.difference_count == 0:
+            self.mood.reconciled_run = event.message.run
+
+    def _observe_silent(self, event: Event) -> None:
+        service = event.message.service
+        if service in GUARDS and service not in self.mood.silent:
+            self.mood.silent.append(service)
+
+    def _observe_back(self, event: Event) -> None:
+        if event.message.service in self.mood.silent:
+            self.mood.silent.remove(event.message.service)
+
+    def _observe_kill(self, event: Event) -> None:
+        if not self.mood.is_killed:
+            self.mood.kill_reason = f"{event.message.reason} (by {event.message.by})"
+        self.mood.is_killed = True
+
+    def _observe_cleared(self, _event: Event) -> None:
+        """Trade again; the loss counts from here on, since a person has accepted the former one."""
+        if not self.mood.is_killed:
+            return
+        self.mood.is_killed = False
+        self.mood.kill_reason = ""
+        self.mood.is_loss_said = False
+        self.mood.pnl_base_money = self.pnl_money()
+
+    def _observe_diverged(self, event: Event) -> None:
+        if event.message.service in TRADERS and event.message.service not in self.mood.diverged:
+            self.mood.diverged.append(event.message.service)
+
+    def _observe_resume(self, event: Event) -> None:
+        """Let a person who resumes everything also end a quarantine and the doubt after a divergence."""
+        if not event.message.strategy:
+            self.mood.diverged.clear()
+            self.mood.quarantine.clear()
+
+    # ---- for the checks
+
+    def ask(
+        self, intent: orders.OrderIntent, event: Event, place: Market, rules: market.InstrumentRules
+    ) -> Ask:
+        """Return all that the checks may know about an intent that is pending."""
+        symbol, strategy, side = intent.symbol, intent.strategy, intent.side
+        book, exposure, settings = place.book, self.exposure, self.settings
+        position_lots = self.ledger.position_lots(symbol)
+        now_ns = event.header.ts_ns
+        limits = (settings.orders_per_s_max, settings.orders_per_min_max, settings.orders_per_hour_max)
+        return Ask(
+            side=side,
+            price_ticks=self.pending[intent.client_order_id].price_ticks,
+            qty_lots=intent.qty_lots,
+            is_market=intent.order_type is orders.OrderType.MARKET,
+            is_reduce_only=intent.is_reduce_only,
+            age_ns=now_ns - event.header.origin_ns,
+            rules=rules,
+            caps=self._caps[symbol],
+            is_killed=self.mood.is_killed,
+            reducing_reasons=self.mood.reducing_reasons(),
+            is_book_trusted=bool(book.is_trusted),
+            book_age_ns=now_ns - place.fresh_ns,
+            bid_ticks=int(book.bid_ticks),
+            ask_ticks=int(book.ask_ticks),
+            position_lots=position_lots,
+            strategy_position_lots=self.ledger.strategy_position_lots(strategy, symbol),
+            live_lots=exposure.live_lots(symbol, side),
+            strategy_live_lots=exposure.live_lots(symbol, side, strategy),
+            live_atoms=exposure.live_ticks_lots(symbol) * rules.tick_lot_atoms,
+            position_atoms=place.value_atoms(position_lots),
+            open_order_count=exposure.count(symbol),
+            portfolio_money=self.portfolio_money(),
+            loss_money=self.mood.pnl_base_money - self.pnl_money(),
+            flows=tuple(
+                Flow(f"{seconds} s", self.approvals.count(seconds, now_ns), limit)
+                for seconds, limit in zip(WINDOWS_S, limits, strict=True)
+            ),
+        )
+
+    def pnl_money(self) -> int:
+        """Return realized - fees + unrealized over all markets in 10^-18 of the currency."""
+        total = 0
+        for symbol in self.ledger.by_symbol:
+            place = self.markets[symbol]
+            if place.rules is not None and self._caps[symbol].is_currency:
+                total += money(self.ledger.profit_atoms(symbol, place.mark_centiticks), place.rules)
+        return total
+
+    def portfolio_money(self) -> int:
+        """Return the value of all positions and open orders in 10^-18 of the currency."""
+        total = 0
+        for symbol, place in self.markets.items():
+            if place.rules is not None and self._caps[symbol].is_currency:
+                live = self.exposure.live_ticks_lots(symbol) * place.rules.tick_lot_atoms
+                total += money(live + place.value_atoms(self.ledger.position_lots(symbol)), place.rules)
+        return total
+
+    def place(self, symbol: str) -> Market:
+        """Return the market of a symbol, new when it was not seen before."""
+        place = self.markets.get(symbol)
+        if place is None:
+            place = self.markets[symbol] = Market(symbol)
+        return place
+
+    def _reference_ticks(self, intent: orders.OrderIntent) -> int:
+        if intent.order_type is not orders.OrderType.MARKET:
+            return intent.price_ticks
+        place = self.markets.get(intent.symbol)
+        if place is None:
+            return 0
+        return int(place.book.ask_ticks if intent.side == 0 else place.book.bid_ticks)
+
+    # ---- state
+
+    def dump(self) -> RiskState:
+        """Return the whole state."""
+        opened, closed = self.exposure.dump()
+        return RiskState(
+            now_ns=self.now_ns,
+            settings=self.raw_settings,
+            mood=self.mood,
+            markets=[
+                MarketState(s, dump_book(m.book), m.rules, m.fresh_ns, m.mark_half_ticks)
+                for s, m in sorted(self.markets.items())
+            ],
+            ledger=self.ledger.dump(),
+            open_orders=opened,
+            closed_orders=closed,
+            approvals=self.approvals.dump(self.now_ns),
+            pending=list(self.pending.values()),
+        )
+
+    def load(self, state: RiskState) -> None:
+        """Replace everything by a dump."""
+        self.now_ns = state.now_ns
+        self.raw_settings = state.settings
+        self.settings = unpack(state.settings, RiskSettings)
+        self.mood = state.mood
+        self.markets = {}
+        self._caps = {}
+        for saved in state.markets:
+            place = self.place(saved.symbol)
+            place.book = load_book(saved.book)
+            place.rules, place.fresh_ns = saved.rules, saved.fresh_ns
+            place.mark_half_ticks = saved.mark_half_ticks
+            if saved.rules is not None:
+                self._caps[saved.symbol] = caps_of(self.settings, saved.rules)
+        self.ledger.load(state.ledger)
+        self.exposure.load(state.open_orders, state.closed_orders)
+        self.approvals.load(state.approvals)
+        self.pending = {p.intent.client_order_id: p for p in state.pending}
+
+
+_REPORTS = (
+    orders.OrderSent,
+    orders.NotSent,
+    orders.OrderAccepted,
+    orders.OrderRejected,
+    orders.OrderCanceled,
+    orders.OrderExpired,
+    orders.OrderUnknown,
+)
+_OBSERVE: Mapping[type[Message], Callable[[RiskKnowledge, Any], None]] = {
+    market.BookUpdate: RiskKnowledge._observe_book,
+    market.BookSnapshot: RiskKnowledge._observe_book,
+    market.BookInvalid: RiskKnowledge._observe_book,
+    market.InstrumentRules: RiskKnowledge._observe_rules,
+    system.ServiceStarted: RiskKnowledge._observe_service,
+    system.Reconciled: RiskKnowledge._observe_reconciled,
+    system.SourceSilent: RiskKnowledge._observe_silent,
+    system.SourceBack: RiskKnowledge._observe_back,
+    system.CoreDiverged: RiskKnowledge._observe_diverged,
+    control.KillRequested: RiskKnowledge._observe_kill,
+    control.KillLatched: RiskKnowledge._observe_kill,
+    control.KillCleared: RiskKnowledge._observe_cleared,
+    control.ResumeRequested: RiskKnowledge._observe_resume,
+}

@@ -1,0 +1,15 @@
+"""The risk process: `python -m services.risk.main`, with QUOTEMESH_DATA set."""
+
+import sys
+
+from services.risk.core import RiskCore
+from shared.runtime.service import run_service
+
+
+def main() -> int:
+    """Run risk until it is told to stop; return the exit code."""
+    return run_service(RiskCore())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
