@@ -18,6 +18,7 @@ import click
 from services.cli.place import ROOT, data_option
 from services.cli.supervise import Supervisor
 from shared.errors import QuotemeshError
+from shared.kernels import compiled_directory
 from shared.runtime.clock import MeshClock
 from shared.runtime.paths import SOCKET_PATH_BYTES_MAX, DataDir
 
@@ -102,10 +103,8 @@ def _compiler() -> Finding:
 
 
 def _kernels() -> Finding:
-    from shared.kernels import book  # noqa: PLC0415
-
-    is_compiled = not str(book.__file__).endswith(".py")
-    return Finding("kernels", "ok" if is_compiled else "info", "compiled" if is_compiled else "uncompiled")
+    folder = compiled_directory()
+    return Finding("kernels", "ok" if folder else "info", f"compiled in {folder}" if folder else "uncompiled")
 
 
 def _data(data: DataDir) -> Finding:

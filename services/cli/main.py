@@ -1,9 +1,12 @@
 """The command line `quotemesh`. Command modules are loaded when called, so that each call is fast."""
 
 import importlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
+
+from services.cli.exits import CommandError, ExitCode
+from shared.errors import ConfigError, QuotemeshError
 
 
 class Entry(NamedTuple):
@@ -45,6 +48,15 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of ours is one message with its exit code, anything else is a bug."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            raise CommandError(str(error), ExitCode.BAD_CONFIG) from error
+        except QuotemeshError as error:
+            raise CommandError(str(error)) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing one."""

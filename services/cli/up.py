@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,11 +17,12 @@ from services.cli.config_commands import DEFAULT, FILE_NAME
 from services.cli.config_model import Config
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh import Ready, start_stages, stop_mesh
-from services.cli.place import data_option
+from services.cli.place import ROOT, data_option
 from services.cli.processes import processes_of
 from services.cli.replaying import Playback, Record, prepare_playback, resumed
 from services.cli.supervise import Supervisor, is_locked, start_supervisord, take_lock
 from shared.errors import ConfigError, QuotemeshError
+from shared.kernels import compiled_directory
 from shared.runtime.client import BusClient
 from shared.runtime.paths import DataDir
 from shared.settings import pack
@@ -60,6 +62,10 @@ def up(
         raise click.UsageError("--wait waits for the end of a capture: it needs --replay FILE...")
     files = tuple(str(Path(name).resolve()) for name in (*replay, *more_files))
     prepare(data)
+    if build_kernels() and speed == "max":
+        # This process has loaded the uncompiled ones: begin again.
+        command = [sys.executable, "-P", "-m", "services.cli.main", *sys.argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": str(ROOT)})  # noqa: S606
     try:
         config = configuration.load(config_file or default_config(data), os.environ)
         playback = None
@@ -133,6 +139,17 @@ def run_mesh(
         raise
     if foreground:
         stop_mesh(data)
+
+
+def build_kernels() -> bool:
+    """Compile the kernels when these sources are not yet, and return whether that changed anything.
+
+    Without a compiler the build says so, and the kernels run uncompiled.
+    """
+    if compiled_directory() is not None or os.environ.get("QUOTEMESH_KERNELS") == "python":
+        return False
+    subprocess.run([sys.executable, "-m", "shared.kernels.build"], cwd=ROOT, check=False)
+    return compiled_directory() is not None
 
 
 class stop_signals:  # noqa: N801
