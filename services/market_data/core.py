@@ -1,7 +1,7 @@
 """The feed without sockets: frames, answers and time in; messages and instructions out (DESIGN rule 10).
 
-An inlet core: it runs before the log, and what it says is the fact. Times are mesh times, so that a replay
-at tenfold speed is silent, stale and slow tenfold sooner as well; only delays of attempts are real time.
+An inlet core: it runs before the log, and what it says is the fact. Times are mesh times; only the delays of
+attempts are real time. For another speed of the mesh clock use `settings.at_speed`.
 Nothing that comes from outside raises here: it is refused, counted, and closes the book where it must.
 """
 

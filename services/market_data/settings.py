@@ -1,6 +1,6 @@
 """Which markets are followed where, and the limits of the feed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from shared.settings import Doc, Ge, Gt, Le
@@ -52,3 +52,18 @@ class MarketDataSettings:
     ] = 2000
     record: Annotated[bool, Doc("write every raw frame to the data directory (MD-24)")] = False
     record_file_mb: Annotated[int, Gt(0), Doc("beyond this size a recording goes on in a new file")] = 256
+
+
+def at_speed(settings: MarketDataSettings, speed_milli: int) -> MarketDataSettings:
+    """Return `settings` for a mesh clock of another speed.
+
+    Silence and lateness are judged on the mesh clock, but come from sockets and processes that live in real
+    time: at tenfold speed a stall of ours looks ten times as long, so these limits grow with it.
+    """
+    return replace(
+        settings,
+        depth_stale_ms=settings.depth_stale_ms * speed_milli // 1000,
+        event_age_ms=settings.event_age_ms * speed_milli // 1000,
+        silence_ms=settings.silence_ms * speed_milli // 1000,
+        resync_spacing_ms=settings.resync_spacing_ms * speed_milli // 1000,
+    )

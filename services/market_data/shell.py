@@ -13,7 +13,7 @@ from services.market_data.addresses import Address, address_of
 from services.market_data.book_feed import Said
 from services.market_data.core import MarketData
 from services.market_data.instructions import CloseStream, FetchRest, OpenStream
-from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
+from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings, at_speed
 from services.market_data.shell_recorder import Recorder
 from shared.errors import ConfigError
 from shared.messages import Event, Instruction, Message
@@ -53,7 +53,7 @@ class FeedShell:
     def opened(self, port: Port) -> None:
         """Take settings; nothing is connected yet."""
         self._port = port
-        self._settings = unpack(port.settings, MarketDataSettings) if port.settings else MarketDataSettings()
+        self._settings = at_speed(unpack(port.settings, MarketDataSettings), port.clock.speed_milli)
         unknown = [venue.name for venue in self._settings.venues if venue.name not in VENUES]
         if unknown:
             raise ConfigError(

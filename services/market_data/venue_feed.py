@@ -29,6 +29,7 @@ class Link:
         self.streams = streams
         self.backoff = Backoff(name)
         self.is_up = False
+        self.is_finished = False
         self.last_frame_ns = 0
 
 
@@ -70,11 +71,10 @@ class VenueFeed:
         self._said_ns = 0
 
     def _make_links(self) -> Iterator[Link]:
-        is_simulated = self._venue.url == SIMULATED
-        streams = [*self.routes, *([CAPTURE_STREAM] if is_simulated else [])]
-        # The simulated venue has one route: depth and trades keep their order, which paper matching likes.
-        for group, names in self.adapter.groups(streams, is_split=not is_simulated).items():
-            yield Link(f"{self.name}/{group}" if group else self.name, group, names)
+        # Each connection hears of the end of a capture by itself: it must not overtake the last frames.
+        ending = (CAPTURE_STREAM,) if self._venue.url == SIMULATED else ()
+        for group, names in self.adapter.groups(tuple(self.routes)).items():
+            yield Link(f"{self.name}/{group}" if group else self.name, group, names + ending)
 
     @property
     def is_ready(self) -> bool:
@@ -251,7 +251,8 @@ class VenueFeed:
             self._refuse(str(error))
             return
         if isinstance(control, CaptureEnd):
-            if not self.is_finished:
+            link.is_finished = True
+            if not self.is_finished and all(one.is_finished for one in self.links.values()):
                 self.is_finished = True
                 out.append(CaptureFinished(self.name, control.frame_count))
                 self.say_status(now_ns, out)

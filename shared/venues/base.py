@@ -128,7 +128,7 @@ class VenueAdapter(Protocol):
     `sequence`                    its rules of sequence.
     `depth_stream(venue_symbol, channel)`, `trade_stream(venue_symbol)`  names of streams.
     `kind_of(stream)`             what a stream of ours carries.
-    `groups(streams, is_split)`   streams by the connection that must carry them, named.
+    `groups(streams)`             streams by the route that must carry them; one connection each.
     `stream_path(group, streams)` path and query of one connection.
     `rules_targets(symbols)`      REST targets that together list the rules of `symbols`.
     `depth_target(venue_symbol, level_count)`  REST target of a book.
@@ -144,7 +144,7 @@ class VenueAdapter(Protocol):
 
     def kind_of(self, stream: str) -> FrameKind: ...
 
-    def groups(self, streams: Sequence[str], *, is_split: bool) -> dict[str, tuple[str, ...]]: ...
+    def groups(self, streams: Sequence[str]) -> dict[str, tuple[str, ...]]: ...
 
     def stream_path(self, group: str, streams: Sequence[str]) -> str: ...
 

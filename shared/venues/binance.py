@@ -175,9 +175,8 @@ class _Binance:
             return FrameKind.PARTIAL
         return FrameKind.TRADE if channel in {"trade", "aggTrade"} else FrameKind.CONTROL
 
-    def groups(self, streams: Sequence[str], *, is_split: bool) -> dict[str, tuple[str, ...]]:
-        """Return streams by connection; one connection unless `is_split` asks for the venue's routing."""
-        assert not is_split, f"{self.name} has one route for all market streams"
+    def groups(self, streams: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return all streams under the one route there is, which has no name."""
         return {"": tuple(streams)}
 
     def stream_path(self, group: str, streams: Sequence[str]) -> str:
@@ -302,10 +301,8 @@ class BinanceUsdm(_Binance):
         """Return the stream of aggregate trades: the single ones are not documented for USD-M."""
         return f"{venue_symbol.lower()}@aggTrade"
 
-    def groups(self, streams: Sequence[str], *, is_split: bool) -> dict[str, tuple[str, ...]]:
+    def groups(self, streams: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return streams by route: since 2026-04-23 depth comes on /public only, aggTrade on /market only."""
-        if not is_split:
-            return {"": tuple(streams)}
         public = tuple(s for s in streams if s.partition("@")[2].startswith(_USDM_PUBLIC))
         market = tuple(s for s in streams if s not in public)
         return {name: group for name, group in (("public", public), ("market", market)) if group}

@@ -133,6 +133,10 @@ class Rig:
         self._take(self.core.on_connected(connection, self.now_ns))
 
     def disconnect(self, connection: str, reason: str = "cut") -> None:
+        for item in self.opened:
+            if item.venue == connection:
+                connection = item.connection
+                break
         if connection not in self.up:
             return
         self.up.discard(connection)
@@ -159,13 +163,20 @@ class Rig:
         self.at(self.now_ns + ms * NS_PER_MS)
 
     def raw(self, connection: str, frame: bytes) -> None:
-        """Deliver a frame; on a connection that is down it is lost, as it would be."""
+        """Deliver a frame; on a connection that is down it is lost, as it would be.
+
+        `connection` may name the venue: the frame goes to the connection that carries its stream.
+        """
+        stream = frame[11 : frame.find(b'"', 11)].decode(errors="replace")
+        for item in self.opened:
+            if item.venue == connection and stream in item.streams:
+                connection = item.connection
         if connection not in self.up:
             return
         self._take(self.core.on_frame(connection, frame, self.now_ns))
 
     def frame(self, connection: str, stream: str, data: dict[str, Any]) -> None:
-        self.raw(connection, json.dumps({"stream": stream, "data": data}).encode())
+        self.raw(connection, json.dumps({"stream": stream, "data": data}, separators=(",", ":")).encode())
 
     def of(self, *kinds: type, symbol: str = "") -> list[Any]:
         return [m for m in self.said if isinstance(m, kinds) and (not symbol or m.symbol == symbol)]
