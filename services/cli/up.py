@@ -27,9 +27,15 @@ from shared.runtime.client import BusClient
 from shared.runtime.paths import DataDir
 from shared.settings import pack
 
-SPEEDS = ("1", "10", "max")
+SPEED_MAX = 100
 WATCH_S = 0.5
 CAPTURE_TOPIC = b".capture"
+
+
+def _speed(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
+    if value != "max" and not (value.isdecimal() and 1 <= int(value) <= SPEED_MAX):
+        raise click.BadParameter(f"{value!r} is neither a whole number from 1 to {SPEED_MAX} nor max")
+    return value
 
 
 @click.command()
@@ -38,7 +44,9 @@ CAPTURE_TOPIC = b".capture"
 @click.option("--foreground", is_flag=True, help="Stay, and stop the mesh on SIGTERM or SIGINT.")
 @click.option("--wait", "is_waiting", is_flag=True, help="Return when the capture has been played.")
 @click.option("--replay", multiple=True, metavar="FILE...", help="Play recorded captures, in this order.")
-@click.option("--speed", type=click.Choice(SPEEDS), default="1", help="How fast a capture is played.")
+@click.option(
+    "--speed", callback=_speed, metavar="1|10|max", default="1", help="How fast a capture is played."
+)
 @click.option("--exchange-info", default="", help="Take tick and lot sizes from this exchangeInfo answer.")
 @click.argument("more_files", nargs=-1, metavar="")
 def up(

@@ -97,7 +97,7 @@ def test_a_capture_needs_a_directory_without_a_log(data: DataDir, tmp_path: Path
     assert "holds a log already" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["capture.gz"], ["--wait"], ["--speed", "7"]])
+@pytest.mark.parametrize("arguments", [["capture.gz"], ["--wait"], ["--speed", "0"], ["--speed", "fast"]])
 def test_wrong_usage_has_its_own_exit_code(data: DataDir, arguments: list[str]) -> None:
     assert refused(data, *arguments).exit_code == ExitCode.USAGE
 
