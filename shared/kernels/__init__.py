@@ -10,8 +10,17 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-# Part of the hash. No -march=native: a build may be copied between machines; no contraction: floats equal Python's.
-BUILD_FLAGS = ("-O2", "-fPIC", "-shared", "-fwrapv", "-ffp-contract=off", "-fno-strict-aliasing", "-DNDEBUG", "-w")
+# Part of the hash. No -march=native: a build may be copied; no contraction: floats equal Python's.
+BUILD_FLAGS = (
+    "-O2",
+    "-fPIC",
+    "-shared",
+    "-fwrapv",
+    "-ffp-contract=off",
+    "-fno-strict-aliasing",
+    "-DNDEBUG",
+    "-w",
+)
 NOT_KERNELS = frozenset({"__init__.py", "build.py"})
 SOURCES = Path(__file__).parent
 

@@ -10,6 +10,9 @@ cdef extern from *:
     int kernel_msb(unsigned long long x) noexcept nogil
     long long kernel_i64(const char *p, long long i) noexcept nogil
 
+cimport cython
+
+@cython.final
 cdef class Book:
     cdef long long[::1] _lots
     cdef unsigned long long[::1] _bits
@@ -34,4 +37,4 @@ cdef class Book:
     cdef int _recentre(self, long long s, long long best_key) except -1
     cdef int _clear(self) except -1
     cdef long long _best_price(self, long long s) noexcept nogil
-    cdef long long _top(self, long long s, long long count) except -1
+    cdef int _top(self, long long s, long long count) except -1

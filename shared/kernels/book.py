@@ -15,11 +15,11 @@ import cython
 
 if not cython.compiled:
 
-    def kernel_msb(word):
+    def kernel_msb(word: int) -> int:
         """Return the index of the highest set bit."""
         return word.bit_length() - 1
 
-    def kernel_i64(values, index):
+    def kernel_i64(values: "array.array[int]", index: int) -> int:
         """Return one integer of a levels block."""
         return values[index]
 
@@ -37,6 +37,7 @@ ALL_BITS = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 ONE = cython.declare(cython.ulonglong, 1)
 
 
+@cython.final
 @cython.cclass
 class Book:
     """Price levels of one market in ticks and lots; invalid until its first snapshot.
@@ -45,14 +46,14 @@ class Book:
     (price_ticks, lots), bids first; lots 0 deletes, deleting an unknown level is normal.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lots = array.array("q", bytes(8 * 2 * WINDOW_TICKS))
         self._bits = array.array("Q", bytes(8 * 2 * WINDOW_WORDS))
         self._words = array.array("Q", bytes(8 * 2 * WINDOW_TOPS))
         self._base = array.array("q", [0, 0])
         self._best = array.array("q", [-1, -1])
-        self._far_keys = [[], []]
-        self._far_lots = [{}, {}]
+        self._far_keys = [[], []]  # type: ignore[var-annotated]
+        self._far_lots = [{}, {}]  # type: ignore[var-annotated]
         self._update_n = 0
         self._valid = False
         self._top_price = array.array("q", bytes(8 * 2 * TOP_MAX))
@@ -185,12 +186,8 @@ class Book:
             values.append(lots)
         return values.tobytes(), bid_count
 
-    # ---- the ladder
+    # ---- the ladder; C signatures in book.pxd
 
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
     def _below(self, s: cython.longlong, slot: cython.longlong) -> cython.longlong:
         """Return the highest used slot below `slot`, or -1."""
         word: cython.longlong
@@ -216,19 +213,12 @@ class Book:
             mask = self._bits[s * WINDOW_WORDS + word]
         return (word << 6) + kernel_msb(mask)
 
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
     def _best_price(self, s: cython.longlong) -> cython.longlong:
         """Return the best price of a side, 0 when it is empty."""
         if self._best[s] < 0:
             return 0
         return -(self._base[s] + self._best[s]) if s else self._base[s] + self._best[s]
 
-    @cython.cfunc
-    @cython.inline
-    @cython.exceptval(-1, check=False)
     def _place(self, s: cython.longlong, key: cython.longlong, lots: cython.longlong) -> cython.int:
         """Set one level, moving the window when a better level lies above it."""
         slot: cython.longlong = key - self._base[s]
@@ -244,21 +234,13 @@ class Book:
             return 0
         return self._unset(s, slot)
 
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
     def _set(self, s: cython.longlong, slot: cython.longlong, lots: cython.longlong) -> cython.void:
         """Put lots into a slot of the window."""
         self._lots[s * WINDOW_TICKS + slot] = lots
         self._bits[s * WINDOW_WORDS + (slot >> 6)] |= ONE << (slot & 63)
         self._words[s * WINDOW_TOPS + (slot >> 12)] |= ONE << ((slot >> 6) & 63)
-        if slot > self._best[s]:
-            self._best[s] = slot
+        self._best[s] = max(self._best[s], slot)
 
-    @cython.cfunc
-    @cython.inline
-    @cython.exceptval(-1, check=False)
     def _unset(self, s: cython.longlong, slot: cython.longlong) -> cython.int:
         """Empty a slot of the window."""
         word: cython.longlong = s * WINDOW_WORDS + (slot >> 6)
@@ -270,8 +252,6 @@ class Book:
             return self._drop_best(s, slot)
         return 0
 
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def _place_far(self, s: cython.longlong, key: cython.longlong, lots: cython.longlong) -> cython.int:
         """Set one level below the window in the sorted side store."""
         keys: list = self._far_keys[s]
@@ -285,8 +265,6 @@ class Book:
             del keys[bisect_left(keys, key)]
         return 0
 
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def _drop_best(self, s: cython.longlong, slot: cython.longlong) -> cython.int:
         """Find the next best level after the best was deleted; far levels are moved in when it lies low."""
         keys: list = self._far_keys[s]
@@ -296,8 +274,6 @@ class Book:
             self._recentre(s, self._base[s] + best if best >= 0 else keys[len(keys) - 1])
         return 0
 
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def _recentre(self, s: cython.longlong, best_key: cython.longlong) -> cython.int:
         """Move the window so that `best_key`, at or above every level, lies in its upper middle."""
         moved: list = []
@@ -311,8 +287,7 @@ class Book:
             slot = self._below(s, slot)
         self._wipe(s)
         cut = bisect_left(keys, base)
-        for key in keys[cut:]:
-            moved.append((key, store.pop(key)))
+        moved.extend([(key, store.pop(key)) for key in keys[cut:]])
         del keys[cut:]
         self._base[s] = base
         for key, lots in moved:
@@ -322,8 +297,6 @@ class Book:
                 self._place_far(s, key, lots)
         return 0
 
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def _clear(self) -> cython.int:
         """Empty both sides."""
         s: cython.longlong
@@ -334,9 +307,6 @@ class Book:
                 self._far_lots[s] = {}
         return 0
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
     def _wipe(self, s: cython.longlong) -> cython.void:
         """Empty the window of a side, touching only the slots in use."""
         top: cython.longlong
@@ -356,8 +326,6 @@ class Book:
             self._words[s * WINDOW_TOPS + top] = 0
         self._best[s] = -1
 
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def _apply(self, levels: bytes, bid_count: cython.longlong, count: cython.longlong) -> cython.int:
         """Set the levels of a checked block in order."""
         index: cython.longlong
@@ -371,9 +339,7 @@ class Book:
             self._place(1, -kernel_i64(data, 2 * index), kernel_i64(data, 2 * index + 1))
         return 0
 
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def _top(self, s: cython.longlong, count: cython.longlong) -> cython.longlong:
+    def _top(self, s: cython.longlong, count: cython.longlong) -> cython.int:
         """Write the best levels into the scratch rows of a side (at most 64); return how many there are."""
         found: cython.longlong = 0
         slot: cython.longlong = self._best[s]
@@ -400,7 +366,7 @@ class Book:
 @cython.exceptval(-1, check=False)
 def check_side(side: cython.longlong) -> cython.int:
     """Refuse a side that is neither 0 (bids) nor 1 (asks)."""
-    if side != 0 and side != 1:
+    if side not in {0, 1}:
         raise ValueError(f"book side {side}: must be 0 (bids) or 1 (asks)")
     return 0
 

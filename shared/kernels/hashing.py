@@ -1,5 +1,5 @@
 # cython: language_level=3, infer_types=False, cdivision=False
-"""Integer hash for seeded draws (splitmix64): the same draw for the same seed and counter, in every process."""
+"""Integer hash for seeded draws (splitmix64): a seed and a counter give one draw, in every process."""
 
 import cython
 

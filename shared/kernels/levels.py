@@ -32,7 +32,7 @@ class LevelParser:
     _decimals: cython.longlong
     _remainder: cython.longlong
 
-    def __init__(self, tick_size: str, lot_size: str):
+    def __init__(self, tick_size: str, lot_size: str) -> None:
         self._tick, self._tick_decimals = step_of(tick_size, "tick size")
         self._lot, self._lot_decimals = step_of(lot_size, "lot size")
         self._tick_size = tick_size
@@ -103,7 +103,9 @@ class LevelParser:
         if self._remainder:
             raise ValueError(f"price {text!r}: not a whole number of ticks of {self._tick_size}")
         if ticks == 0 or ticks > PRICE_TICKS_MAX:
-            raise ValueError(f"price {text!r}: {ticks} ticks of {self._tick_size}, must be 1..{PRICE_TICKS_MAX}")
+            raise ValueError(
+                f"price {text!r}: {ticks} ticks of {self._tick_size}, must be 1..{PRICE_TICKS_MAX}"
+            )
         return ticks
 
     @cython.cfunc
@@ -124,7 +126,7 @@ class LevelParser:
         mantissa: cython.longlong
         shift: cython.longlong
         if not isinstance(text, str):
-            raise ValueError(f"{what} {text!r}: must be a text, as venues send it")  # noqa: TRY004
+            raise ValueError(f"{what} {text!r}: must be a text, as venues send it")
         mantissa = self._mantissa(text, what)
         shift = step_decimals - self._decimals
         # text / step = mantissa * 10^shift / step
@@ -187,12 +189,15 @@ def step_of(size: str, what: str) -> tuple:
     """
     try:
         value = Decimal(size)
-        sign, digits, exponent = value.normalize().as_tuple()
-    except (InvalidOperation, TypeError) as error:
+    except (InvalidOperation, TypeError, ValueError) as error:
         raise ValueError(f"{what} {size!r}: must be a positive decimal such as 0.01") from error
-    if not value.is_finite() or value <= 0 or not -18 <= exponent <= 18 or len(digits) > 18:
-        raise ValueError(f"{what} {size!r}: must be a positive decimal of at most 18 digits and decimals")
+    if not value.is_finite() or not Decimal("1e-18") <= value < Decimal("1e18"):
+        raise ValueError(f"{what} {size!r}: must lie in 1e-18..1e18")
+    digits = value.normalize().as_tuple().digits
+    exponent = value.normalize().adjusted() - len(digits) + 1
     mantissa = int("".join(map(str, digits)))
+    if len(digits) > 18 or exponent < -18:
+        raise ValueError(f"{what} {size!r}: has more than 18 digits or decimals")
     if exponent >= 0:
         return mantissa * 10**exponent, 0
     return mantissa, -exponent

@@ -1,9 +1,11 @@
-# cython: language_level=3, infer_types=False
+# cython: language_level=3, infer_types=False, annotation_typing=False
 """Position, average cost and profit of one market, exact in atoms.
 
 Cash identity, exact after every fill: the sum of cash flows before fees (sells minus buys) is
 `realized_atoms - cost_atoms`. Values are Python integers of any size: nothing can overflow.
 """
+
+from operator import index
 
 import cython
 
@@ -24,7 +26,8 @@ class Position:
     fees_atoms = cython.declare(object, visibility="readonly")
     volume_atoms = cython.declare(object, visibility="readonly")
 
-    def __init__(self, tick_lot_atoms):
+    def __init__(self, tick_lot_atoms: int) -> None:
+        tick_lot_atoms = index(tick_lot_atoms)
         if tick_lot_atoms <= 0:
             raise ValueError(f"tick_lot_atoms {tick_lot_atoms}: must be positive")
         self._tick_lot_atoms = tick_lot_atoms
@@ -34,15 +37,20 @@ class Position:
         self.fees_atoms = 0
         self.volume_atoms = 0
 
-    def apply_fill(self, side, price_ticks, qty_lots, fee_atoms):
-        """Take in one fill (side 0 buy, 1 sell; fee negative for a rebate); return what it realised, before fee.
+    def apply_fill(self, side: int, price_ticks: int, qty_lots: int, fee_atoms: int) -> int:
+        """Take in one fill and return what it realised in atoms, before its fee.
+
+        Side 0 is a buy, 1 a sell; a negative fee is a rebate.
 
         Raises:
             ValueError: price or quantity is not positive, or the side is unknown; nothing is changed.
+            TypeError: a value is not an integer; nothing is changed.
         """
+        price_ticks, qty_lots, fee_atoms = index(price_ticks), index(qty_lots), index(fee_atoms)
         if side not in {0, 1} or price_ticks <= 0 or qty_lots <= 0:
             raise ValueError(
-                f"fill of side {side}, {qty_lots} lots at {price_ticks} ticks: side is 0 or 1, the others positive"
+                f"fill of side {side}, {qty_lots} lots at {price_ticks} ticks: "
+                "the side is 0 or 1, lots and price are positive"
             )
         signed_lots = -qty_lots if side else qty_lots
         closing_lots = 0
@@ -63,18 +71,18 @@ class Position:
         return realized
 
     @property
-    def average_price_centiticks(self):
+    def average_price_centiticks(self) -> int:
         """Return the average price of the open position in 1/100 tick, rounded down; 0 when flat."""
         if self.position_lots == 0:
             return 0
         return self.cost_atoms * 100 // (self.position_lots * self._tick_lot_atoms)
 
-    def unrealized_atoms(self, mark_centiticks):
+    def unrealized_atoms(self, mark_centiticks: int) -> int:
         """Return the open profit at a mark price in 1/100 tick, before fees, rounded down."""
-        value = self.position_lots * mark_centiticks * self._tick_lot_atoms // 100
+        value = self.position_lots * index(mark_centiticks) * self._tick_lot_atoms // 100
         return value - self.cost_atoms
 
-    def dump(self):
+    def dump(self) -> tuple[int, int, int, int, int, int]:
         """Return the whole state as integers."""
         return (
             self._tick_lot_atoms,
@@ -85,7 +93,7 @@ class Position:
             self.volume_atoms,
         )
 
-    def load(self, state):
+    def load(self, state: tuple | list) -> None:
         """Replace the state by one that `dump` returned."""
         (
             self._tick_lot_atoms,

@@ -23,8 +23,11 @@ INT64_LIMIT = cython.declare(cython.longlong, 9_000_000_000_000_000_000)
 # lots below this can be multiplied by 10^6 in 64 bits
 PPM_SAFE_LOTS = cython.declare(cython.longlong, 9_000_000_000_000)
 # level weights 0.9^i as integers of scale 10^9: exact for ten levels, rounded down beyond
-DECAY_SCALE = 1_000_000_000
-DECAY = tuple([DECAY_SCALE * 9**i // 10**i for i in range(64)])
+DECAY = cython.declare(
+    cython.longlong[::1], array.array("q", [1_000_000_000 * 9**i // 10**i for i in range(64)])
+)
+# lots below this can be multiplied by 10^9 in 64 bits
+DECAY_SAFE_LOTS = cython.declare(cython.longlong, 9_000_000_000)
 
 
 @cython.cfunc
@@ -38,7 +41,7 @@ def check_depth(depth: cython.longlong) -> cython.int:
 
 
 @cython.ccall
-def mid_half_ticks(book: Book):
+def mid_half_ticks(book: Book) -> int:
     """Return best bid + best ask, the mid in half ticks; 0 when a side is empty."""
     bid: cython.longlong = book._best_price(0)
     ask: cython.longlong = book._best_price(1)
@@ -46,7 +49,7 @@ def mid_half_ticks(book: Book):
 
 
 @cython.ccall
-def spread_ticks(book: Book):
+def spread_ticks(book: Book) -> int:
     """Return best ask - best bid, negative when crossed; 0 when a side is empty."""
     bid: cython.longlong = book._best_price(0)
     ask: cython.longlong = book._best_price(1)
@@ -54,7 +57,7 @@ def spread_ticks(book: Book):
 
 
 @cython.ccall
-def microprice_centiticks(book: Book, depth: cython.longlong = 5):
+def microprice_centiticks(book: Book, depth: cython.longlong = 5) -> int:
     """Return the multi-level microprice in 1/100 tick, rounded down; 0 when a side is empty (MD-10).
 
     sum w(ask * bid_lots + bid * ask_lots) / sum w(bid_lots + ask_lots) over the levels both sides have,
@@ -67,15 +70,12 @@ def microprice_centiticks(book: Book, depth: cython.longlong = 5):
     span: cython.longlong = 0
     numerator: cython.longlong = 0
     weight_sum: cython.longlong = 0
-    bid_lots: cython.longlong
-    ask_lots: cython.longlong
     bid_offset: cython.longlong
     ask_offset: cython.longlong
     check_depth(depth)
     count = book._top(0, depth)
     asks = book._top(1, depth)
-    if asks < count:
-        count = asks
+    count = min(count, asks)
     if count == 0:
         return 0
     # Prices relative to the best bid keep the products small; the result is the same.
@@ -84,42 +84,37 @@ def microprice_centiticks(book: Book, depth: cython.longlong = 5):
         weight_sum += (depth - index) * (book._top_lots[index] + book._top_lots[64 + index])
         bid_offset = reference - book._top_price[index]
         ask_offset = book._top_price[64 + index] - reference
-        if ask_offset < 0:
-            ask_offset = -ask_offset
-        if bid_offset > span:
-            span = bid_offset
-        if ask_offset > span:
-            span = ask_offset
+        span = max(span, bid_offset, ask_offset, -ask_offset)
     if weight_sum > INT64_LIMIT // (100 * (span + 1)):
         return wide_microprice(book, depth, count)
     for index in range(count):
-        bid_lots = book._top_lots[index]
-        ask_lots = book._top_lots[64 + index]
         bid_offset = book._top_price[index] - reference
         ask_offset = book._top_price[64 + index] - reference
-        numerator += (depth - index) * (ask_offset * bid_lots + bid_offset * ask_lots)
+        numerator += (depth - index) * (
+            ask_offset * book._top_lots[index] + bid_offset * book._top_lots[64 + index]
+        )
     return reference * 100 + numerator * 100 // weight_sum
 
 
 @cython.cfunc
-def wide_microprice(book: Book, depth: cython.longlong, count: cython.longlong):
+def wide_microprice(book: Book, depth: cython.longlong, count: cython.longlong) -> int:
     """Return the same microprice with integers of any size."""
-    numerator: object = 0
-    weight_sum: object = 0
+    numerator: int = 0
+    weight_sum: int = 0
     index: cython.longlong
     for index in range(count):
-        bid: object = book._top_price[index]
-        bid_lots: object = book._top_lots[index]
-        ask: object = book._top_price[64 + index]
-        ask_lots: object = book._top_lots[64 + index]
-        weight: object = depth - index
+        bid: int = book._top_price[index]
+        bid_lots: int = book._top_lots[index]
+        ask: int = book._top_price[64 + index]
+        ask_lots: int = book._top_lots[64 + index]
+        weight: int = depth - index
         numerator += weight * (ask * bid_lots + bid * ask_lots)
         weight_sum += weight * (bid_lots + ask_lots)
     return numerator * 100 // weight_sum
 
 
 @cython.ccall
-def imbalance_ppm(book: Book, depth: cython.longlong = 5):
+def imbalance_ppm(book: Book, depth: cython.longlong = 5) -> int:
     """Return (bid - ask) / (bid + ask) lots of the best levels in ppm, towards zero; 0 for an empty book."""
     bid_lots: cython.longlong = 0
     ask_lots: cython.longlong = 0
@@ -133,25 +128,47 @@ def imbalance_ppm(book: Book, depth: cython.longlong = 5):
 
 
 @cython.ccall
-def weighted_imbalance_ppm(book: Book, depth: cython.longlong = 10):
+def weighted_imbalance_ppm(book: Book, depth: cython.longlong = 10) -> int:
     """Return the imbalance with level i weighted 0.9^i, in ppm, towards zero; 0 for an empty book."""
-    difference: object = 0
-    total: object = 0
+    bids: cython.longlong
+    asks: cython.longlong
     index: cython.longlong
+    lots: cython.longlong = 0
+    bid_weighted: cython.longlong = 0
+    ask_weighted: cython.longlong = 0
     check_depth(depth)
-    for index in range(book._top(0, depth)):
-        weighted: object = book._top_lots[index] * DECAY[index]
-        difference += weighted
-        total += weighted
-    for index in range(book._top(1, depth)):
-        weighted = book._top_lots[64 + index] * DECAY[index]
-        difference -= weighted
-        total += weighted
+    bids = book._top(0, depth)
+    asks = book._top(1, depth)
+    for index in range(bids):
+        lots += book._top_lots[index]
+        bid_weighted += book._top_lots[index] * DECAY[index]
+    for index in range(asks):
+        lots += book._top_lots[64 + index]
+        ask_weighted += book._top_lots[64 + index] * DECAY[index]
+    if lots > DECAY_SAFE_LOTS:
+        return wide_weighted_imbalance(book, bids, asks)
+    return ratio_ppm(bid_weighted - ask_weighted, bid_weighted + ask_weighted)
+
+
+@cython.cfunc
+def wide_weighted_imbalance(book: Book, bids: cython.longlong, asks: cython.longlong) -> int:
+    """Return the same imbalance with integers of any size."""
+    difference: int = 0
+    total: int = 0
+    index: cython.longlong
+    for index in range(bids):
+        bid: int = book._top_lots[index]
+        difference += bid * int(DECAY[index])
+        total += bid * int(DECAY[index])
+    for index in range(asks):
+        ask: int = book._top_lots[64 + index]
+        difference -= ask * int(DECAY[index])
+        total += ask * int(DECAY[index])
     return wide_ratio_ppm(difference, total)
 
 
 @cython.cfunc
-def ratio_ppm(part: cython.longlong, total: cython.longlong):
+def ratio_ppm(part: cython.longlong, total: cython.longlong) -> int:
     """Return part / total in ppm, rounded towards zero; 0 when total is 0."""
     if total == 0:
         return 0
@@ -163,7 +180,7 @@ def ratio_ppm(part: cython.longlong, total: cython.longlong):
 
 
 @cython.cfunc
-def wide_ratio_ppm(part: object, total: object):
+def wide_ratio_ppm(part: int, total: int) -> int:
     """Return the same ratio with integers of any size."""
     if not total:
         return 0
@@ -185,9 +202,18 @@ class TradeFlow:
     _ema_e4: cython.longlong
     count = cython.declare(cython.longlong, visibility="readonly")
 
-    def __init__(self, window: cython.longlong = 200):
+    def __init__(self, window: cython.longlong = 200) -> None:
         if window < 1 or window > 4096:
             raise ValueError(f"trade window {window}: must be 1..4096 trades")
+        self._reset(window)
+        self._last_ticks = 0
+        self._ema_e4 = 0
+        self.count = 0
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def _reset(self, window: cython.longlong) -> cython.int:
+        """Empty the ring; an allowed size is given."""
         self._window = window
         self._sides = array.array("q", bytes(8 * window))
         self._qty_lots = array.array("q", bytes(8 * window))
@@ -195,19 +221,17 @@ class TradeFlow:
         self._held = 0
         self._bought_lots = 0
         self._sold_lots = 0
-        self._last_ticks = 0
-        self._ema_e4 = 0
-        self.count = 0
+        return 0
 
     @cython.ccall
-    def add(self, side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong):
+    def add(self, side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong) -> None:
         """Take in one trade by the side of its aggressor (0 buy, 1 sell).
 
         Raises:
             ValueError: a value is out of range; nothing is changed.
         """
         move_e4: cython.longlong
-        if side != 0 and side != 1:
+        if side not in {0, 1}:
             raise ValueError(f"trade side {side}: must be 0 (buy) or 1 (sell)")
         if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX or qty_lots < 0 or qty_lots > LOTS_MAX:
             raise ValueError(
@@ -247,32 +271,31 @@ class TradeFlow:
         return 0
 
     @property
-    def vpin_ppm(self):
+    def vpin_ppm(self) -> int:
         """Return |bought - sold| / all lots of the window in ppm, rounded down; 0 without trades."""
         part: cython.longlong = self._bought_lots - self._sold_lots
         return ratio_ppm(-part if part < 0 else part, self._bought_lots + self._sold_lots)
 
     @property
-    def volatility_ema_e4(self):
+    def volatility_ema_e4(self) -> int:
         """Return the EMA (alpha 1/20) of |price change| between trades in 1e-4 ticks, steps towards zero."""
         return self._ema_e4
 
-    def dump(self):
+    def dump(self) -> tuple:
         """Return (window, count, last price, EMA, block of (side, lots) int64 pairs, oldest first)."""
         pairs = array.array("q")
-        index: cython.longlong
         slot: cython.longlong = self._head if self._held == self._window else 0
-        for index in range(self._held):
+        for _ in range(self._held):
             pairs.append(self._sides[slot])
             pairs.append(self._qty_lots[slot])
             slot = 0 if slot + 1 == self._window else slot + 1
         return self._window, self.count, self._last_ticks, self._ema_e4, pairs.tobytes()
 
-    def load(self, state):
+    def load(self, state: tuple | list) -> None:
         """Replace the state, window included, by one that `dump` returned."""
         window, count, last_ticks, ema_e4, block = state
         pairs = array.array("q", block)
-        self.__init__(window)
+        self._reset(window)
         for index in range(0, len(pairs), 2):
             self._push(pairs[index], pairs[index + 1])
         self.count = count
@@ -284,7 +307,7 @@ class TradeFlow:
 class ReturnWindow:
     """The last mids of a market: volatility over `size` log returns, momentum over `size` mids (ST-38).
 
-    Estimates in float, not annualised. Computed from the mids in order, so a loaded window repeats them exactly.
+    Estimates in float, not annualised; computed from the mids in order, so a loaded window repeats them.
     """
 
     _size: cython.longlong
@@ -292,16 +315,23 @@ class ReturnWindow:
     _head: cython.longlong
     _held: cython.longlong
 
-    def __init__(self, size: cython.longlong):
+    def __init__(self, size: cython.longlong) -> None:
         if size < 2 or size > 4096:
             raise ValueError(f"return window {size}: must be 2..4096")
+        self._reset(size)
+
+    @cython.cfunc
+    @cython.exceptval(-1, check=False)
+    def _reset(self, size: cython.longlong) -> cython.int:
+        """Empty the ring; an allowed size is given."""
         self._size = size
         self._mids = array.array("q", bytes(8 * (size + 1)))
         self._head = 0
         self._held = 0
+        return 0
 
     @cython.ccall
-    def add(self, mid_half_ticks: cython.longlong):
+    def add(self, mid_half_ticks: cython.longlong) -> None:
         """Take in one mid.
 
         Raises:
@@ -328,7 +358,7 @@ class ReturnWindow:
         return self._held - 1 if self._held else 0
 
     @property
-    def volatility(self):
+    def volatility(self) -> float:
         """Return the population standard deviation of the log returns held; 0.0 with less than two."""
         returns: cython.longlong = self._held - 1
         total: cython.double = 0.0
@@ -348,7 +378,7 @@ class ReturnWindow:
         return math.sqrt(squares / returns)
 
     @property
-    def momentum(self):
+    def momentum(self) -> float:
         """Return (last - first) / first over the last `size` mids; 0.0 with less than two."""
         held: cython.longlong = self._held if self._held < self._size else self._size
         first: cython.longlong
@@ -357,14 +387,13 @@ class ReturnWindow:
         first = self._mid(held - 1)
         return (self._mid(0) - first) / first
 
-    def dump(self):
+    def dump(self) -> tuple:
         """Return (size, mids, oldest first)."""
-        age: cython.longlong
         return self._size, [self._mid(age) for age in range(self._held - 1, -1, -1)]
 
-    def load(self, state):
+    def load(self, state: tuple | list) -> None:
         """Replace the state, size included, by one that `dump` returned."""
         size, mids = state
-        self.__init__(size)
+        self._reset(size)
         for mid in mids:
             self.add(mid)
