@@ -26,6 +26,7 @@ class Link:
         on_stream: Callable[[], None],
         on_answer: Callable[[list[bytes]], None],
     ) -> None:
+        self.is_closed = False
         self._loop = asyncio.get_running_loop()
         self._context: zmq.Context[Any] = zmq.Context(io_threads=1)
         self._on_stream, self._on_answer = on_stream, on_answer
@@ -48,6 +49,7 @@ class Link:
 
     def close(self) -> None:
         """Stop listening; what was handed to the transport gets a short time to leave."""
+        self.is_closed = True
         self._loop.remove_reader(self._stream_fd)
         self._loop.remove_reader(self._append_fd)
         self._context.destroy(linger=100)

@@ -11,29 +11,27 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from shared.core import Core
 from shared.errors import DivergenceError, EpochError, JournalError, ProtocolError
-from shared.hosting import NOTHING, CoreHost, Outgoing, Step
-from shared.messages import Event, Message, decode_header, message_of
-from shared.messages.system import Alive, CoreDigest, CoreDiverged, EpochStarted, ServiceStarted
-from shared.messages.wire import REFUSED_AGAIN, AppendHeader, Hello, Refused, Welcome, pack_wire, unpack_wire
+from shared.hosting import NOTHING, CoreHost, Step
+from shared.messages import Event, Header, decode_header, message_of
+from shared.messages.system import CoreDigest, CoreDiverged, EpochStarted, ServiceStarted
+from shared.messages.wire import REFUSED_AGAIN, Hello, Refused, Welcome, pack_wire, unpack_wire
 from shared.runtime.applying import ApplyingNote
-from shared.runtime.crash import crash_point
 from shared.runtime.journal import JournalReader
 from shared.runtime.latch import latch_kill
 from shared.runtime.link import FRAMES_PER_TURN, Link
 from shared.runtime.port import Port, Shell
 from shared.runtime.snapshots import settings_hash
 from shared.runtime.snapshotting import Snapshotting
+from shared.runtime.speaking import Speaking
 
 DIGEST_EVENTS = 1000
-EVENTS_PER_APPEND_MAX = 256
 TURN_S = 0.02
-RESEND_S = 1.0
 HELLO_S = 0.5
+_TOPICS_WITHOUT_CORE = (b".service.", b".bus", b".control", b".tick")
 
 
 class RestartError(Exception):
@@ -61,17 +59,16 @@ class Node:
         self._token = int.from_bytes(os.urandom(7), "little")
         self._welcome: Welcome | None = None
         self._hello_s = 0.0
-        self._progress_s = time.monotonic()
-        self._outgoing: list[Outgoing] = []
-        self._is_flush_due = self._is_pump_due = False
+        self._is_pump_due = False
         self._io = f"{port.service}.io"
-        self._io_topics = (b".service.", b".bus", b".control", b".tick")
+        self._applied_epoch = 0
         self._stored_started: tuple[str, bytes] | None = None
         self._diverged = ""
         self._live_task: asyncio.Task[None] | None = None
-        port.attach(self._say)
         port.core = core
         self._link = Link(port.data, self.pump, self._answered)
+        self._speaking = Speaking(port, self._link, self.host)
+        port.attach(self._speaking.say)
 
     # --- recovery
 
@@ -79,7 +76,7 @@ class Node:
         """Take the newest snapshot that is on the log and begin to read."""
         if self.host is not None:
             self._restore(self.host)
-            self.port.applied_seq = self.host.applied_seq
+            self.port.applied_seq, self._applied_epoch = self.host.applied_seq, self.host.epoch
             self._missing_until = self._reader.head_seq()
         self._schedule_pump()
 
@@ -108,10 +105,10 @@ class Node:
         self.log.warning("adopting", detail=str(error))
         self._diverged = str(error)
         self.host = CoreHost(type(self.host.core)())
-        self.port.core = self.host.core
+        self.port.core, self._speaking.host = self.host.core, self.host
         self._restore(self.host)
         self.host.is_deciding = False
-        self.port.applied_seq = self.host.applied_seq
+        self.port.applied_seq, self._applied_epoch = self.host.applied_seq, self.host.epoch
         self._stored = None
         self._missing_until = max(self._missing_until, self._reader.head_seq())
 
@@ -190,35 +187,36 @@ class Node:
             return True
         header = decode_header(packed)
         if header.seq <= self.port.applied_seq:
-            if self.host is not None and header.epoch > self.host.epoch:
+            if header.epoch > self._applied_epoch:
                 raise RestartError(f"seq {header.seq} began anew in epoch {header.epoch}")
             return True
         if header.seq != self.port.applied_seq + 1:
             # Read from the store up to this one, before anything later.
             self._missing_until = header.seq
             return True
-        if self.host is None and header.source == self._io:
-            self.port.applied_seq = header.seq
-            self._meet_fact(header.run, header.n)
-            return True
-        if self.host is None and not topic.startswith(self._io_topics):
-            self.port.applied_seq = header.seq
+        if self.host is None and not topic.startswith(_TOPICS_WITHOUT_CORE):
+            self._pass(header)
             return True
         self._apply(Event(header, message_of(body)))
         return True
+
+    def _pass(self, header: Header) -> None:
+        """Note that this event stands on the log; a service without a core does not decode it."""
+        self.port.applied_seq, self._applied_epoch = header.seq, header.epoch
+        if header.source == self._io and header.run == self.port.run:
+            self.port.confirmed(header.n)
+            self._speaking.met()
 
     def _apply(self, event: Event) -> None:
         header, message = event.header, event.message
         if type(message) is ServiceStarted and message.service == self.port.service:
             self._own_start(message)
         step = self._step(event)
-        self.port.applied_seq = header.seq
-        if header.source == self._io:
-            self._meet_fact(header.run, header.n)
+        self._pass(header)
         self.shell.seen(event)
         if self.phase == "live":
             for outgoing in step.outputs:
-                self._say(outgoing)
+                self._speaking.say(outgoing)
             for instruction in step.instructions:
                 self.shell.carry_out(instruction, event)
             if type(message) is EpochStarted and message.epoch != self.port.epoch:
@@ -232,11 +230,6 @@ class Node:
         step = self.host.apply(event)
         self._note.end()
         return step
-
-    def _meet_fact(self, run: int, n: int) -> None:
-        if run == self.port.run:
-            self.port.confirmed(n)
-            self._progress_s = time.monotonic()
 
     def _own_start(self, started: ServiceStarted) -> None:
         """Note who decided so far; at the own start be live from this event on (rule 5)."""
@@ -257,7 +250,7 @@ class Node:
         self._loop.call_soon(self._went_live)
 
     def _went_live(self) -> None:
-        self._resend()
+        self._speaking.resend()
         if self._diverged:
             self._say_diverged(is_same_build=False)
         self.log.info("live", run=self.port.run, epoch=self.port.epoch, seq=self.port.applied_seq)
@@ -275,51 +268,7 @@ class Node:
             self.port.publish(CoreDigest(self.port.service, seq, self.host.core.digest()))
         self._snapshotting.consider(self.host)
 
-    # --- what is said
-
-    def _say(self, outgoing: Outgoing) -> None:
-        """Queue one output or fact; all of one turn leave in one message."""
-        if not self.port.is_live:
-            return
-        self._outgoing.append(outgoing)
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            self._loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Hand what is queued to the transport."""
-        self._is_flush_due = False
-        queued, self._outgoing = self._outgoing, []
-        # Without a welcome of this epoch all of it would be refused; it is sent again after the next one.
-        if not queued or self._welcome is None or self.ended.done():
-            return
-        crash_point("service.before_append")
-        for start in range(0, len(queued), EVENTS_PER_APPEND_MAX):
-            parts = [b"append"]
-            for one in queued[start : start + EVENTS_PER_APPEND_MAX]:
-                parts += self._frame(one.source, one.n, one.origin_ns, one.cause_seq, one.message, one.body)
-            self._link.send(parts)
-        crash_point("service.after_append")
-
-    def _frame(
-        self, source: str, n: int, origin_ns: int, cause_seq: int, message: Message, body: bytes
-    ) -> list[bytes]:
-        header = AppendHeader(self.port.epoch, source, self.port.run, n, origin_ns, cause_seq)
-        return [pack_wire(header), message.topic, body]
-
-    def _pending(self) -> list[Outgoing]:
-        outputs = list(self.host.outbox.values()) if self.host is not None else []
-        return outputs + self.port.facts()
-
-    def _resend(self, source: str = "", from_n: int = 0) -> None:
-        """Send again what the log does not have yet, of one source or of all."""
-        if self.phase != "live":
-            return
-        self._outgoing = [
-            one for one in self._pending() if (not source or one.source == source) and one.n >= from_n
-        ] + [one for one in self._outgoing if source and one.source != source]
-        self._progress_s = time.monotonic()
-        self.flush()
+    # --- the bus
 
     def beat(self) -> None:
         """Give a sign of life, repeat a hello, send again what got lost: each 250 ms."""
@@ -327,17 +276,9 @@ class Node:
             if self.phase != "recovering" and time.monotonic() - self._hello_s > HELLO_S:
                 self._say_hello()
             return
-        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        port = self.port
-        alive = Alive(port.service, port.run, port.applied_seq, resident, os.getpid(), self.phase)
-        body = pack_wire(alive)
-        self._link.send([b"append", *self._frame(self._io, 0, port.clock.now_ns(), 0, alive, body)])
-        is_stuck = time.monotonic() - self._progress_s > RESEND_S and port.bus_silent_ms < RESEND_S * 1000
-        if is_stuck and self._pending():
-            self._resend()
+        self._speaking.alive(self.phase)
+        self._speaking.resend_lost()
         self._snapshotting.consider(self.host if self.phase == "live" else None)
-
-    # --- the bus
 
     def _say_hello(self) -> None:
         self._hello_s = time.monotonic()
@@ -355,6 +296,7 @@ class Node:
     def _new_epoch(self) -> None:
         """The bus lives anew: nothing is sent until it has welcomed us again."""
         self._welcome = None
+        self._speaking.is_welcome = False
         self._say_hello()
 
     def _answered(self, parts: list[bytes]) -> None:
@@ -373,30 +315,30 @@ class Node:
             return
         is_new = welcome.epoch != self.port.epoch
         self._welcome = welcome
+        self._speaking.is_welcome = True
         self.port.run, self.port.epoch = welcome.run, welcome.epoch
         if is_new:
             self._check_history(welcome)
         if self.phase == "joining":
             self.phase = "catching_up"
             if self.host is None:
-                self.port.applied_seq = welcome.started_seq - 1
+                self.port.applied_seq, self._applied_epoch = welcome.started_seq - 1, welcome.epoch
             self._missing_until = welcome.started_seq
         elif self.phase == "live":
-            self._resend()
+            self._speaking.resend()
             self.port.told_epoch(welcome.epoch)
         self._schedule_pump()
 
     def _check_history(self, welcome: Welcome) -> None:
         """Make sure that what was applied stands on this log (rule 11: a restored backup)."""
         seq = self.port.applied_seq
-        if self.host is None or seq == 0:
-            if seq > welcome.head_seq:
-                raise RestartError(f"the log ends at {welcome.head_seq}, we had {seq}")
+        if seq == 0:
             return
         header = self._reader.header_at(seq)
-        if seq > welcome.head_seq or header is None or header.epoch != self.host.epoch:
+        if header is None or header.epoch != self._applied_epoch:
             raise RestartError(
-                f"seq {seq} of epoch {self.host.epoch} is not on the log (head {welcome.head_seq})"
+                f"seq {seq} of epoch {self._applied_epoch} is not on the log of epoch {welcome.epoch} "
+                f"(head {welcome.head_seq}): starting again from the log"
             )
 
     def _refused(self, refused: Refused) -> None:
@@ -404,7 +346,7 @@ class Node:
             kind = EpochError if refused.reason == "run" else ProtocolError
             raise kind(f"the bus refused {refused.source or 'a frame'}: {refused.reason}: {refused.detail}")
         if refused.reason == "n":
-            self._resend(refused.source, refused.expected_n)
+            self._speaking.resend(refused.source, refused.expected_n)
         elif time.monotonic() - self._hello_s > HELLO_S / 10:
             self._new_epoch()
 
@@ -424,7 +366,7 @@ class Node:
         latch_kill(self.port.data, self.port.service, f"the core diverged: {error}"[:500])
         if self.port.is_live:
             self._say_diverged(is_same_build=True)
-            self.flush()
+            self._speaking.flush()
         self.fail(error)
 
     def _say_diverged(self, *, is_same_build: bool) -> None:
@@ -439,6 +381,6 @@ class Node:
             self._live_task.cancel()
             await asyncio.gather(self._live_task, return_exceptions=True)
         await asyncio.wait_for(self.shell.close(), 3)
-        self.flush()
+        self._speaking.flush()
         self._link.close()
         self._reader.close()
