@@ -45,6 +45,7 @@ class FairPrice:
         self._start_e8 = start_e8
         self._base_e8 = start_e8
         self._step = 0
+        self._swing_sign = 1 if self._draw.chance(500_000) else -1
         self._swing_ppb = 0
         self._direction = 1
         self._mixed = "quiet"
@@ -54,8 +55,7 @@ class FairPrice:
         regime = self._regime_now()
         draw = self._draw
         if self._step % SWING_STEPS == 0:
-            sign = 1 if draw.chance(500_000) else -1
-            self._swing_ppb = sign * (SWING_MIN_PPB + draw.below(SWING_SPREAD_PPB))
+            self._swing_ppb = self._swing_sign * (SWING_MIN_PPB + draw.below(SWING_SPREAD_PPB))
         change_ppb = draw.bell(WALK_PPB[regime])
         buy_ppm = 500_000
         if regime == "trend":

@@ -11,6 +11,7 @@ from services.venue_sim.connection import StreamConnection
 from services.venue_sim.faults import FaultyVenue
 from services.venue_sim.settings import FaultSettings
 from services.venue_sim.venue import VENUES, StreamFrame
+from shared.units import NS_PER_MS
 
 Scope = MutableMapping[str, Any]
 AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,6 +21,7 @@ App = Callable[[Scope, AsgiReceive, AsgiSend], Awaitable[None]]
 # A held clock, a paused venue and new faults are looked at this often.
 IDLE_S = 0.05
 PUMP_PAUSE_S = 0.001
+SLICE_NS = 100 * NS_PER_MS
 MESSAGES_PER_S = {"binance": 5, "binance_usdm": 10}
 BODY_BYTES_MAX = 1_000_000
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -102,8 +104,13 @@ class VenueServer:
                 await asyncio.sleep(IDLE_S)
                 continue
             if due_ns <= now_ns:
-                for frame in self.sim.advance(now_ns):
+                until_ns = min(now_ns, due_ns + SLICE_NS)
+                for frame in self.sim.advance(until_ns):
                     self._send(frame)
+                if until_ns < now_ns:
+                    # Behind the clock: let the clients be served between slices.
+                    await asyncio.sleep(0)
+                    continue
                 due_ns = now_ns
             await asyncio.sleep(min(IDLE_S, max(PUMP_PAUSE_S, self.clock.real_s(due_ns - now_ns))))
 
