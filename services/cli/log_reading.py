@@ -12,7 +12,7 @@ from shared.runtime.paths import DataDir
 
 @contextmanager
 def stored_events(data: DataDir, until_seq: int | None = None) -> Iterator[Iterator[Event]]:
-    """Give the kept events up to `until_seq` (default: the newest one now); a damaged log ends the command."""
+    """Give the kept events up to `until_seq` (default: the newest now); a damaged log ends the command."""
     if not data.journal.is_dir():
         raise CommandError(
             f"there is no log in {data.root}; name the data directory with --data, or start a mesh with up",

@@ -68,6 +68,11 @@ class FeedRecord(msgspec.Struct, frozen=True):
     gap_count: int
     bad_frame_count: int
     dropped_count: int
+    message_count: int
+    floored_count: int
+    missing_trade_count: int
+    lag_ms: int
+    silent_ms: int
     ts_ns: int
 
 

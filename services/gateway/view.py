@@ -23,12 +23,13 @@ from services.gateway.records import (
 from services.gateway.settings import GatewaySettings
 from shared import order_record
 from shared.core import Output
+from shared.instrument import venue_of
 from shared.kernels.book import Book
 from shared.messages import Event, Instruction, control, market, orders, system
 from shared.order_record import OrderRecord
 from shared.settings import unpack
 
-_QUIET = frozenset(
+QUIET = frozenset(
     {system.Tick, market.BookUpdate, market.BookSnapshot, market.PriceUpdate, market.Trade, system.CoreDigest}
 )
 
@@ -51,6 +52,7 @@ class _State(msgspec.Struct, array_like=True):
     trading: control.TradingState
     kill: control.KillLatched | None
     counts: tuple[int, int, int, int]
+    finished_venues: list[str]
 
 
 class GatewayView:
@@ -81,6 +83,7 @@ class GatewayView:
         self.services: dict[str, ServiceRecord] = {}
         self.feeds: dict[str, FeedRecord] = {}
         self.events: deque[EventRecord] = deque()
+        self.finished_venues: set[str] = set()
         # Fail closed: until risk has said so, nothing may trade.
         self.trading = control.TradingState(state="halted", reasons=["risk has not spoken yet"])
         self.kill: control.KillLatched | None = None
@@ -93,7 +96,7 @@ class GatewayView:
         fold = _FOLDS.get(kind)
         if fold is not None:
             fold(self, event)
-        if kind not in _QUIET:
+        if kind not in QUIET:
             self.events.append(event_record(event))
             while len(self.events) > self.settings.events_kept:
                 self.events.popleft()
@@ -136,6 +139,7 @@ class GatewayView:
         book = self.books.get(message.symbol)
         if book is None:
             return
+        self.finished_venues.discard(venue_of(message.symbol))
         if book.update(message.levels, message.bid_count, message.update_n):
             self.marks[message.symbol] = BookMark(
                 message.last_update_id, event.header.ts_ns, event.header.seq
@@ -227,6 +231,9 @@ class GatewayView:
         fields = event.message.as_dict()
         self.feeds[event.message.venue] = FeedRecord(**fields, ts_ns=event.header.ts_ns)
 
+    def _finish_capture(self, event: Event) -> None:
+        self.finished_venues.add(event.message.venue)
+
     def _take_trading(self, event: Event) -> None:
         self.trading = event.message
 
@@ -264,6 +271,7 @@ class GatewayView:
                 trading=self.trading,
                 kill=self.kill,
                 counts=(self.order_count, self.fill_count, self.impossible_count, self.gap_count),
+                finished_venues=sorted(self.finished_venues),
             ),
             order="sorted",
         )
@@ -290,6 +298,7 @@ class GatewayView:
         self.events = deque(state.events)
         self.trading = state.trading
         self.kill = state.kill
+        self.finished_venues = set(state.finished_venues)
         self.order_count, self.fill_count, self.impossible_count, self.gap_count = state.counts
 
     def digest(self) -> bytes:
@@ -303,6 +312,7 @@ _FOLDS: dict[type[Any], _Fold] = {
     market.BookSnapshot: GatewayView._replace_book,
     market.BookUpdate: GatewayView._update_book,
     market.BookInvalid: GatewayView._invalidate_book,
+    market.CaptureFinished: GatewayView._finish_capture,
     market.FeedStatus: GatewayView._take_feed,
     orders.OrderIntent: GatewayView._begin_order,
     orders.PositionChanged: GatewayView._take_position,
