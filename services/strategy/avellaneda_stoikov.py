@@ -213,6 +213,10 @@ class AvellanedaStoikov(Strategy):
         self._must_quote = True
         return NOTHING
 
+    def most_lots(self, ctx: Context, price_ticks: int) -> int:
+        """Return the inventory limit in lots (ST-14)."""
+        return lots_of(self.settings.max_inventory_notional, ctx.rules, price_ticks)
+
     def snapshot(self) -> bytes:
         """Return flow, counters and what was quoted."""
         return msgspec.msgpack.encode(

@@ -175,6 +175,13 @@ class Strategy:
         """The state of the instance changed: warming_up, quoting, pulled, paused, finished."""
         return NOTHING
 
+    def most_lots(self, ctx: Context, price_ticks: int) -> int | None:
+        """Return the most lots it may come to hold, either way, at prices from `price_ticks` up.
+
+        The conformance suite holds it to that; None says that it has no limit of its own.
+        """
+        return None
+
     def snapshot(self) -> bytes:
         """Return all that decides later."""
         return b""

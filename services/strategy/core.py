@@ -120,6 +120,10 @@ class StrategyCore:
         source = event.header.source
         return source_service(source) == "strategy" and not source.endswith(".io")
 
+    def instance(self, name: str) -> Instance:
+        """Return an instance, to look at: raises `KeyError` when there is none of this name."""
+        return self._instances[name]
+
     # ---- market data
 
     def _of(self, symbol: str) -> list[Instance]:

@@ -25,7 +25,7 @@ from shared.kernels.signals import mid_half_ticks
 from shared.messages import Message, orders
 from shared.messages.orders import Fill
 from shared.settings import Doc, Ge, Gt, Le
-from shared.units import PPM, Side
+from shared.units import INT64_MAX, PPM, Side
 
 HAPPENED: dict[type[Message], Happened] = {
     orders.OrderIntent: Happened.ASKED,
@@ -47,9 +47,7 @@ HAPPENED: dict[type[Message], Happened] = {
 class GridSettings:
     """Settings of a long-only grid on one market."""
 
-    order_notional: Annotated[Decimal, Gt(0), Doc("value of each buy, in quote currency (ST-21)")] = Decimal(
-        30
-    )
+    order_notional: Annotated[Decimal, Gt(0), Doc("value of each buy, in quote currency")] = Decimal(100)
     interval_bps: Annotated[
         float, Gt(0), Le(5000), Doc("distance of two levels in bps of the anchor; above twice the maker fee")
     ] = 10.0
@@ -223,9 +221,14 @@ class Grid(Strategy):
         self._settle_dust(ctx)
         level = (price_ticks - self.anchor_ticks) // self.interval_ticks
         keep = self._kept(ctx, price_ticks)
-        sells = [quote for quote in keep if quote.side is Side.SELL] + self._new_sells(ctx, price_ticks)
         buys = [quote for quote in keep if quote.side is Side.BUY]
+        # A buy whose fill is not reported yet may stand where the next level sells: that one waits.
+        highest_buy = max((quote.price_ticks for quote in buys), default=0)
+        new_sells = [one for one in self._new_sells(ctx, price_ticks) if one.price_ticks > highest_buy]
+        sells = [quote for quote in keep if quote.side is Side.SELL] + new_sells
+        lowest_sell = min((quote.price_ticks for quote in sells), default=INT64_MAX)
         new_buys, too_small = self._new_buys(ctx, price_ticks, level)
+        new_buys = [one for one in new_buys if one.price_ticks < lowest_sell]
         sells = sells[: self.settings.order_cap]
         bought = sum(1 for slot in self.slots.values() if slot.held_lots > 0 and slot.may_sell)
         bought += sum(1 for quote in sells if quote.slot in ctx.orders)
@@ -316,6 +319,12 @@ class Grid(Strategy):
             del self.slots[one]
 
     # ---- state
+
+    def most_lots(self, ctx: Context, price_ticks: int) -> int:
+        """Return what all layers together may hold."""
+        reach_ticks = self.settings.max_layers * self.interval_ticks
+        lowest_ticks = max(price_ticks - reach_ticks, 1)
+        return self.settings.max_layers * lots_of(self.settings.order_notional, ctx.rules, lowest_ticks)
 
     def snapshot(self) -> bytes:
         """Return anchor, slots and what was earned."""

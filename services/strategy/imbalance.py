@@ -230,6 +230,11 @@ class Imbalance(Strategy):
 
     # ---- state
 
+    def most_lots(self, ctx: Context, price_ticks: int) -> int:
+        """Return the largest position in lots."""
+        share = Decimal(str(self.settings.max_position))
+        return lots_of(self.settings.equity_quote * share, ctx.rules, price_ticks)
+
     def snapshot(self) -> bytes:
         """Return features, the open position's ATR and the day's count."""
         return msgspec.msgpack.encode(

@@ -1,0 +1,206 @@
+"""What every strategy must do, whoever wrote it: checked over seeded markets and a venue that misbehaves.
+
+Each check returns what it found wrong, empty when nothing; `CHECKS` names them all. The tests run them over
+the registry, users over their own strategy.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from services.strategy.core import REPORTS, StrategyCore
+from services.strategy.desk import Desk, make_rules
+from services.strategy.own_orders import OwnOrders
+from services.strategy.quoter import crosses_own
+from services.strategy.settings import InstanceSettings, StrategySettings
+from shared.hosting import CoreHost
+from shared.messages import Event, Message, body_of, control, market, orders
+from shared.units import NS_PER_S, Side
+
+NAME = "checked"
+STEPS = 400
+
+
+class Candidate:
+    """A strategy to check: its kind, params and market."""
+
+    def __init__(self, kind: str, params: Mapping[str, Any], symbol: str) -> None:
+        self.kind = kind
+        self.params = params
+        self.symbol = symbol
+
+    def desk(self, seed: int, trouble: int) -> Desk:
+        """Return a started desk with this strategy alone."""
+        instance = InstanceSettings(kind=self.kind, symbol=self.symbol, params=self.params)
+        settings = StrategySettings(instances={NAME: instance}, warmup_points=5)
+        return Desk(settings, make_rules(self.symbol), seed, trouble)
+
+
+def run(desk: Desk, steps: int = STEPS) -> None:
+    """Start the desk and let its market walk, with a jump now and then."""
+    desk.start()
+    for step in range(steps):
+        desk.step(jump_ticks=((step // 97) % 2 * 2 - 1) * 700 if step % 97 == 96 else None)
+
+
+def _bodies(desk: Desk) -> list[bytes]:
+    return [body_of(message) for message in desk.said]
+
+
+def check_repeats(candidate: Candidate, seed: int) -> list[str]:
+    """Same events, same output (ST-2)."""
+    first, second = candidate.desk(seed, 5), candidate.desk(seed, 5)
+    run(first)
+    run(second)
+    if _bodies(first) != _bodies(second):
+        return ["two runs over the same events said different things"]
+    if first.core.digest() != second.core.digest():
+        return ["two runs over the same events ended in different states"]
+    return []
+
+
+def check_restores(candidate: Candidate, seed: int) -> list[str]:
+    """Snapshot and restore in mid-run change nothing, at five places."""
+    desk = candidate.desk(seed, 5)
+    run(desk)
+    wanted = desk.core.digest()
+    length = len(desk.log)
+    for cut in (length // 7, length // 3, length // 2, length * 3 // 4, length - 2):
+        before = CoreHost(StrategyCore())
+        for event in desk.log[:cut]:
+            before.apply(event)
+        after = CoreHost(StrategyCore())
+        after.restore(before.snapshot())
+        if after.core.digest() != before.core.digest():
+            return [f"restored at seq {cut}, the state is not the one that was saved"]
+        for event in desk.log[cut:]:
+            # The host compares what is derived with the log, and raises where they differ.
+            after.apply(event)
+        if after.core.digest() != wanted:
+            return [f"restored at seq {cut}, it ends in another state than without"]
+    return []
+
+
+class _Watch:
+    """Follows the log of a desk and notes what must never happen."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.problems: list[str] = []
+        self.position_lots = 0
+        self._live = OwnOrders()
+
+    def see(self, event: Event) -> None:
+        """Take one event of the log, before the core does."""
+        message = event.message
+        if isinstance(message, control.InstanceFailed):
+            self.problems.append(f"it raised: {message.error}")
+        elif isinstance(message, orders.OrderIntent):
+            self._see_intent(message)
+        elif isinstance(message, REPORTS):
+            self._live.report(message, message.client_order_id)  # type: ignore[attr-defined]
+        if isinstance(message, orders.Fill):
+            self.position_lots += message.side.sign * message.qty_lots
+            if self.position_lots < 0 and not self.desk.rules.is_derivative:
+                self.problems.append(f"short by {-self.position_lots} lots on spot (ST-14)")
+
+    def _see_intent(self, intent: orders.OrderIntent) -> None:
+        order_id = intent.client_order_id
+        if intent.slot in self._live.by_slot:
+            self.problems.append(f"slot {intent.slot} already has an order: {order_id} (I-04)")
+            return
+        if crosses_own(intent.side, intent.price_ticks, self._live.by_slot.values()):
+            self.problems.append(f"{order_id} could trade with an order of its own (I-12)")
+        self._live.intend(intent, self.desk.now_ns)
+        same_side = [order for order in self._live.by_slot.values() if order.side is intent.side]
+        worst_lots = self.position_lots * intent.side.sign + sum(order.leaves_lots for order in same_side)
+        most_lots = _most_lots(self.desk)
+        if most_lots is not None and worst_lots > most_lots:
+            self.problems.append(f"{order_id} may lead to {worst_lots} lots, the limit is {most_lots} (I-11)")
+
+
+def _most_lots(desk: Desk) -> int | None:
+    instance = desk.core.instance(NAME)
+    if instance.strategy is None or instance.ctx is None:
+        return None
+    return instance.strategy.most_lots(instance.ctx, desk.lowest_ticks)
+
+
+def check_safety(candidate: Candidate, seed: int) -> list[str]:
+    """One live order per slot, never crossing itself, never past its limit, while a fifth goes wrong."""
+    desk = candidate.desk(seed, trouble=20)
+    watch = _Watch(desk)
+    desk.on_event.append(watch.see)
+    run(desk)
+    return watch.problems[:5]
+
+
+def check_kill(candidate: Candidate, seed: int) -> list[str]:
+    """Every order is cancelled at a kill, none sent before it is cleared; the same when paused or blind."""
+    problems: list[str] = []
+    symbol = candidate.symbol
+    gates: list[tuple[str, Message, Message | None]] = [
+        ("kill", control.KillLatched("test", "test", "log"), control.KillCleared("test", "test")),
+        ("pause", control.PauseRequested(NAME, "test", ""), control.ResumeRequested(NAME, "test", "")),
+        ("book lost", market.BookInvalid(symbol, "gap"), None),
+        ("end of the capture", market.CaptureFinished(symbol.partition(":")[0], 1), None),
+    ]
+    for what, closed, opened in gates:
+        desk = candidate.desk(seed, 0)
+        run(desk, STEPS // 2)
+        said = [*desk.say(closed)]
+        open_ids = {order.client_order_id for order in desk.core.instance(NAME).orders.dump()}
+        canceled = {
+            message.client_order_id for message in desk.said if isinstance(message, orders.CancelIntent)
+        }
+        if not open_ids <= canceled:
+            problems.append(f"{what}: no cancel was sent for {sorted(open_ids - canceled)}")
+        for _ in range(20):
+            before = len(desk.said)
+            desk.now_ns += NS_PER_S // 20
+            if what != "book lost":
+                desk.move(desk.mid_ticks + 3)
+            desk.report()
+            said += desk.said[before:]
+        if any(isinstance(message, orders.OrderIntent) for message in said):
+            problems.append(f"{what}: an order was sent while nothing may rest")
+        if opened is not None:
+            desk.say(opened)
+            if any(isinstance(message, orders.OrderIntent) for message in desk.said[-1:]):
+                problems.append(f"{what}: an order was sent before the next book")
+    return problems
+
+
+def check_doubt(candidate: Candidate, seed: int) -> list[str]:
+    """An order without answer blocks its slot, and the strategy lives on (I-05)."""
+    desk = candidate.desk(seed, 0)
+    desk.is_answering = False
+    run(desk, STEPS // 4)
+    sent = [message for message in desk.said if isinstance(message, orders.OrderIntent)]
+    slots = [message.slot for message in sent]
+    if len(set(slots)) != len(slots):
+        return ["a slot was used again although its order has no known outcome"]
+    for intent in sent:
+        desk.say(orders.OrderApproved(*_terms(intent)))
+        desk.say(orders.OrderSent(*_terms(intent)))
+        desk.say(orders.OrderUnknown(intent.client_order_id, NAME, candidate.symbol, "no answer"))
+    for _ in range(STEPS // 4):
+        desk.step()
+    again = [m for m in desk.said if isinstance(m, orders.OrderIntent)][len(sent) :]
+    if {message.slot for message in again} & set(slots):
+        return ["a slot was used again although its order is in doubt"]
+    return [m.error for m in desk.said if isinstance(m, control.InstanceFailed)]
+
+
+def _terms(intent: orders.OrderIntent) -> tuple[Any, ...]:
+    head = (intent.client_order_id, intent.strategy, intent.symbol)
+    terms = (intent.order_type, intent.tif, intent.is_post_only, intent.is_reduce_only)
+    return (*head, Side(intent.side), intent.price_ticks, intent.qty_lots, *terms)
+
+
+CHECKS: Mapping[str, Callable[[Candidate, int], list[str]]] = {
+    "same events, same output": check_repeats,
+    "snapshot and restore change nothing": check_restores,
+    "one order per slot, no self-trade, within its limit": check_safety,
+    "flat orders when killed, paused, blind or finished": check_kill,
+    "an order in doubt blocks its slot alone": check_doubt,
+}
