@@ -173,8 +173,9 @@ def _control(mesh: Mesh) -> APIRouter:
         return answers.Stored(seq=await mesh.ask(message), is_durable=True)
 
     @router.post("/kill")
-    async def kill(reason: Reason) -> answers.Stored:
+    async def kill(reason: OptionalReason = "") -> answers.Stored:
         """Stop everything: the latch file first, which needs no bus, then the log."""
+        reason = reason.strip() or "no reason given"
         is_latched = await mesh.latch(reason)
         try:
             seq = await mesh.ask(control.KillRequested(BY, reason))

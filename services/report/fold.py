@@ -36,11 +36,11 @@ class ReportFold:
     """The report of what was applied so far."""
 
     def __init__(self) -> None:
-        self._marks = Marks()
+        self.marks = Marks()
         self._accounts: dict[str, Account] = {}
         self._total = Account()
-        self._positions: dict[tuple[str, str], Position] = {}
-        self._unrealized: dict[tuple[str, str], int] = {}
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.unrealized: dict[tuple[str, str], int] = {}
         self._open_trips: dict[tuple[str, str], int] = {}
         self._traders: dict[str, list[str]] = {}
         self._versions: dict[str, str] = {}
@@ -74,12 +74,12 @@ class ReportFold:
         message = event.message
         if type(message) is market.InstrumentRules:
             self._check_scale(message)
-        symbol = self._marks.apply(event)
+        symbol = self.marks.apply(event)
         for strategy in self._traders.get(symbol, ()):
             self._mark(strategy, symbol, event.header.ts_ns)
 
     def _check_scale(self, rules: market.InstrumentRules) -> None:
-        former = self._marks.rules.get(rules.symbol)
+        former = self.marks.rules.get(rules.symbol)
         is_other = former is not None and former.tick_lot_atoms != rules.tick_lot_atoms
         if is_other and self._traders.get(rules.symbol):
             raise JournalError(
@@ -98,7 +98,7 @@ class ReportFold:
         seen[fill.trade_id] = None
         if len(seen) > TRADE_IDS_KEPT:
             del seen[next(iter(seen))]
-        rules = self._marks.rules_of(fill.symbol, header.seq)
+        rules = self.marks.rules_of(fill.symbol, header.seq)
         scale = 10 ** (COMMON_EXPONENT - rules.quote_exponent)
         position = self._position(fill.strategy, fill.symbol, rules.tick_lot_atoms)
         before = position.position_lots
@@ -128,25 +128,25 @@ class ReportFold:
         return result if is_closed else None
 
     def _position(self, strategy: str, symbol: str, tick_lot_atoms: int) -> Position:
-        position = self._positions.get((strategy, symbol))
+        position = self.positions.get((strategy, symbol))
         if position is None:
-            position = self._positions[strategy, symbol] = Position(tick_lot_atoms)
+            position = self.positions[strategy, symbol] = Position(tick_lot_atoms)
             self._traders.setdefault(symbol, []).append(strategy)
-            self._unrealized[strategy, symbol] = 0
+            self.unrealized[strategy, symbol] = 0
         return position
 
     def _mark(self, strategy: str, symbol: str, ts_ns: int) -> None:
         """Move the equity by what the open position gained since it was last marked."""
         key = (strategy, symbol)
-        position = self._positions[key]
-        mid = self._marks.mids_half_ticks.get(symbol)
-        if mid is None or (not position.position_lots and not self._unrealized[key]):
+        position = self.positions[key]
+        mid = self.marks.mids_half_ticks.get(symbol)
+        if mid is None or (not position.position_lots and not self.unrealized[key]):
             return
-        scale = 10 ** (COMMON_EXPONENT - self._marks.rules[symbol].quote_exponent)
+        scale = 10 ** (COMMON_EXPONENT - self.marks.rules[symbol].quote_exponent)
         value = position.unrealized_atoms(mid * 50) * scale
-        change = value - self._unrealized[key]
+        change = value - self.unrealized[key]
         if change:
-            self._unrealized[key] = value
+            self.unrealized[key] = value
             self._accounts[strategy].equity.move(change, ts_ns)
             self._total.equity.move(change, ts_ns)
 
@@ -179,7 +179,7 @@ class ReportFold:
     def _lines(self, account: Account, is_own: Callable[[str], bool]) -> Report:
         # Money of different assets cannot be added up: the strategies show it, each in its own.
         text = money_text if len(account.quote_assets) <= 1 else _no_text
-        unrealized = sum(value for (strategy, _), value in self._unrealized.items() if is_own(strategy))
+        unrealized = sum(value for (strategy, _), value in self.unrealized.items() if is_own(strategy))
         trips = account.trips
         counts = {name: getattr(account.counts, name) for name in account.counts.__slots__}
         return counts | {
@@ -200,8 +200,8 @@ class ReportFold:
 
     def _position_texts(self, name: str) -> dict[str, str]:
         return {
-            symbol: decimal_text(position.position_lots, self._marks.rules[symbol].lot_size)
-            for (strategy, symbol), position in sorted(self._positions.items())
+            symbol: decimal_text(position.position_lots, self.marks.rules[symbol].lot_size)
+            for (strategy, symbol), position in sorted(self.positions.items())
             if strategy == name
         }
 
