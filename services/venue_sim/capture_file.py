@@ -30,6 +30,8 @@ class _Wrapped(msgspec.Struct, gc=False):
     stream: str = ""
     data: msgspec.Raw = msgspec.Raw(b"")
     last_update_id: int = msgspec.field(default=-1, name="lastUpdateId")
+    id: msgspec.Raw = msgspec.Raw(b"")
+    result: msgspec.Raw = msgspec.Raw(b"")
 
 
 class VenueProbe(msgspec.Struct, gc=False):
@@ -89,15 +91,21 @@ def read_capture(path: str, allow_truncated: bool, file_n: int = 0) -> Iterator[
         raise ConfigError(f"capture {path} does not exist; check the path given to --replay") from None
     except (IsADirectoryError, PermissionError) as error:
         raise ConfigError(f"capture {path} cannot be read ({error.strerror}); give a readable file") from None
-    except gzip.BadGzipFile:
+    except gzip.BadGzipFile as error:
+        if line_n:
+            raise _damaged(path, line_n, error) from None
         raise ConfigError(f"capture {path} is not gzip; compress it with `gzip` or check the path") from None
     except (EOFError, zlib.error) as error:
         if isinstance(error, EOFError) and allow_truncated:
             return
-        raise ConfigError(
-            f"capture {path} is damaged or cut off after line {line_n} ({error}); fetch it again, or set "
-            "simulator.allow_truncated to play it up to there"
-        ) from None
+        raise _damaged(path, line_n, error) from None
+
+
+def _damaged(path: str, line_n: int, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"capture {path} is damaged or cut off after line {line_n} ({error}); fetch it again, or set "
+        "simulator.allow_truncated to play it up to there when only its end is missing"
+    )
 
 
 def _is_whole(line: bytes) -> bool:
@@ -130,6 +138,9 @@ def _parse(path: str, file_n: int, line_n: int, line: bytes, last_ns: int) -> Ca
         return CaptureLine(recv_ns, file_n, line_n, wrapped.stream, bytes(wrapped.data))
     if wrapped.last_update_id >= 0:
         return CaptureLine(recv_ns, file_n, line_n, "", frame)
+    if wrapped.id and wrapped.result:
+        # The venue's answer to a subscription, kept by some recorders.
+        return None
     raise bad_line(path, line_n, 'is neither a combined-stream frame {"stream","data"} nor a depth snapshot')
 
 

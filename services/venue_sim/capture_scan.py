@@ -16,7 +16,7 @@ from services.venue_sim.capture_file import (
     read_capture,
     venue_of_capture,
 )
-from services.venue_sim.streams import BOOK_TICKER, DEPTH, TRADE, kind_of
+from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, TRADE, kind_of
 from services.venue_sim.venue import USDM, Market
 from shared.errors import ConfigError
 
@@ -110,6 +110,7 @@ class MarketScan:
     files: dict[int, tuple[int, int]] = field(default_factory=dict)
     has_depth: bool = False
     reference_price: int = 0
+    bid_seen: int = 0
 
 
 @dataclass(slots=True)
@@ -170,9 +171,10 @@ def _take_frame(scan: CaptureScan, venue: str, line: CaptureLine) -> None:
         if (diff.pu >= 0) != (venue == USDM):
             raise ValueError(f"is a depth frame of another venue than the rest of the file ({venue})")
         market.has_depth = True
+        market.bid_seen = market.bid_seen or max((scaled(price) for price, _ in diff.b), default=0)
         _take_levels(market, diff.b)
         _take_levels(market, diff.a)
-    elif kind == TRADE:
+    elif kind in {TRADE, AGG_TRADE}:
         trade = _trade_decoder.decode(line.data)
         market.prices.add(trade.p)
         market.quantities.add(trade.q)
@@ -203,9 +205,11 @@ def _assign(scan: CaptureScan, file_n: int, path: str, snapshot: Snapshot) -> No
     markets = [m for m in scan.markets.values() if file_n in m.files and m.has_depth]
     if not markets:
         raise bad_line(path, snapshot.order[2], "is a snapshot in a file without depth frames")
-    market = min(markets, key=lambda m: abs(m.reference_price - snapshot.best_bid))
-    distance = abs(market.reference_price - snapshot.best_bid)
-    if len(markets) > 1 and distance * 5 > market.reference_price:
+    distance, market = min(
+        ((abs((m.reference_price or m.bid_seen) - snapshot.best_bid), m) for m in markets),
+        key=lambda item: item[0],
+    )
+    if len(markets) > 1 and distance * 5 > snapshot.best_bid:
         raise bad_line(path, snapshot.order[2], "is a snapshot that fits no market of the file")
     market.snapshots.append(snapshot)
     depth = depth_decoder.decode(snapshot.body())

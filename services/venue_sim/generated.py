@@ -160,7 +160,7 @@ class GeneratedVenue:
             for stream in sorted(set(self._leaders))
         }
         self.notice = ""
-        self._is_clean = False
+        self._ids_are_ahead = False
         self._step = 0
         self._now_ms = start_ms
         self._next_ns = self.origin_ns
@@ -228,15 +228,16 @@ class GeneratedVenue:
     def resume(self, now_ns: int) -> None:
         """Let the next step happen at `now_ns`; prices go on where they stopped.
 
-        Ids go on too after a clean stop; else they rise to what no earlier life can have reached.
+        Ids go on too after a clean stop and within a life; else they rise above all earlier lives.
         """
         self._next_ns = now_ns
-        if self._is_clean:
+        if self._ids_are_ahead:
             return
         now_ms = now_ns // NS_PER_MS
         for ids, market in zip(self._ids, self.markets, strict=True):
             ids.last = max(ids.last, now_ms * UPDATE_IDS_PER_MS)
             market.skip_to(ids.last, now_ms)
+        self._ids_are_ahead = True
 
     def state(self, is_clean: bool) -> bytes:
         """Return everything that the next life needs, as MessagePack."""
@@ -264,7 +265,7 @@ class GeneratedVenue:
                 "seed, regime or markets of the simulator have changed; prices start anew, ids go on"
             )
             return False
-        self._step, self._next_ns, self._is_clean = state.step, state.next_ns, state.is_clean
+        self._step, self._next_ns, self._ids_are_ahead = state.step, state.next_ns, state.is_clean
         self._now_ms = self._next_ns // NS_PER_MS
         for stream, dumped in state.fair.items():
             self._fair[stream].load(dumped)

@@ -24,11 +24,13 @@ from shared.runtime import logs
 from shared.runtime.clock import MeshClock
 from shared.runtime.paths import DataDir
 from shared.settings import unpack
+from shared.units import NS_PER_S
 
 SERVICE = "venue_sim"
 EXIT_CONFIG = 4
 HOST = "127.0.0.1"
 SAVE_S = 1.0
+PAUSE_MAX_NS = 60 * NS_PER_S
 # (ping interval, pong limit) in real seconds, as the venues do.
 PINGS = {SPOT: (20.0, 60.0), USDM: (180.0, 600.0), "control": (20.0, 60.0)}
 
@@ -95,7 +97,7 @@ def _bind(port: int) -> socket.socket:
 
 def replace_file(path: Path, content: bytes, *, is_synced: bool) -> None:
     """Write a file so that a reader, or a start after a crash, finds the old or the new content, whole."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = path.with_name(f"{path.name}.draft")
     with draft.open("wb") as file:
         file.write(content)
         if is_synced:
@@ -121,11 +123,15 @@ async def wait_for_clock(data: DataDir) -> MeshClock:
 async def _save(sim: FaultyVenue, path: Path, log: BoundLogger) -> None:
     """Keep the state each second; a full disk is reported and tried again, the venue goes on."""
     while True:
-        try:
-            replace_file(path, sim.state(is_clean=False), is_synced=False)
-        except OSError as error:
-            log.warning("state not saved", path=path.name, reason=str(error))
+        _keep_state(sim, path, log, is_clean=False)
         await asyncio.sleep(SAVE_S)
+
+
+def _keep_state(sim: FaultyVenue, path: Path, log: BoundLogger, *, is_clean: bool) -> None:
+    try:
+        replace_file(path, sim.state(is_clean=is_clean), is_synced=is_clean)
+    except OSError as error:
+        log.warning("state not saved", path=path.name, reason=str(error))
 
 
 def _server(app: App, name: str) -> _Server:
@@ -166,7 +172,8 @@ async def serve(data: DataDir) -> None:
     await asyncio.wait([clock_task, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
         return
-    host = VenueServer(sim, clock_task.result(), settings.client_queue_frames)
+    skip_after_ns = PAUSE_MAX_NS if is_generated else None
+    host = VenueServer(sim, clock_task.result(), settings.client_queue_frames, skip_after_ns)
     sockets = bind_ports(data, settings)
     apps: dict[str, App] = {
         SPOT: host.venue_app(SPOT),
@@ -184,7 +191,7 @@ async def serve(data: DataDir) -> None:
     done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
     pump.cancel()
     if is_generated:
-        replace_file(state_path, sim.state(is_clean=stop.is_set()), is_synced=True)
+        _keep_state(sim, state_path, log, is_clean=stop.is_set())
     for server in servers.values():
         server.should_exit = True
     await asyncio.wait(work[1 : 1 + len(servers)], timeout=2.0)

@@ -82,26 +82,37 @@ class Client:
 
 
 class VenueServer:
-    """Everything the simulator serves, over ASGI; `pump` moves the venue along the mesh clock."""
+    """Everything the simulator serves, over ASGI; `pump` moves the venue along the mesh clock.
 
-    def __init__(self, sim: FaultyVenue, clock: Clock, queue_max: int) -> None:
+    Generated order flow that is `skip_after_ns` behind, because the host slept, goes on from now; a capture
+    (None) leaves nothing out.
+    """
+
+    def __init__(
+        self, sim: FaultyVenue, clock: Clock, queue_max: int, skip_after_ns: int | None = None
+    ) -> None:
         self.sim = sim
         self.clock = clock
         self.clients: set[Client] = set()
         self.counts: Counter[str] = Counter()
         self._queue_max = queue_max
+        self._skip_after_ns = skip_after_ns
 
     async def pump(self) -> None:
         """Send each frame when it is due; of a replay nothing before the clock runs and a client listens."""
-        if self.clock.is_held:
+        is_replay = self.clock.is_held
+        self.sim.resume(self.clock.now_ns())
+        if is_replay:
             await self._until_started()
-        else:
-            self.sim.resume(self.clock.now_ns())
         while True:
             now_ns = self.clock.now_ns()
             due_ns = self.sim.due_ns()
             if due_ns is None:
                 await asyncio.sleep(IDLE_S)
+                continue
+            if self._skip_after_ns is not None and now_ns - due_ns > self._skip_after_ns:
+                self.counts["pauses skipped"] += 1
+                self.sim.resume(now_ns)
                 continue
             if due_ns <= now_ns:
                 until_ns = min(now_ns, due_ns + SLICE_NS)

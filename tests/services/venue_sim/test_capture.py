@@ -8,6 +8,9 @@ import pytest
 
 from services.venue_sim.capture import CaptureVenue
 from services.venue_sim.capture_file import capture_origin_ns
+from services.venue_sim.generated import GeneratedVenue
+from services.venue_sim.settings import VenueSimSettings
+from services.venue_sim.streams import agg_trade
 from services.venue_sim.venue import CAPTURE_STREAM
 
 MS = 1_000_000
@@ -139,6 +142,34 @@ def test_a_hole_in_the_recorded_chain_makes_depth_unknown_until_the_next_snapsho
     venue.advance(venue.origin_ns + 900 * MS)
     status, body = venue.request("binance", "GET", "/api/v3/depth?symbol=BTCUSDT", venue.origin_ns)
     assert (status, json.loads(body)["code"]) == (503, -1001)
+
+
+@pytest.mark.req("MD-24", "MD-21")
+def test_what_a_generated_venue_sends_can_be_recorded_and_played_again(make, write_capture):
+    venue = GeneratedVenue(VenueSimSettings(seed=6))
+    sent = [f for f in venue.advance(venue.origin_ns + 2000 * MS) if f.venue == "binance_usdm"]
+    lines = [b'%d {"result":null,"id":1}\n' % make.start_ns]
+    for name in ("BTCUSDT", "ETHUSDT"):
+        body = venue.request("binance_usdm", "GET", f"/fapi/v1/depth?symbol={name}&limit=1000", 0)[1]
+        lines.append(b"%d %s\n" % (make.start_ns + 10**10, body))
+    for frame in sent:
+        at_ns = make.start_ns + json.loads(frame.data)["E"] * MS - venue.origin_ns
+        trade = frame.stream.replace("@trade", "@aggTrade")
+        data = agg_trade("binance_usdm", frame.data) if trade != frame.stream else frame.data
+        lines.append(b'%d {"stream":"%s","data":%s}\n' % (at_ns, trade.encode(), data))
+    again = CaptureVenue((write_capture(sorted(lines)),))
+
+    played = again.advance(again.origin_ns + 10**9 * 9)
+
+    assert [f.data for f in played] == [
+        agg_trade("binance_usdm", f.data) if f.stream.endswith("@trade") else f.data for f in sent
+    ]
+    for name in ("BTCUSDT", "ETHUSDT"):
+        target = f"/fapi/v1/depth?symbol={name}&limit=1000"
+        one, other = (json.loads(v.request("binance_usdm", "GET", target, 0)[1]) for v in (venue, again))
+        assert other["bids"] == one["bids"]
+        assert other["asks"] == one["asks"]
+    assert again.source("binance_usdm", "btcusdt@aggTrade") == "btcusdt@aggTrade"
 
 
 @pytest.mark.req("MD-24")

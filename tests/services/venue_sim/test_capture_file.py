@@ -51,7 +51,9 @@ def test_an_origin_is_found_although_the_first_frames_carry_no_event_time(make, 
 def damaged(tmp_path, kind, lines):
     path = tmp_path / "capture.gz"
     packed = gzip.compress(b"".join(lines))
-    if kind == "plain text":
+    if kind == "garbage after":
+        path.write_bytes(packed + b"garbage")
+    elif kind == "plain text":
         path.write_bytes(b"".join(lines))
     elif kind == "cut off":
         path.write_bytes(packed[:-30])
@@ -71,6 +73,7 @@ def damaged(tmp_path, kind, lines):
         ("missing", "does not exist; check the path"),
         ("plain text", "is not gzip; compress it"),
         ("cut off", "damaged or cut off after line"),
+        ("garbage after", "damaged or cut off after line 18"),
         ("flipped", "damaged or cut off|no JSON frame|starts with"),
         ("directory", "cannot be read"),
         ("empty", "holds no depth, trade or bookTicker frame"),
@@ -96,7 +99,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_says_what_to_do(tmp_path, m
             "line 7: is of the unknown stream 'btcusdt@weather'",
         ),
         (b'%d {"stream":"hello","data":{}}\n' % 10**18, "unknown stream 'hello'"),
-        (b'%d {"result":null,"id":1}\n' % 10**18, "neither a combined-stream frame"),
+        (b'%d {"hello":null,"id":1}\n' % 10**18, "neither a combined-stream frame"),
         (
             b'%d {"stream":"btcusdt@trade","data":{"p":"NaN","q":"1"}}\n' % 10**18,
             "'NaN' is no plain non-negative",

@@ -171,6 +171,27 @@ def test_generated_markets_go_on_after_kill_and_after_a_stop_on_the_same_ports(m
         assert sim.ports == ports
 
 
+@pytest.mark.req("BT-7")
+def test_generated_time_begins_where_a_held_clock_stands(mesh):
+    origin_ns = 1_800_000_000_000_000_000
+    sim = mesh(VenueSimSettings(), origin_ns=origin_ns, held=True)
+    assert sim.status()["frames"] == 0
+
+    url = sim.url("binance", "/ws/btcusdt@depth", "ws")
+    (first,) = asyncio.run(frames_until(url, lambda _: True, sim.clock.start))
+
+    assert 0 < json.loads(first)["E"] - origin_ns // 1_000_000 < 1000
+
+
+def test_generated_markets_that_fell_far_behind_go_on_from_now(mesh):
+    # No host generates a thousand seconds in one: the venue is soon a minute behind its clock.
+    sim = mesh(VenueSimSettings(), speed_milli=1_000_000)
+
+    sim.until(lambda: sim.status()["counts"].get("pauses skipped", 0) >= 1)
+
+    assert sim.get("binance", "/api/v3/ping").status_code == 200
+
+
 @pytest.mark.req("MD-3", "MD-5")
 def test_faults_are_commanded_and_seen_over_http(mesh):
     sim = mesh(VenueSimSettings())
