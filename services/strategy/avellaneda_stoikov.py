@@ -56,7 +56,7 @@ class AvellanedaStoikovSettings:
     cooldown_books: Annotated[int, Ge(0), Le(10_000), Doc("books between two requotes")] = 2
     requote_threshold_bps: Annotated[
         float, Ge(0), Le(1000), Doc("move of the fair value that causes a requote, at least a tick, in bps")
-    ] = 0.2
+    ] = 0.7
 
     def __post_init__(self) -> None:
         """Refuse limits that contradict each other."""
