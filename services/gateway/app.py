@@ -257,13 +257,13 @@ def _status(mesh: Mesh) -> answers.Status:
         ],
         feeds=[
             answers.Feed(
-                venue=one.venue,
-                state=one.state,
-                reason=one.reason,
-                reconnect_count=one.reconnect_count,
-                gap_count=one.gap_count,
-                bad_frame_count=one.bad_frame_count,
-                dropped_count=one.dropped_count,
+                venue=one.said.venue,
+                state=one.said.state,
+                reason=one.said.reason,
+                reconnect_count=one.said.reconnect_count,
+                gap_count=one.said.gap_count,
+                bad_frame_count=one.said.bad_frame_count,
+                dropped_count=one.said.dropped_count,
             )
             for _, one in sorted(view.feeds.items())
         ],

@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.messages import Event, body_of
+from shared.messages.market import FeedStatus
 
 
 class FillRecord(msgspec.Struct, frozen=True):
@@ -59,20 +60,9 @@ class ServiceRecord(msgspec.Struct, frozen=True):
 
 
 class FeedRecord(msgspec.Struct, frozen=True):
-    """What market_data last said about one venue connection."""
+    """What market_data last said about one venue connection, whatever fields it has by now."""
 
-    venue: str
-    state: str
-    reason: str
-    reconnect_count: int
-    gap_count: int
-    bad_frame_count: int
-    dropped_count: int
-    message_count: int
-    floored_count: int
-    missing_trade_count: int
-    lag_ms: int
-    silent_ms: int
+    said: FeedStatus
     ts_ns: int
 
 

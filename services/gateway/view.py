@@ -228,8 +228,7 @@ class GatewayView:
         self.strategies[message.strategy] = said
 
     def _take_feed(self, event: Event) -> None:
-        fields = event.message.as_dict()
-        self.feeds[event.message.venue] = FeedRecord(**fields, ts_ns=event.header.ts_ns)
+        self.feeds[event.message.venue] = FeedRecord(event.message, event.header.ts_ns)
 
     def _finish_capture(self, event: Event) -> None:
         self.finished_venues.add(event.message.venue)
@@ -294,7 +293,7 @@ class GatewayView:
         self.positions = {(record.strategy, record.symbol): record for record in state.positions}
         self.strategies = {record.strategy: record for record in state.strategies}
         self.services = {record.service: record for record in state.services}
-        self.feeds = {record.venue: record for record in state.feeds}
+        self.feeds = {record.said.venue: record for record in state.feeds}
         self.events = deque(state.events)
         self.trading = state.trading
         self.kill = state.kill
