@@ -27,7 +27,7 @@ class BrokerState(msgspec.Struct, array_like=True, frozen=True):
     is_killed: bool
     kill_by: str
     kill_reason: str
-    grace_until_ns: int
+    epoch_ns: int
     handle_count: int
     accept_count: int
     fill_count: int
@@ -50,7 +50,7 @@ class BrokerKnowledge:
         self.is_killed = False
         self.kill_by = ""
         self.kill_reason = ""
-        self.grace_until_ns = 0
+        self.epoch_ns = 0
         self.handle_count = 0
         self.accept_count = 0
         self.fill_count = 0
@@ -72,6 +72,11 @@ class BrokerKnowledge:
             is_pro_rata = self.settings.queue_model == "pro_rata"
             place = self.markets[symbol] = PaperMarket(symbol, is_pro_rata=is_pro_rata)
         return place
+
+    @property
+    def grace_until_ns(self) -> int:
+        """Return until when services and books may be missing after a start of the bus."""
+        return self.epoch_ns + self.settings.start_grace_ms * NS_PER_MS
 
     # ---- cancels
 
@@ -189,7 +194,7 @@ class BrokerKnowledge:
 
     def _observe_epoch(self, event: Event) -> None:
         """Give services and books time to come back: resting paper orders live through `down` and `up`."""
-        self.grace_until_ns = event.header.ts_ns + self.settings.start_grace_ms * NS_PER_MS
+        self.epoch_ns = event.header.ts_ns
         for service in SILENCES:
             self.deadlines.drop(f"s:{service}")
 
@@ -222,7 +227,7 @@ class BrokerKnowledge:
             is_killed=self.is_killed,
             kill_by=self.kill_by,
             kill_reason=self.kill_reason,
-            grace_until_ns=self.grace_until_ns,
+            epoch_ns=self.epoch_ns,
             handle_count=self.handle_count,
             accept_count=self.accept_count,
             fill_count=self.fill_count,
@@ -237,7 +242,7 @@ class BrokerKnowledge:
         self.raw_settings = state.settings
         self.settings = unpack(state.settings, BrokerSettings)
         self.is_killed, self.kill_by, self.kill_reason = state.is_killed, state.kill_by, state.kill_reason
-        self.grace_until_ns = state.grace_until_ns
+        self.epoch_ns = state.epoch_ns
         self.handle_count = state.handle_count
         self.accept_count, self.fill_count = state.accept_count, state.fill_count
         self.orders = {order.client_order_id: order for order in state.orders}

@@ -1,8 +1,9 @@
 """One market of the paper venue: the real book, our orders in its queue, and what takers took out of it.
 
 The book is the venue's and never holds our orders. Two views are laid over it: `queue` estimates our place
-in it, `taken` remembers what our own takers consumed, until the venue says another size for that level, so
-that no lot is bought twice (BR-14). Our orders meet the venue's book and trades only, never each other.
+in it, `taken` remembers what our own takers consumed, until the venue says another size for that level or the
+book anew, so that no lot is bought twice (BR-14). Our orders meet the venue's book and trades only, never each
+other.
 """
 
 from typing import Any, NamedTuple
@@ -68,6 +69,7 @@ class PaperMarket:
             is_known = bool(self.book.update(message.levels, message.bid_count, message.update_n))
         elif isinstance(message, BookSnapshot):
             self.book.snapshot(message.levels, message.bid_count, message.update_n)
+            self._taken.clear()
         else:
             self.book.invalidate()
         if not self.book.is_trusted:
