@@ -100,9 +100,8 @@ class Book:
     @property
     def is_trusted(self) -> bool:
         """Tell whether the book is valid, has both sides, and is not crossed or locked."""
-        if not self._valid or self._best[0] < 0 or self._best[1] < 0:
-            return False
-        return self._best_price(0) < self._best_price(1)
+        has_both: cython.bint = self._best[0] >= 0 and self._best[1] >= 0
+        return self._valid and has_both and self._best_price(0) < self._best_price(1)
 
     @property
     def update_n(self) -> int:
@@ -375,13 +374,17 @@ def check_side(side: cython.longlong) -> cython.int:
 @cython.exceptval(-1, check=False)
 def check_levels(levels: bytes, bid_count: cython.longlong) -> cython.longlong:
     """Return the number of levels of a block, every one of them in range."""
-    size: cython.longlong = len(levels)
-    count: cython.longlong = size // 16
+    count: cython.longlong
     index: cython.longlong
     price_ticks: cython.longlong
     lots: cython.longlong
-    if size % 16 != 0 or bid_count < 0 or bid_count > count:
-        raise ValueError(f"levels block of {size} bytes with {bid_count} bids: 16 bytes a level, bids first")
+    if not isinstance(levels, bytes):
+        raise TypeError(f"a levels block is bytes, not {type(levels).__name__}")
+    count = len(levels) // 16
+    if len(levels) != 16 * count or bid_count < 0 or bid_count > count:
+        raise ValueError(
+            f"levels block of {len(levels)} bytes with {bid_count} bids: 16 bytes a level, bids first"
+        )
     if cython.compiled:
         data: cython.p_const_char = levels
     else:
@@ -391,7 +394,7 @@ def check_levels(levels: bytes, bid_count: cython.longlong) -> cython.longlong:
         lots = kernel_i64(data, 2 * index + 1)
         if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX or lots < 0 or lots > LOTS_MAX:
             raise ValueError(
-                f"level {index} of a block: price {price_ticks} ticks, {lots} lots; prices lie in "
-                f"1..{PRICE_TICKS_MAX}, lots in 0..{LOTS_MAX}"
+                f"level {index} of a block: price {price_ticks} must be 1..{PRICE_TICKS_MAX} ticks, "
+                f"quantity {lots} must be 0..{LOTS_MAX} lots"
             )
     return count
