@@ -5,10 +5,10 @@ reason, and opened by `BookSnapshot`, after which every applied depth event is o
 """
 
 from services.market_data.counters import Counters
+from services.market_data.levels import MarketParser, ParsedLevels
 from services.market_data.settings import MarketDataSettings
 from services.market_data.sync import BookSync, Phase, Verdict
 from shared.kernels.book import Book
-from shared.kernels.levels import LevelParser
 from shared.messages.base import Instruction, Message
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules
 from shared.units import NS_PER_MS, NS_PER_S
@@ -46,7 +46,7 @@ class BookFeed:
         self.update_n = 0
         self._settings = settings
         self._counters = counters
-        self._parser: LevelParser | None = None
+        self._parser: MarketParser | None = None
         self._closed_by = ""
         self._reason_to_open = "start"
         self._snapshot_ns = 0
@@ -55,7 +55,7 @@ class BookFeed:
         self._is_behind = False
 
     @property
-    def parser(self) -> LevelParser:
+    def parser(self) -> MarketParser:
         """Return the parser of this market's texts; it exists once the rules are known."""
         assert self._parser is not None, f"{self.symbol} got a frame before its rules"
         return self._parser
@@ -74,7 +74,7 @@ class BookFeed:
             rules.lot_size,
         )
         if has_new_steps:
-            self._parser = LevelParser(rules.tick_size, rules.lot_size)
+            self._parser = MarketParser(rules.tick_size, rules.lot_size)
         if former is not None and has_new_steps and self.sync.phase is not Phase.IDLE:
             self._distrust("bad_data", "the venue changed tick or lot size", out)
         self._last_check(now_ns)
@@ -141,7 +141,7 @@ class BookFeed:
         if self.sync.phase is not Phase.WAITING:
             return
         try:
-            levels, bid_count, floored = self.parser.block(book.bids, book.asks)
+            parsed = self.parser.block(book.bids, book.asks)
         except UNREADABLE as error:
             self.refuse(f"REST book {book.last_id}: {error}", out)
             return
@@ -149,19 +149,25 @@ class BookFeed:
         if diffs is None:
             self.is_wanting = True
             return
-        self._load(book, levels, bid_count, floored)
+        self._load(book, parsed)
         self._snapshot_ns = now_ns
+        if not self._is_sound(parsed, out):
+            return
         for diff in diffs:
             if self.book.is_valid:
                 self._apply(diff, now_ns, out)
 
-    def _load(self, book: DepthBook, levels: bytes, bid_count: int, floored: int) -> None:
+    def _load(self, book: DepthBook, parsed: ParsedLevels) -> None:
         self.update_n += 1
-        self.book.snapshot(levels, bid_count, self.update_n)
+        self.book.snapshot(parsed.levels, parsed.bid_count, self.update_n)
         self.has_snapshot = True
         self._last_ids = (book.last_id, book.ts_venue_ns)
-        self._floored_count = floored
-        self._counters.floored_count += floored
+        self._count(parsed)
+
+    def _count(self, parsed: ParsedLevels) -> None:
+        self._floored_count = parsed.floored_count
+        self._counters.floored_count += parsed.floored_count
+        self._counters.stray_count += parsed.stray_count
 
     def take_partial(self, book: DepthBook, now_ns: int, out: Said) -> None:
         """Take a whole book of few levels (MD-5): the difference to the last one is the update."""
@@ -170,35 +176,31 @@ class BookFeed:
             self._counters.dropped_count += 1
             return
         self.is_wanting = False
-        levels, bid_count, floored = self.parser.block(book.bids, book.asks)
+        parsed = self.parser.block(book.bids, book.asks)
         diff = DepthDiff("", book.last_id, book.last_id, -1, book.ts_venue_ns, [], [])
         if not self.is_open or not self.book.is_valid:
-            self._load(book, levels, bid_count, floored)
-            if self._is_sound(out) and self._is_fresh(diff, now_ns, out):
+            self._load(book, parsed)
+            if self._is_sound(parsed, out) and self._is_fresh(diff, now_ns, out):
                 self._open(now_ns, out)
             return
-        levels, bid_count = difference(self.book.dump(), (levels, bid_count))
-        self._update(diff, levels, bid_count, floored, now_ns, out)
+        levels, bid_count = difference(self.book.dump(), parsed[:2])
+        self._update(diff, parsed._replace(levels=levels, bid_count=bid_count), now_ns, out)
 
     def _apply(self, diff: DepthDiff, now_ns: int, out: Said) -> None:
         if self._is_fresh(diff, now_ns, out) and not self.is_open:
             self._open(now_ns, out)
         try:
-            levels, bid_count, floored = self.parser.block(diff.bids, diff.asks)
-            self._update(diff, levels, bid_count, floored, now_ns, out)
+            self._update(diff, self.parser.block(diff.bids, diff.asks), now_ns, out)
         except UNREADABLE as error:
             self.refuse(f"diff {diff.last_id}: {error}", out)
 
-    def _update(
-        self, diff: DepthDiff, levels: bytes, bid_count: int, floored: int, now_ns: int, out: Said
-    ) -> None:
-        is_applied = self.book.update(levels, bid_count, self.update_n + 1)
+    def _update(self, diff: DepthDiff, parsed: ParsedLevels, now_ns: int, out: Said) -> None:
+        is_applied = self.book.update(parsed.levels, parsed.bid_count, self.update_n + 1)
         assert is_applied, f"{self.symbol}: the book is at {self.book.update_n}, the feed at {self.update_n}"
         self.update_n += 1
         self._last_ids = (diff.last_id, diff.ts_venue_ns)
-        self._floored_count = floored
-        self._counters.floored_count += floored
-        if not self._is_sound(out) or not self.is_open:
+        self._count(parsed)
+        if not self._is_sound(parsed, out) or not self.is_open:
             return
         if self.is_conflating:
             self._is_behind = True
@@ -210,21 +212,26 @@ class BookFeed:
                 self.update_n,
                 diff.first_id,
                 diff.last_id,
-                bid_count,
-                levels,
+                parsed.bid_count,
+                parsed.levels,
                 diff.ts_venue_ns,
                 now_ns,
-                floored,
+                parsed.floored_count,
             )
         )
 
-    def _is_sound(self, out: Said) -> bool:
+    def _is_sound(self, parsed: ParsedLevels, out: Said) -> bool:
         """Refuse a crossed or locked book; a one-sided one is kept, and nobody may trade on it (MD-6)."""
-        book = self.book
-        if book.bid_ticks == 0 or book.ask_ticks == 0 or book.bid_ticks < book.ask_ticks:
-            return True
-        self._distrust("bad_data", f"crossed: bid {book.bid_ticks} >= ask {book.ask_ticks} ticks", out)
-        return False
+        bid_ticks, ask_ticks = self.book.bid_ticks, self.book.ask_ticks
+        detail = ""
+        if bid_ticks and ask_ticks and bid_ticks >= ask_ticks:
+            detail = f"crossed: bid {bid_ticks} >= ask {ask_ticks} ticks"
+        elif parsed.stray_count and self.parser.is_beyond_touch(parsed, (bid_ticks, ask_ticks)):
+            detail = f"a price off the tick is the best: {parsed.stray_bid or parsed.stray_ask}"
+            self.is_doubting_rules = True
+        if detail:
+            self._distrust("bad_data", detail, out)
+        return not detail
 
     def _is_fresh(self, diff: DepthDiff, now_ns: int, out: Said) -> bool:
         """Judge the venue's time of an event against ours; a frozen or shifted feed closes it (I-33)."""
@@ -295,7 +302,6 @@ class BookFeed:
             and self._closed_by != "stale"
             and not self.is_open
             and silent_ns >= CONFIRM_NS
-            and self._is_sound(out)
         ):
             self._open(now_ns, out)
 

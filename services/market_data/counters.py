@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """Counts of one venue; `lag_ns` is the age of the newest depth event when it was received."""
+    """Counts of one venue.
+
+    `stray_count` are levels off the tick, left out; `lag_ns` is the age of the newest depth event.
+    """
 
     message_count: int = 0
     reconnect_count: int = 0
@@ -13,4 +16,5 @@ class Counters:
     bad_frame_count: int = 0
     dropped_count: int = 0
     floored_count: int = 0
+    stray_count: int = 0
     lag_ns: int = 0

@@ -68,8 +68,8 @@ class Market:
                 self._counters.dropped_count += 1
                 self.tape.take(trade.trade_id)
                 return
-            price_ticks = self.book.parser.ticks(trade.price)
-            qty_lots, is_floored = self.book.parser.lots_floored(trade.qty)
+            price_ticks = self.book.parser.texts.ticks(trade.price)
+            qty_lots, is_floored = self.book.parser.texts.lots_floored(trade.qty)
         except UNREADABLE:
             self._counters.bad_frame_count += 1
             return

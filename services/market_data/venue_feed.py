@@ -370,6 +370,7 @@ class VenueFeed:
                 message_count=counters.message_count,
                 floored_count=counters.floored_count,
                 missing_trade_count=sum(m.tape.missing_count for m in self.markets.values()),
+                stray_count=counters.stray_count,
                 lag_ms=counters.lag_ns // NS_PER_MS,
                 silent_ms=(now_ns - last_ns) // NS_PER_MS if last_ns else 0,
             )

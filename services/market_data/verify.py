@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from services.market_data.book_feed import trimmed
+from services.market_data.levels import MarketParser
 from shared.kernels.book import Book
-from shared.kernels.levels import LevelParser
 from shared.messages import Event
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules, Trade
 from shared.units import NS_PER_S
@@ -70,7 +70,7 @@ class _MarketCheck:
         self.symbol = symbol
         self.recorded = recorded
         self.book = Book()
-        self.parser: LevelParser | None = None
+        self.parser: MarketParser | None = None
         self.last_id = 0
         self.update_n = 0
         self.rules = VENUES[symbol.partition(":")[0]].sequence
@@ -79,7 +79,7 @@ class _MarketCheck:
     def take(self, message: object) -> Iterator[str]:
         """Check one message and fold it."""
         if isinstance(message, InstrumentRules):
-            self.parser = LevelParser(message.tick_size, message.lot_size)
+            self.parser = MarketParser(message.tick_size, message.lot_size)
         elif isinstance(message, BookInvalid):
             self.book.invalidate()
         elif self.parser is None:
@@ -91,11 +91,11 @@ class _MarketCheck:
         elif isinstance(message, Trade):
             yield from self._take_trade(message, self.parser)
 
-    def _take_update(self, said: BookUpdate, parser: LevelParser) -> Iterator[str]:
+    def _take_update(self, said: BookUpdate, parser: MarketParser) -> Iterator[str]:
         where = f"{self.symbol} update {said.last_update_id}"
         frames = self.recorded.diffs.get((self.symbol, said.last_update_id), [])
         for _, diff in frames:
-            levels, bid_count, floored = parser.block(diff.bids, diff.asks)
+            levels, bid_count, floored = parser.block(diff.bids, diff.asks)[:3]
             same = (levels, bid_count, floored) == (said.levels, said.bid_count, said.floored_count)
             if same and (diff.first_id, diff.ts_venue_ns) == (said.first_update_id, said.ts_venue_ns):
                 if not (self.rules.follows(diff, self.last_id) or self.rules.bridges(diff, self.last_id)):
@@ -109,13 +109,13 @@ class _MarketCheck:
             yield f"{where}: update_n {said.update_n} does not follow {self.update_n}"
         self.last_id, self.update_n = said.last_update_id, said.update_n
 
-    def _take_snapshot(self, said: BookSnapshot, parser: LevelParser) -> Iterator[str]:
+    def _take_snapshot(self, said: BookSnapshot, parser: MarketParser) -> Iterator[str]:
         where = f"{self.symbol} snapshot {said.last_update_id} ({said.reason})"
         candidates: list[Book] = []
         for rest in self.recorded.books.get(said.last_update_id, []):
             rebuilt = Book()
             try:
-                levels, bid_count, _ = parser.block(rest.bids, rest.asks)
+                levels, bid_count = parser.block(rest.bids, rest.asks)[:2]
                 rebuilt.snapshot(levels, bid_count, said.update_n)
             except UNREADABLE:
                 continue
@@ -129,7 +129,7 @@ class _MarketCheck:
         self.book.snapshot(said.levels, said.bid_count, said.update_n)
         self.last_id, self.update_n = said.last_update_id, said.update_n
 
-    def _continued(self, said: BookSnapshot, parser: LevelParser) -> Book | None:
+    def _continued(self, said: BookSnapshot, parser: MarketParser) -> Book | None:
         """Return our book brought to the snapshot's id by recorded diffs, None when they do not reach it."""
         if self.last_id == 0:
             return None
@@ -144,15 +144,15 @@ class _MarketCheck:
                 break
             diff = order[i][1]
             if diff.last_id > last_id and self.rules.follows(diff, last_id):
-                levels, bid_count, _ = parser.block(diff.bids, diff.asks)
+                levels, bid_count = parser.block(diff.bids, diff.asks)[:2]
                 n, last_id = n + 1, diff.last_id
                 book.update(levels, bid_count, n)
         return book if last_id == said.last_update_id else None
 
-    def _take_trade(self, said: Trade, parser: LevelParser) -> Iterator[str]:
+    def _take_trade(self, said: Trade, parser: MarketParser) -> Iterator[str]:
         for _, trade in self.recorded.trades.get((self.symbol, said.trade_id), []):
-            qty_lots, _ = parser.lots_floored(trade.qty)
-            texts = (parser.ticks(trade.price), qty_lots, trade.side, trade.ts_venue_ns)
+            qty_lots, _ = parser.texts.lots_floored(trade.qty)
+            texts = (parser.texts.ticks(trade.price), qty_lots, trade.side, trade.ts_venue_ns)
             if texts == (said.price_ticks, said.qty_lots, said.side, said.ts_venue_ns):
                 return
         yield f"{self.symbol} trade {said.trade_id}: is not in the recording as it was said"
