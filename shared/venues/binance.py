@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.instrument import quote_exponent, tick_lot_atoms
+from shared.kernels.levels import LevelParser
 from shared.messages.market import InstrumentRules
 from shared.units import ATOM_EXPONENT_MIN, NS_PER_MS, Side, round_down, round_up
 from shared.venues.base import (
@@ -248,6 +249,7 @@ class _Binance:
         filters = {str(item["filterType"]): item for item in listed.filters}
         price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
         tick, step = _positive(price["tickSize"]), _positive(lot["stepSize"])
+        LevelParser(_plain(tick), _plain(step))  # refuses steps that integers cannot carry
         exponent = quote_exponent(str(tick), str(step), ATOM_EXPONENT_MIN)
         market_value = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
         min_notional = Decimal(str(market_value.get("minNotional", market_value.get("notional", "0"))))

@@ -228,7 +228,7 @@ def one_market(venue: str, name: str = "BTCUSDT", **others: Any) -> MarketDataSe
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kit() -> Any:
     """The builders of this folder as one namespace."""
 
