@@ -277,7 +277,7 @@ def position_of(record: PositionRecord, view: GatewayView) -> Position:
         money = dict.fromkeys(("qty", "average_price", "realized_pnl", "unrealized_pnl", "fees", "volume"))
     else:
         exponent = rules.quote_exponent
-        average = Decimal(record.average_price_centiticks) * Decimal(rules.tick_size) / 100
+        average = Decimal(record.average_price_centiticks) * Decimal(rules.tick_size).scaleb(-2)
         money = {
             "qty": decimal_text(record.position_lots, rules.lot_size),
             "average_price": format(average, "f"),

@@ -3,6 +3,7 @@
 A plain ASGI layer, so that a route that is added later is behind it too (W-03, W-05, W-07, W-13).
 """
 
+import asyncio
 import hmac
 import json
 from collections.abc import Collection
@@ -16,6 +17,7 @@ PUBLIC = frozenset({"/livez", "/readyz"})
 
 WEBSOCKET = "/api/v1/ws"
 BODY_MAX_BYTES = 65_536
+BODY_LIMIT_S = 10.0
 _TOO_LARGE = 413
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -26,10 +28,6 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class BodyTooLargeError(Exception):
-    """More body came than was announced or is allowed."""
 
 
 def problem(status: int, title: str, detail: str) -> dict[str, Any]:
@@ -77,12 +75,8 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_started = False
-
         async def send_with_headers(message: Message) -> None:
-            nonlocal is_started
             if message["type"] == "http.response.start":
-                is_started = True
                 message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
             await send(message)
 
@@ -91,10 +85,15 @@ class Guard:
             await _answer(send_with_headers, *refusal)
             return
         try:
-            await self._app(scope, _limited(receive), send_with_headers)
-        except BodyTooLargeError:
-            if not is_started:
-                await _answer(send_with_headers, *_too_large())
+            async with asyncio.timeout(BODY_LIMIT_S):
+                body = await _body(receive)
+        except TimeoutError:
+            await _answer(send_with_headers, 408, "too slow", f"send the body within {BODY_LIMIT_S:g} s")
+            return
+        if body is None:
+            await _answer(send_with_headers, *_too_large())
+            return
+        await self._app(scope, _with_body(body, receive), send_with_headers)
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         if self._is_foreign(scope):
@@ -132,18 +131,32 @@ def _header(scope: Scope, name: bytes) -> str:
     return found[0].decode("latin-1") if len(found) == 1 else ""
 
 
-def _limited(receive: Receive) -> Receive:
+async def _body(receive: Receive) -> bytes | None:
+    """Return the whole body, None when it is over the limit; what came before a disconnect is the body."""
+    parts: list[bytes] = []
     size = 0
-
-    async def limited() -> Message:
-        nonlocal size
+    while True:
         message = await receive()
-        size += len(message.get("body", b""))
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
         if size > BODY_MAX_BYTES:
-            raise BodyTooLargeError
-        return message
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
-    return limited
+
+def _with_body(body: bytes, receive: Receive) -> Receive:
+    """Return a receive that gives a body already read, then what comes after it."""
+    is_given = False
+
+    async def given() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return given
 
 
 async def _answer(send: Send, status: int, title: str, detail: str) -> None:

@@ -7,7 +7,7 @@ from shared.instrument import venue_of
 from shared.units import NS_PER_MS
 
 EXPECTED = ("market_data", "strategy", "risk", "broker")
-BUS_SILENT_MS_MAX = 2000
+BUS_SILENT_MS_MAX = 1000
 
 
 class Link(Protocol):
@@ -22,8 +22,11 @@ class Link(Protocol):
         """Real milliseconds since anything was heard of the bus."""
 
 
-def reasons(view: GatewayView, link: Link, now_ns: int) -> list[str]:
-    """Return why the mesh is not ready; empty when it is."""
+def reasons(view: GatewayView, link: Link, now_ns: int, *, is_latched: bool) -> list[str]:
+    """Return why the mesh is not ready; empty when it is.
+
+    `now_ns` is the mesh time, `is_latched` whether the kill latch file stands: the log may not know yet.
+    """
     if not link.is_live:
         return [f"the gateway is catching up with the log (at seq {link.applied_seq})"]
     found = []
@@ -31,6 +34,8 @@ def reasons(view: GatewayView, link: Link, now_ns: int) -> list[str]:
         found.append(f"the bus has been silent for {link.bus_silent_ms} ms")
     if view.kill is not None:
         found.append(f"killed by {view.kill.by}: {view.kill.reason}")
+    elif is_latched:
+        found.append("killed: the latch file stands")
     for name in EXPECTED:
         service = view.services.get(name)
         if service is None:

@@ -56,7 +56,9 @@ class GatewayShell:
         mesh = Mesh(
             view=self._view,
             hub=hub,
-            reasons=lambda: readiness.reasons(self._view, port, port.clock.now_ns()),
+            reasons=lambda: readiness.reasons(
+                self._view, port, port.clock.now_ns(), is_latched=(port.data.latch / "kill").exists()
+            ),
             durable_seq=lambda: port.durable_seq,
             ask=desk.ask,
             latch=lambda reason: asyncio.to_thread(latch_kill, port.data, "gateway", reason),

@@ -43,7 +43,7 @@ class Holdings:
 
     def _position_line(self, strategy: str, symbol: str) -> Line:
         position, rules = self.fold.positions[strategy, symbol], self.fold.marks.rules[symbol]
-        average = Decimal(position.average_price_centiticks) * Decimal(rules.tick_size) / 100
+        average = Decimal(position.average_price_centiticks) * Decimal(rules.tick_size).scaleb(-2)
         scale = 10 ** (COMMON_EXPONENT - rules.quote_exponent)
         return {
             "strategy": strategy,
