@@ -2,7 +2,7 @@
 
 The book is the venue's and never holds our orders. Two views are laid over it: `queue` estimates our place
 in it, `taken` remembers what our own takers consumed, until the venue says another size for that level or the
-book anew, so that no lot is bought twice (BR-14). Our orders meet the venue's book and trades only, never each
+book anew, so that no lot is bought twice (BR-14). Our orders meet the book and the trades only: never each
 other.
 """
 

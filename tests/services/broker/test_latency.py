@@ -1,0 +1,45 @@
+"""Latency draws are seeded, bounded and have the shape that is asked for."""
+
+from statistics import mean, pstdev
+
+import pytest
+
+from services.broker.latency import latency_ns
+from services.broker.settings import BrokerSettings
+
+MS = 1_000_000
+
+
+def draws(settings, count=4000):
+    return [latency_ns(settings, f"order:{n}") / MS for n in range(count)]
+
+
+@pytest.mark.req("BR-17")
+def test_draws_are_normal_with_a_least_value():
+    values = draws(BrokerSettings(latency_spike_ppm=0))
+
+    assert 48 < mean(values) < 52
+    assert 18 < pstdev(values) < 22
+    assert min(values) == 10
+
+
+@pytest.mark.req("BR-17")
+def test_one_in_a_hundred_takes_ten_times_as_long():
+    plain = draws(BrokerSettings(latency_spike_ppm=0))
+    spiked = draws(BrokerSettings())
+
+    spikes = [(a, b) for a, b in zip(plain, spiked, strict=True) if a != b]
+    assert 20 <= len(spikes) <= 60
+    assert all(b == pytest.approx(10 * a) for a, b in spikes)
+
+
+def test_a_draw_is_the_same_everywhere_and_differs_by_seed_and_key():
+    assert latency_ns(BrokerSettings(), "order:1") == 83_290_100
+    assert latency_ns(BrokerSettings(seed=2), "order:1") != latency_ns(BrokerSettings(), "order:1")
+    assert latency_ns(BrokerSettings(), "cancel:1") != latency_ns(BrokerSettings(), "order:1")
+
+
+def test_without_deviation_it_is_constant():
+    settings = BrokerSettings(latency_ms=1, latency_std_ms=0, latency_min_ms=0, latency_spike_ppm=0)
+
+    assert set(draws(settings, 20)) == {1}
