@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.strategy.core import REPORTS, StrategyCore
-from services.strategy.desk import Desk, make_rules
+from services.strategy.desk import Desk, make_rules, terms_of
 from services.strategy.own_orders import OwnOrders
 from services.strategy.quoter import crosses_own
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.hosting import CoreHost
 from shared.messages import Event, Message, body_of, control, market, orders
-from shared.units import NS_PER_S, Side
+from shared.units import NS_PER_S
 
 NAME = "checked"
 STEPS = 400
@@ -180,8 +180,8 @@ def check_doubt(candidate: Candidate, seed: int) -> list[str]:
     if len(set(slots)) != len(slots):
         return ["a slot was used again although its order has no known outcome"]
     for intent in sent:
-        desk.say(orders.OrderApproved(*_terms(intent)))
-        desk.say(orders.OrderSent(*_terms(intent)))
+        desk.say(orders.OrderApproved(*terms_of(intent)))
+        desk.say(orders.OrderSent(*terms_of(intent)))
         desk.say(orders.OrderUnknown(intent.client_order_id, NAME, candidate.symbol, "no answer"))
     for _ in range(STEPS // 4):
         desk.step()
@@ -189,12 +189,6 @@ def check_doubt(candidate: Candidate, seed: int) -> list[str]:
     if {message.slot for message in again} & set(slots):
         return ["a slot was used again although its order is in doubt"]
     return [m.error for m in desk.said if isinstance(m, control.InstanceFailed)]
-
-
-def _terms(intent: orders.OrderIntent) -> tuple[Any, ...]:
-    head = (intent.client_order_id, intent.strategy, intent.symbol)
-    terms = (intent.order_type, intent.tif, intent.is_post_only, intent.is_reduce_only)
-    return (*head, Side(intent.side), intent.price_ticks, intent.qty_lots, *terms)
 
 
 CHECKS: Mapping[str, Callable[[Candidate, int], list[str]]] = {

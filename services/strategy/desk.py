@@ -7,6 +7,7 @@ the unpleasant things included. The seed decides everything.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.strategy.core import StrategyCore
 from services.strategy.settings import StrategySettings
@@ -59,6 +60,12 @@ def make_rules(symbol: str, **changes: object) -> InstrumentRules:
     return InstrumentRules(**(values | changes))  # type: ignore[arg-type]
 
 
+def terms_of(intent: orders.OrderIntent) -> tuple[Any, ...]:
+    """Return the fields that an approval and a send repeat from the intent."""
+    names = orders.OrderApproved.__struct_fields__
+    return tuple(getattr(intent, name) for name in names)
+
+
 @dataclass
 class VenueOrder:
     """One order as the scripted venue sees it; `reports` wait to be said, in order."""
@@ -107,19 +114,17 @@ class ScriptedVenue:
 
     def _answer(self, order: VenueOrder) -> None:
         intent, head = order.intent, self._head(order.intent)
-        terms = (intent.order_type, intent.tif, intent.is_post_only, intent.is_reduce_only)
         wrong = self._draw(4) if self._is_trouble() else -1
         if wrong == 0:
             order.is_over = True
             order.reports.append(orders.OrderRefused(*head, "scripted", "refused for the test"))
             return
-        price = (intent.side, intent.price_ticks, intent.qty_lots)
-        order.reports.append(orders.OrderApproved(*head, *price, *terms))
+        order.reports.append(orders.OrderApproved(*terms_of(intent)))
         if wrong == 1:
             order.is_over = True
             order.reports.append(orders.NotSent(*head, "stale", "held back for the test"))
             return
-        order.reports.append(orders.OrderSent(*head, *price, *terms))
+        order.reports.append(orders.OrderSent(*terms_of(intent)))
         if wrong == 2:
             order.is_over = True
             order.reports.append(orders.OrderRejected(*head, "-2010", "rejected for the test"))

@@ -1,0 +1,49 @@
+import pytest
+
+from services.strategy.base import CancelOrder, Note, PlaceOrder, Quote, TargetQuotes
+from services.strategy.intents import checked
+from shared.messages.orders import OrderType
+from shared.units import Side
+
+BID = Quote("bid", Side.BUY, 100, 5)
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [
+        TargetQuotes(),
+        TargetQuotes((BID, Quote("ask", Side.SELL, 101, 5))),
+        PlaceOrder("x", Side.BUY, 100, 1),
+        PlaceOrder("x", Side.SELL, 0, 1, OrderType.MARKET),
+        CancelOrder("x"),
+        Note("info", "code", "text"),
+    ],
+)
+def test_what_makes_sense_passes(intent) -> None:
+    assert checked(intent) is intent
+
+
+@pytest.mark.req("ST-1", "I-04", "I-12")
+@pytest.mark.parametrize(
+    ("intent", "text"),
+    [
+        (None, "returned None"),
+        ("buy", "returned 'buy'"),
+        (TargetQuotes(("bid",)), "no Quote"),
+        (TargetQuotes((BID, BID)), "quoted twice"),
+        (TargetQuotes((BID, Quote("ask", Side.SELL, 100, 5))), "not below target ask"),
+        (TargetQuotes((Quote("bid", Side.BUY, 0, 5),)), "needs at least 1"),
+        (TargetQuotes((Quote("bid", Side.BUY, float("nan"), 5),)), "no whole number"),
+        (TargetQuotes((Quote("bid", Side.BUY, 100.5, 5),)), "no whole number"),
+        (TargetQuotes((Quote("bid", Side.BUY, 10**30, 5),)), "no whole number"),
+        (TargetQuotes((Quote("bid", Side.BUY, 100, -5),)), "no whole number"),
+        (TargetQuotes((Quote("bid", Side.BUY, 100, 0),)), "0 lots"),
+        (TargetQuotes((Quote("Bid-1", Side.BUY, 100, 5),)), "slots are"),
+        (TargetQuotes((Quote("bid", 0, 100, 5),)), "no Side"),
+        (PlaceOrder("x", Side.BUY, 0, 1), "market order has price 0"),
+        (PlaceOrder("x", Side.BUY, 100, 1, OrderType.MARKET), "market order has price 0"),
+    ],
+)
+def test_nonsense_is_named(intent, text) -> None:
+    with pytest.raises((TypeError, ValueError), match=text):
+        checked(intent)
