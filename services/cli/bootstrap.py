@@ -7,6 +7,7 @@ import the code of the old place); any other one, also one whose making was inte
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import runpy
 import shutil
@@ -121,6 +122,7 @@ def make(lock: Path) -> None:
     """Install `lock` into the environment: the base lock makes it anew, another one adds to it."""
     count = lock.read_text().count("==")
     if lock == LOCK:
+        require_venv_module()
         if VENV.exists():
             say(f"{VENV} is half-made or of another lock, Python or place: making it again")
             shutil.rmtree(VENV)
@@ -139,17 +141,20 @@ def make(lock: Path) -> None:
     draft.replace(stamp_file(lock))
 
 
+def require_venv_module() -> None:
+    """End with the command that installs Python's venv module when it is missing."""
+    for name in ("venv", "ensurepip"):
+        if importlib.util.find_spec(name) is None:
+            fail(
+                f"Python's module {name!r} is missing, so .venv cannot be made. "
+                f"On Debian and Ubuntu: apt-get install python3.{sys.version_info[1]}-venv"
+            )
+
+
 def create_venv() -> None:
-    """Make an empty environment, or end with the command that installs what is missing."""
-    minor = sys.version_info[1]
-    try:
-        import ensurepip  # noqa: F401, PLC0415
-        import venv  # noqa: PLC0415
-    except ImportError as error:
-        fail(
-            f"Python's module {error.name!r} is missing, so .venv cannot be made. "
-            f"On Debian and Ubuntu: apt-get install python3.{minor}-venv"
-        )
+    """Make an empty environment."""
+    import venv  # noqa: PLC0415
+
     try:
         venv.create(VENV, with_pip=True, symlinks=True)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from services.cli.exits import CommandError, ExitCode
 from services.cli.processes import POLL_S, processes_of, send, wait_until
-from services.cli.supervise import Supervisor, is_locked
+from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked
 from services.cli.venue_ping import venue_answers
 from shared.errors import QuotemeshError
 from shared.runtime.client import BusClient
@@ -23,6 +23,7 @@ STOP_LIMIT_S = 15.0
 ORPHAN_LIMIT_S = 5.0
 STATUS_TIMEOUT_MS = 500
 LOG_LINES_SHOWN = 8
+LOG_CHARACTERS_SHOWN = 600
 _ENDED = frozenset({"FATAL", "EXITED", "BACKOFF", "STOPPED", "UNKNOWN"})
 
 
@@ -55,16 +56,22 @@ def is_ready(name: str, pid: int, data: DataDir, status: dict[str, Any] | None) 
     return bool(service and service["state"] == "live" and service["pid"] == pid)
 
 
-def start_stages(data: DataDir, supervisor: Supervisor, report: Callable[[Ready], None]) -> None:
-    """Start all services in order, each stage when the one before is ready."""
+def start_stages(
+    data: DataDir, supervisor: Supervisor, report: Callable[[Ready], None], go_on: Callable[[], None]
+) -> None:
+    """Start all services in order, each stage when the one before is ready; `go_on` may raise to end that."""
     for stage in STAGES:
         for name in stage:
             supervisor.start(name)
-        wait_ready(data, supervisor, stage, report)
+        wait_ready(data, supervisor, stage, report, go_on)
 
 
 def wait_ready(
-    data: DataDir, supervisor: Supervisor, names: tuple[str, ...], report: Callable[[Ready], None]
+    data: DataDir,
+    supervisor: Supervisor,
+    names: tuple[str, ...],
+    report: Callable[[Ready], None],
+    go_on: Callable[[], None] = lambda: None,
 ) -> None:
     """Return when each of `names` is ready.
 
@@ -75,15 +82,14 @@ def wait_ready(
     deadline = started + READY_LIMIT_S
     waiting = dict.fromkeys(names, 0)
     furthest: dict[str, int] = {}
-    while waiting:
+    while True:
         programs = supervisor.programs()
         status = bus_status(data)
         for name, first_pid in list(waiting.items()):
             program = programs[name]
             if program.state in _ENDED or (first_pid and program.pid != first_pid):
-                raise CommandError(
-                    f"{name} ended while it started ({program.detail})\n{last_lines(data, name)}"
-                )
+                why = f" ({program.detail})" if program.state in _ENDED and program.detail else ""
+                raise CommandError(f"{name} ended while it started{why}\n{last_lines(data, name)}")
             waiting[name] = program.pid
             if program.pid and is_ready(name, program.pid, data, status):
                 del waiting[name]
@@ -93,13 +99,15 @@ def wait_ready(
             if applied > furthest.get(name, 0):
                 furthest[name] = applied
                 deadline = time.monotonic() + READY_LIMIT_S
-        if waiting and time.monotonic() > deadline:
+        if not waiting:
+            return
+        go_on()
+        if time.monotonic() > deadline:
             late, lines = ", ".join(waiting), last_lines(data, next(iter(waiting)))
             raise CommandError(
                 f"{late} did not become ready in {READY_LIMIT_S:.0f} s\n{lines}", ExitCode.TIMEOUT
             )
-        if waiting:
-            time.sleep(POLL_S)
+        time.sleep(POLL_S)
 
 
 def last_lines(data: DataDir, name: str) -> str:
@@ -108,7 +116,8 @@ def last_lines(data: DataDir, name: str) -> str:
         lines = (data.logs / f"{name}.log").read_text(errors="replace").splitlines()
     except OSError:
         return f"  (no log at {data.logs / name}.log)"
-    return "\n".join(f"  {name}: {line}" for line in lines[-LOG_LINES_SHOWN:]) or "  (its log is empty)"
+    shown = (f"  {name}: {line[:LOG_CHARACTERS_SHOWN]}" for line in lines[-LOG_LINES_SHOWN:])
+    return "\n".join(shown) or "  (its log is empty)"
 
 
 def stop_services(supervisor: Supervisor, names: tuple[str, ...] = SERVICES) -> None:
@@ -132,12 +141,23 @@ def stop_mesh(data: DataDir) -> bool:
     """Stop everything that runs on `data`; return whether anything did. Works without supervisord too."""
     was_running = is_locked(data) or bool(processes_of(data))
     supervisor = Supervisor(data)
-    if supervisor.answers():
-        stop_services(supervisor)
-        supervisor.call("shutdown")
-        wait_until(lambda: not is_locked(data), STOP_LIMIT_S)
-    _stop_orphans(data)
+    try:
+        if supervisor.answers():
+            stop_services(supervisor)
+            supervisor.call("shutdown")
+            wait_until(lambda: not is_locked(data), STOP_LIMIT_S)
+    except SUPERVISOR_ERRORS:  # it died while it was asked; what it left is found by what it is
+        pass
+    finally:
+        _stop_orphans(data)
     return was_running
+
+
+def kill_mesh(data: DataDir) -> None:
+    """End everything at once, the supervisor first; the log is made for that."""
+    found = processes_of(data)
+    send([process for process in found if process.name == "supervisord"], signal.SIGKILL)
+    send(found, signal.SIGKILL)
 
 
 def _stop_orphans(data: DataDir) -> None:

@@ -39,6 +39,10 @@ GROUPS = {"bus": "base", "venue_sim": "base"}
 """Group of each program in supervisord.conf; `services` for all others."""
 
 
+SUPERVISOR_ERRORS = (OSError, xmlrpc.client.Error, http.client.HTTPException)
+"""What a question to a supervisor that is not there, or ends meanwhile, raises."""
+
+
 class ProgramState(NamedTuple):
     """What supervisord says of one program."""
 
@@ -75,7 +79,7 @@ class _UnixTransport(xmlrpc.client.Transport):
 
 
 class Supervisor:
-    """Questions to a running supervisord; `OSError` when it does not answer."""
+    """Questions to a running supervisord; one of `SUPERVISOR_ERRORS` when it does not answer."""
 
     def __init__(self, data: DataDir) -> None:
         self._path = str(data.sockets / "supervisor.sock")
@@ -87,7 +91,7 @@ class Supervisor:
 
     def answers(self) -> bool:
         """Return whether supervisord is there and takes commands."""
-        with suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
+        with suppress(*SUPERVISOR_ERRORS):
             return bool(self.call("getState")["statename"] == "RUNNING")
         return False
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,11 +15,11 @@ from services.cli import config as configuration
 from services.cli.config_commands import DEFAULT, FILE_NAME
 from services.cli.config_model import Config
 from services.cli.exits import CommandError, ExitCode
-from services.cli.mesh import Ready, start_stages, stop_mesh
+from services.cli.mesh import Ready, kill_mesh, last_lines, start_stages, stop_mesh
 from services.cli.place import ROOT, data_option
 from services.cli.processes import processes_of
 from services.cli.replaying import Playback, Record, prepare_playback, resumed
-from services.cli.supervise import Supervisor, is_locked, start_supervisord, take_lock
+from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked, start_supervisord, take_lock
 from shared.errors import ConfigError, QuotemeshError
 from shared.kernels import compiled_directory
 from shared.runtime.client import BusClient
@@ -125,28 +124,33 @@ def run_mesh(
 ) -> None:
     """Start everything; stop what was started and raise when one part does not become ready."""
     check_port(config.gateway.host, config.gateway.port)
+    lock = take_lock(data)  # from here on nobody else starts or writes anything there
     for name, settings in configuration.sections(config).items():
         write_private(data.settings(name), pack(settings))
     token_file = ensure_token(data)
     if playback is not None:
         playback.hold_clock(data)
-    try:
-        with stop_signals() as is_asked_to_stop:
-            supervisor = start_supervisord(data, take_lock(data))
-            start_stages(data, supervisor, lambda ready: tell(ready, is_asked_to_stop))
+    with StopSignals(data) as asked:
+        try:
+            supervisor = start_supervisord(data, lock)
+            start_stages(data, supervisor, tell, asked.go_on)
             if playback is not None:
                 playback.start_clock(data)
-            host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
-            click.echo(f"gateway      http://{host}:{config.gateway.port}   token in {token_file}")
-            if is_waiting and playback is not None:
-                watch(data, supervisor, is_asked_to_stop, playback.venue_count)
-            elif foreground:
-                watch(data, supervisor, is_asked_to_stop, None)
-    except BaseException:
-        stop_mesh(data)
-        raise
-    if foreground:
-        stop_mesh(data)
+        except BaseException:
+            stop_mesh(data)
+            raise
+        host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
+        click.echo(f"gateway      http://{host}:{config.gateway.port}   token in {token_file}")
+        venue_count = playback.venue_count if is_waiting and playback is not None else None
+        if not foreground and venue_count is None:
+            return
+        try:
+            is_over = watch(data, supervisor, asked, venue_count)
+        finally:
+            if foreground:
+                stop_mesh(data)
+    if not is_over and not foreground:
+        raise CommandError(f"interrupted before the end of the capture; the mesh on {data.root} runs on")
 
 
 def build_kernels() -> bool:
@@ -160,43 +164,55 @@ def build_kernels() -> bool:
     return compiled_directory() is not None
 
 
-class stop_signals:  # noqa: N801
-    """Context manager: SIGTERM and SIGINT set a flag, given as a function, instead of ending us half-way."""
+class StopSignals:
+    """Context manager: a first SIGTERM or SIGINT is noted, to stop in order; a second one forces it."""
 
-    def __enter__(self) -> Callable[[], bool]:
-        self._got: list[int] = []
+    def __init__(self, data: DataDir) -> None:
+        self._data = data
+        self._count = 0
+
+    def __enter__(self) -> "StopSignals":
         self._before = {
-            number: signal.signal(number, lambda got, _: self._got.append(got))
-            for number in (signal.SIGTERM, signal.SIGINT)
+            number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)
         }
-        return lambda: bool(self._got)
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, action in self._before.items():
             signal.signal(number, action)
 
+    def _note(self, *_: object) -> None:
+        self._count += 1
+        if self._count > 1:
+            kill_mesh(self._data)
 
-def tell(ready: Ready, is_asked_to_stop: Callable[[], bool]) -> None:
-    """Print one line for a process that became ready; raise when we were asked to stop meanwhile."""
+    @property
+    def has_come(self) -> bool:
+        """Whether we were asked to stop."""
+        return self._count > 0
+
+    def go_on(self) -> None:
+        """Raise when we were asked to stop."""
+        if self.has_come:
+            raise CommandError("stopped while it started")
+
+
+def tell(ready: Ready) -> None:
+    """Print one line for a process that became ready."""
     click.echo(f"{ready.name:<12} ready (pid {ready.pid}, {ready.after_s:.1f} s)")
-    if is_asked_to_stop():
-        raise CommandError("stopped while it started")
 
 
-def watch(
-    data: DataDir, supervisor: Supervisor, is_asked_to_stop: Callable[[], bool], venue_count: int | None
-) -> None:
-    """Return when asked to stop, or when `venue_count` venues have played their capture to its end.
+def watch(data: DataDir, supervisor: Supervisor, asked: StopSignals, venue_count: int | None) -> bool:
+    """Return false when asked to stop, true when `venue_count` venues have played their capture to its end.
 
     A service that supervisord has given up raises: nothing would bring it back.
     """
-    finished_seq, after_seq, left = 0, 0, venue_count
-    while not is_asked_to_stop():
+    finished_seq, after_seq = 0, 0
+    finished: set[str] = set()
+    while not asked.has_come:
         time.sleep(WATCH_S)
-        for program in supervisor.programs().values():
-            if program.state in {"FATAL", "EXITED"}:
-                raise CommandError(f"{program.name} does not run any more ({program.detail}): see its log")
-        if left is None:
+        refuse_given_up(data, supervisor)
+        if venue_count is None:
             continue
         try:
             with BusClient(data) as client:
@@ -206,9 +222,24 @@ def watch(
             continue
         for event in events:
             after_seq = finished_seq = event.header.seq
-            left -= 1
-        if left <= 0 and all(one["applied_seq"] >= finished_seq for one in status["services"].values()):
-            return
+            finished.add(event.message.venue)
+        are_all_there = all(one["applied_seq"] >= finished_seq for one in status["services"].values())
+        if len(finished) >= venue_count and are_all_there:
+            return True
+    return False
+
+
+def refuse_given_up(data: DataDir, supervisor: Supervisor) -> None:
+    """Raise when a service, or the supervisor itself, does not run any more."""
+    try:
+        programs = supervisor.programs()
+    except SUPERVISOR_ERRORS as error:
+        raise CommandError(f"the supervisor of {data.root} is gone ({error}): down, then up again") from error
+    for program in programs.values():
+        if program.state in {"FATAL", "EXITED"}:
+            raise CommandError(
+                f"{program.name} does not run any more ({program.detail})\n{last_lines(data, program.name)}"
+            )
 
 
 def check_port(host: str, port: int) -> None:

@@ -145,3 +145,29 @@ def test_processes_are_not_given_what_the_caller_keeps_secret(make_mesh):
     assert len(environs) == len(SERVICES) + 1
     assert all(b"hunter2" not in environ for environ in environs)
     assert listing["is_ready"]
+
+
+@pytest.mark.req("OP-16")
+def test_a_second_signal_ends_a_slow_stop_at_once(make_mesh):
+    mesh = make_mesh()
+    data = DataDir(mesh.data)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.cli.main", "up", "--foreground", "--data", str(mesh.data)],
+        cwd=Path(__file__).resolve().parents[2],
+        env=mesh.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("gateway      http"):
+            break
+    stuck = next(one for one in processes_of(data) if one.name == "risk")
+    os.kill(stuck.pid, signal.SIGSTOP)
+
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "strategy" not in {one.name for one in processes_of(data)}, 20)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+
+    assert processes_of(data) == []
