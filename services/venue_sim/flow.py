@@ -12,10 +12,9 @@ GRID_LEVELS_MAX = 130
 GRID_REFILL_LEVELS = 12
 GRID_REFILL_PPM = 350_000
 GRID_CHANGE_PPM = 300_000
-NEAR_OFFSETS = (0, 1, 3, 6)
+NEAR_OFFSETS = (0, 2, 5)
 NEAR_TICKS_MAX = 12
-NEAR_PPM = 400_000
-INFORMED_PPM = 120_000
+INFORMED_PPM = 60_000
 # A distance between the fair price and a stale quote that nobody leaves lying.
 INFORMED_ALWAYS_PPB = 200_000
 TAKER_PPM = 110_000
@@ -43,7 +42,7 @@ class OrderFlow:
         """Fill an empty book around a price."""
         touches = self._touches(price_e8)
         for side in (BUY, SELL):
-            self._quote(side, touches[side])
+            self._quote(side, touches[side], 0)
             self._keep_grid(side, touches[side], is_opening=True)
 
     def step(self, mood: Mood) -> list[Match]:
@@ -62,7 +61,7 @@ class OrderFlow:
         for side in (BUY, SELL):
             self._withdraw(side, touches[side])
         for side in (BUY, SELL):
-            self._quote(side, touches[side])
+            self._quote(side, touches[side], mood.lean_ppm)
             self._keep_grid(side, touches[side], is_opening=False)
         return matches
 
@@ -116,14 +115,14 @@ class OrderFlow:
             self.book.cancel(near[price_ticks])
         self._forget_filled(side)
 
-    def _quote(self, side: int, touch_ticks: int) -> None:
-        """Keep a few orders at and just behind the touch."""
+    def _quote(self, side: int, touch_ticks: int, lean_ppm: int) -> None:
+        """Keep a few orders at and just behind the touch, sized as makers lean."""
         near = self._near[side]
+        share_ppm = 1_000_000 + (lean_ppm if side == BUY else -lean_ppm)
         for offset in NEAR_OFFSETS:
             price_ticks = touch_ticks - offset if side == BUY else touch_ticks + offset
-            is_empty = self.book.lots_at(side, price_ticks) == 0
-            if (offset == 0 and is_empty) or (price_ticks not in near and self._draw.chance(NEAR_PPM)):
-                near[price_ticks] = self._rest(side, price_ticks, self._size(0))
+            if price_ticks not in near:
+                near[price_ticks] = self._rest(side, price_ticks, 1 + self._size(0) * share_ppm // 1_000_000)
 
     def _keep_grid(self, side: int, touch_ticks: int, *, is_opening: bool) -> None:
         """Keep one order at each multiple of the gap, away from the touch, over `GRID_LEVELS`."""

@@ -23,7 +23,7 @@ DIFF_STEPS = 2
 # Ids never go back, even when the newest state is lost: they start at the time in ms times a rate (per ms)
 # that the flow never reaches (about 6 book changes and 0.03 trades in a ms).
 UPDATE_IDS_PER_MS = 100
-BASIS_LIMIT_PPB, BASIS_STEP_PPB = 300_000, 4_000
+BASIS_LIMIT_PPB, BASIS_STEP_PPB = 200_000, 2_000
 E8 = 100_000_000
 PPB = 1_000_000_000
 

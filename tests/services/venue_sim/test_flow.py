@@ -50,6 +50,19 @@ def test_takers_buy_as_often_as_the_mood_says():
     assert sides.count(BUY) > 4 * sides.count(SELL) > 0
 
 
+@pytest.mark.req("BT-7")
+@pytest.mark.parametrize("lean_ppm", [-800_000, 800_000])
+def test_the_book_is_heavier_on_the_side_to_which_makers_lean(lean_ppm):
+    flow, heavier = flow_of(5), 0
+
+    for n in range(100):
+        flow.step(Mood(START_E8 + n * TICK_E8, 500_000, 0, lean_ppm))
+        bids, asks = (sum(lots for _, lots in flow.book.levels(side, 3)) for side in (BUY, SELL))
+        heavier += (bids > asks) == (lean_ppm > 0)
+
+    assert heavier > 85
+
+
 def test_a_flow_loaded_from_its_dump_goes_on_the_same():
     flow, again = flow_of(4), OrderFlow(MatchingBook(UpdateIds(0)), Draw(4, 1), 400, TICK_E8, START_E8)
     for n in range(20):
