@@ -117,6 +117,11 @@ class Sequencer:
         if known is not None and known.token == hello.token:
             return known
         run = self.services.get(hello.service, 0)
+        if hello.run > run:
+            detail = (
+                f"run {hello.run} of {hello.service} is not on this log (last {run}): start again from it"
+            )
+            return self._refuse(header, "ahead", detail)
         if hello.run not in (0, run):
             detail = f"run {hello.run} of {hello.service} ended, run {run} speaks now: end this process"
             return self._refuse(header, "run", detail)

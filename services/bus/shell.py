@@ -73,7 +73,7 @@ class Bus:
         self._stream = self._bound(zmq.PUB, data.stream)
         self._reads = Reads(self._context, data, self.status)
         self._unanswered: deque[tuple[int, list[bytes], bytes]] = deque()
-        self._tick_number = self._writer.last_ts_ns // TICK_NS
+        self._tick_number = self._clock.now_ns() // TICK_NS
         self._told_durable = (-1, 0.0)
         self._is_ending = False
 

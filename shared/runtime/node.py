@@ -31,6 +31,7 @@ from shared.runtime.speaking import Speaking
 DIGEST_EVENTS = 1000
 TURN_S = 0.02
 HELLO_S = 0.5
+DIVERGED_WAIT_S = 2.0
 _TOPICS_WITHOUT_CORE = (b".service.", b".bus", b".control", b".tick")
 
 
@@ -75,29 +76,10 @@ class Node:
     def begin(self) -> None:
         """Take the newest snapshot that is on the log and begin to read."""
         if self.host is not None:
-            self._restore(self.host)
+            self._stored_started = self._snapshotting.restore(self.host, self._reader, self.log)
             self.port.applied_seq, self._applied_epoch = self.host.applied_seq, self.host.epoch
             self._missing_until = self._reader.head_seq()
         self._schedule_pump()
-
-    def _restore(self, host: CoreHost) -> None:
-        for snapshot in self._snapshotting.store.newest_first():
-            header = self._reader.header_at(snapshot.seq)
-            if header is None or header.epoch != snapshot.epoch:
-                self.log.warning(
-                    "snapshot_ignored", seq=snapshot.seq, epoch=snapshot.epoch, why="not on the log"
-                )
-                continue
-            try:
-                host.restore(snapshot.state)
-            except (ValueError, TypeError, KeyError) as error:
-                # Of another build: the log itself is read instead.
-                self.log.warning("snapshot_ignored", seq=snapshot.seq, why=str(error))
-                host.__init__(type(host.core)())  # type: ignore[misc]
-                continue
-            self._stored_started = (snapshot.build, snapshot.settings_hash)
-            self.log.info("snapshot_restored", seq=snapshot.seq)
-            return
 
     def _adopt(self, error: DivergenceError) -> None:
         """Another build or other settings decide otherwise: take what stands on the log instead."""
@@ -106,7 +88,7 @@ class Node:
         self._diverged = str(error)
         self.host = CoreHost(type(self.host.core)())
         self.port.core, self._speaking.host = self.host.core, self.host
-        self._restore(self.host)
+        self._stored_started = self._snapshotting.restore(self.host, self._reader, self.log)
         self.host.is_deciding = False
         self.port.applied_seq, self._applied_epoch = self.host.applied_seq, self.host.epoch
         self._stored = None
@@ -141,13 +123,13 @@ class Node:
     def _turn(self) -> bool:
         end_s = time.monotonic() + TURN_S
         for _ in range(FRAMES_PER_TURN):
-            if self._missing_until > self.port.applied_seq:
+            if self._missing_until > self.port.applied_seq and self.phase != "diverged":
                 self._apply_stored()
             elif self.phase == "recovering":
                 self.phase = "joining"
                 self._say_hello()
                 return False
-            elif self.phase == "joining":
+            elif self.phase in ("joining", "diverged"):
                 self._link.rest()
                 return False
             elif not self._receive():
@@ -175,6 +157,7 @@ class Node:
         """Take one frame of the stream; return whether there was one."""
         parts = self._link.receive()
         if parts is None:
+            self._speaking.drained()
             return False
         self.port.heard_ns = time.monotonic_ns()
         topic, packed, body = parts
@@ -324,6 +307,8 @@ class Node:
             if self.host is None:
                 self.port.applied_seq, self._applied_epoch = welcome.started_seq - 1, welcome.epoch
             self._missing_until = welcome.started_seq
+        elif self.phase == "diverged":
+            self._welcomed_diverged()
         elif self.phase == "live":
             self._speaking.resend()
             self.port.told_epoch(welcome.epoch)
@@ -343,7 +328,8 @@ class Node:
 
     def _refused(self, refused: Refused) -> None:
         if refused.reason not in REFUSED_AGAIN:
-            kind = EpochError if refused.reason == "run" else ProtocolError
+            kinds: dict[str, type[Exception]] = {"run": EpochError, "ahead": RestartError}
+            kind = kinds.get(refused.reason, ProtocolError)
             raise kind(f"the bus refused {refused.source or 'a frame'}: {refused.reason}: {refused.detail}")
         if refused.reason == "n":
             self._speaking.resend(refused.source, refused.expected_n)
@@ -364,10 +350,21 @@ class Node:
         """The same code says something else than before: nothing it says can be trusted."""
         self._diverged = str(error)
         latch_kill(self.port.data, self.port.service, f"the core diverged: {error}"[:500])
-        if self.port.is_live:
+        was_live, self.phase = self.phase == "live", "diverged"
+        if was_live:
             self._say_diverged(is_same_build=True)
             self._speaking.flush()
-        self.fail(error)
+        elif self._welcome is None:
+            self._say_hello()
+        else:
+            self._welcomed_diverged()
+        self._loop.call_later(DIVERGED_WAIT_S if not was_live else HELLO_S, self.fail, error)
+
+    def _welcomed_diverged(self) -> None:
+        """Say the one thing that a diverged service still says."""
+        self.port.is_live = True
+        self._say_diverged(is_same_build=True)
+        self._speaking.flush()
 
     def _say_diverged(self, *, is_same_build: bool) -> None:
         at_seq = self.port.applied_seq

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 from shared.hosting import CoreHost
+from shared.runtime.journal import JournalReader
 from shared.runtime.port import Port
 from shared.runtime.snapshots import FORMAT, Snapshot, SnapshotStore, settings_hash, state_hash
 
@@ -22,15 +24,33 @@ class Snapshotting:
         self._port, self._build = port, build
         self._taken_seq, self._taken_s = 0, time.monotonic()
         self._draft: asyncio.Future[Path] | None = None
-        self._owed: set[tuple[str, int]] = set()
+        self._owed: dict[str, int] = {}
         self._barrier_seq = 0
         self.named_seq = 0
 
+    def restore(self, host: CoreHost, reader: JournalReader, log: Any) -> tuple[str, bytes] | None:
+        """Give `host` the newest state that is on the log; return the build and settings hash behind it."""
+        for snapshot in self.store.newest_first():
+            header = reader.header_at(snapshot.seq)
+            if header is None or header.epoch != snapshot.epoch:
+                log.warning("snapshot_ignored", seq=snapshot.seq, epoch=snapshot.epoch, why="not on the log")
+                continue
+            try:
+                host.restore(snapshot.state)
+            except (ValueError, TypeError, KeyError) as error:
+                # Of another build: the log itself is read instead.
+                log.warning("snapshot_ignored", seq=snapshot.seq, why=str(error))
+                host.__init__(type(host.core)())  # type: ignore[misc]
+                continue
+            self._taken_seq = snapshot.seq
+            log.info("snapshot_restored", seq=snapshot.seq)
+            return snapshot.build, snapshot.settings_hash
+        return None
+
     def consider(self, host: CoreHost | None) -> None:
-        """Take a snapshot when one is due; bring an open draft on."""
+        """Take a snapshot when one is due and no draft is open; called for each event."""
         if host is None:
             return
-        self.advance(host)
         is_due = host.applied_seq - self._taken_seq >= EVENTS or time.monotonic() - self._taken_s >= SECONDS
         if is_due and self._draft is None and host.applied_seq > self._taken_seq:
             self.take(host)
@@ -50,19 +70,19 @@ class Snapshotting:
             state_hash(state),
         )
         self._taken_seq, self._taken_s = seq, time.monotonic()
-        self._owed, self._barrier_seq = set(host.outbox), seq
+        # Of each source the last one: the log takes them in order.
+        self._owed, self._barrier_seq = dict(sorted(host.outbox)), seq
         self._draft = asyncio.get_running_loop().run_in_executor(None, self.store.write, snapshot)
 
     def advance(self, host: CoreHost | None) -> None:
-        """Name the draft once nothing that it rests on can be lost any more."""
+        """Name the draft once nothing that it rests on can be lost; called at each word of the bus."""
         if self._draft is None or not self._draft.done() or host is None:
             return
         if self._owed:
-            self._owed &= host.outbox.keys()
-            # The last of them has just been met at or before this seq.
-            self._barrier_seq = host.applied_seq
-            if self._owed:
+            if any(last in host.outbox for last in self._owed.items()):
                 return
+            # All were met at or before this seq.
+            self._owed, self._barrier_seq = {}, host.applied_seq
         if self._port.durable_seq >= self._barrier_seq:
             self.store.name(self._draft.result())
             self._draft, self.named_seq = None, self._taken_seq

@@ -27,7 +27,7 @@ class Speaking:
     def __init__(self, port: Port, link: Link, host: CoreHost | None) -> None:
         self.host = host
         self.is_welcome = False
-        self.progress_s = time.monotonic()
+        self.progress_s = self.drained_s = time.monotonic()
         self._port, self._link = port, link
         self._io = f"{port.service}.io"
         self._queued: list[Outgoing] = []
@@ -37,6 +37,9 @@ class Speaking:
         """Queue one output or fact; all of one turn leave in one message."""
         if not self._port.is_live:
             return
+        if not self._queued:
+            # Silence counts from what was said last.
+            self.progress_s = time.monotonic()
         self._queued.append(outgoing)
         if not self._is_flush_due:
             self._is_flush_due = True
@@ -71,10 +74,14 @@ class Speaking:
         self.flush()
 
     def resend_lost(self) -> None:
-        """Send all again when nothing was confirmed for a while although the bus is heard."""
-        is_stuck = time.monotonic() - self.progress_s > RESEND_S
+        """Send all again when the stream was read to its end for a while and did not show it."""
+        is_stuck = self.drained_s - self.progress_s > RESEND_S
         if is_stuck and self._port.bus_silent_ms < RESEND_S * 1000 and self.pending():
             self.resend()
+
+    def drained(self) -> None:
+        """Note that the stream was read to its end: what is on the log was seen."""
+        self.drained_s = time.monotonic()
 
     def met(self) -> None:
         """Note that something of ours was seen on the log."""

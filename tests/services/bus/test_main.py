@@ -1,0 +1,443 @@
+"""A real bus in its own process: commit then publish, one bus only, plain clients, a full disk, garbage."""
+
+import os
+import resource
+import signal
+import time
+from itertools import pairwise
+
+import msgpack
+import pytest
+import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.errors import ProtocolError
+from shared.messages import body_of
+from shared.messages.control import CancelAllRequested, KillRequested, PauseRequested, TradingState
+from shared.messages.market import BookInvalid, Trade
+from shared.messages.system import Alive, Durable, EpochStarted, ServiceStarted, SourceGap, Tick
+from shared.runtime.client import BusClient
+from shared.runtime.clock import MeshClock
+from shared.runtime.journal import JournalReader
+from shared.runtime.journal_writer import JournalWriter
+from shared.units import Side
+
+pytestmark = [pytest.mark.mesh, pytest.mark.timeout(120)]
+PAUSE = PauseRequested("", "me", "why")
+
+
+def trade(number):
+    return Trade("binance:BTCUSDT", number, 100, 1, Side.BUY, 1, 1)
+
+
+def drained(socket):
+    """Return all stored seqs that a subscriber has been given, until the publisher is quiet."""
+    seqs = []
+    while socket.poll(300):
+        topic, header, _ = socket.recv_multipart()
+        if topic.startswith(b"."):
+            seqs.append(msgpack.unpackb(header)[0])
+    return seqs
+
+
+def lost_after_crash(rig, start, point):
+    """Kill the bus at `point` while trades come; return what was seen and is not on the log, and the log."""
+    bus = start(QUOTEMESH_CRASH_AT=f"{point}:12")
+    seen = rig.subscribe()
+    feed = rig.producer("market_data")
+    rig.wait(lambda: bus.poll() is not None or feed.say(trade(feed.n + 1)))
+    assert bus.returncode == -signal.SIGKILL
+    published = drained(seen)
+    seqs = [event.header.seq for event in rig.events()]
+    return sorted(set(published) - set(seqs)), seqs
+
+
+@pytest.mark.req("JR-1", "I-14", "I-15")
+@pytest.mark.parametrize("point", ["bus.before_commit", "bus.after_commit", "bus.after_publish"])
+def test_a_killed_bus_loses_nothing_that_anyone_saw(rig, point):
+    lost, seqs = lost_after_crash(rig, rig.bus, point)
+
+    assert lost == []
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+@pytest.mark.req("JR-1")
+def test_the_planted_bug_publish_before_commit_is_seen(rig):
+    lost, _ = lost_after_crash(
+        rig, lambda **more: rig.mutant_bus("publish_before_commit", **more), "bus.before_commit"
+    )
+
+    assert lost
+
+
+def numbers_after_a_hole(rig):
+    """Say fact 1 and fact 3 of risk's core; return the n that are stored."""
+    risk = rig.producer("risk")
+    state = TradingState("active", [])
+    risk.send(risk.frame(state, 1, "risk"), risk.frame(state, 3, "risk"), risk.frame(state, 2, "risk"))
+    rig.client().append("operator", PAUSE)
+    return [event.header.n for event in rig.events() if event.header.source == "risk"]
+
+
+def test_the_planted_bug_higher_n_accepted_is_seen(rig):
+    rig.mutant_bus("higher_n_accepted")
+
+    assert numbers_after_a_hole(rig) == [1, 3]
+
+
+def test_a_number_that_skips_is_refused_with_the_one_expected(rig):
+    rig.bus()
+
+    assert numbers_after_a_hole(rig) == [1, 2]
+
+
+@pytest.mark.req("JR-2", "I-29")
+def test_a_second_bus_ends_and_leaves_the_first_alone(rig):
+    rig.bus()
+
+    second = rig.bus(is_awaited=False)
+
+    assert second.wait(30) == 70
+    assert b"in use by another bus" in second.stdout.read()
+    assert rig.client().append("operator", PAUSE) > 0
+
+
+def test_wrong_settings_start_nothing(rig):
+    rig.settings("bus", silence_ms="soon")
+
+    bus = rig.bus(is_awaited=False)
+
+    assert bus.wait(30) == 4
+    assert b"does not hold settings of the bus" in bus.stdout.read()
+
+
+@pytest.mark.req("JR-5", "I-16")
+def test_each_life_of_the_bus_has_a_higher_epoch_and_goes_on_without_a_hole(rig):
+    first = rig.bus()
+    rig.client().append("operator", PAUSE)
+    rig.kill(first)
+    head = rig.head()
+    rig.bus()
+    rig.wait(lambda: rig.head() > head)
+
+    events = rig.events()
+
+    epochs = [event.message.epoch for event in events if isinstance(event.message, EpochStarted)]
+    assert len(epochs) == 2
+    assert epochs[1] > epochs[0] >= 1_700_000_000
+    assert [event.header.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.header.ts_ns for event in events] == sorted(event.header.ts_ns for event in events)
+
+
+@pytest.mark.req("JR-4")
+def test_a_killed_bus_still_knows_what_each_source_said(rig):
+    first = rig.bus()
+    feed = rig.producer("market_data")
+    feed.say(trade(1), trade(2))
+    rig.client().append("operator", PAUSE)
+    rig.kill(first)
+    rig.bus()
+
+    again = rig.producer("market_data", run=feed.welcome.run)
+    other = rig.producer("market_data")
+
+    assert again.welcome.last_n == {"market_data.io": 2}
+    assert (other.welcome.run, other.welcome.last_n) == (feed.welcome.run + 1, {"market_data.io": 0})
+
+
+@pytest.mark.req("JR-16")
+def test_a_plain_client_with_only_pyzmq_and_msgpack_appends_and_reads(rig):
+    rig.bus()
+    socket = rig.socket(zmq.REQ)
+    socket.connect(rig.data.append)
+    reads = rig.socket(zmq.REQ)
+    reads.connect(rig.data.read)
+
+    body = msgpack.packb(["cancel_all_requested", "", "me", "why"])
+    socket.send_multipart([b"command", msgpack.packb(["operator", body])])
+    answer = msgpack.unpackb(socket.recv())
+    reads.send_multipart([b"read", msgpack.packb([answer["seq"] - 1, 1, [b".control"]])])
+    rows = msgpack.unpackb(reads.recv())["rows"]
+    reads.send(b"head")
+    head = msgpack.unpackb(reads.recv())
+
+    header, topic, stored = rows[0]
+    assert (topic, stored) == (b".control", body)
+    assert msgpack.unpackb(header)[4] == "operator"
+    assert head["head_seq"] >= answer["seq"]
+    assert answer["epoch"] == msgpack.unpackb(header)[3]
+
+
+@pytest.mark.req("JR-1", "I-14")
+def test_a_client_is_answered_only_when_its_word_is_durable(rig, receive):
+    rig.bus()
+    stream = rig.subscribe(b"~durable", b".control")
+    client = rig.client()
+    receive(stream)
+
+    seq = client.append("operator", PAUSE)
+
+    durable = 0
+    while durable < seq:
+        _, message = receive(stream)
+        durable = message.durable_seq if isinstance(message, Durable) else durable
+    assert client.status()["durable_seq"] >= seq
+
+
+def test_a_client_reads_by_topic_and_in_pages(rig):
+    rig.bus()
+    client = rig.client()
+    client.append("operator", PAUSE)
+    client.append("operator", KillRequested("me", "why"))
+    client.append("operator", CancelAllRequested("", "me", "why"))
+
+    first = client.read(0, 2, (b".control",))
+    rest = client.read(first[-1].header.seq, 10, (b".control",))
+
+    assert [event.message for event in first + rest] == [
+        PAUSE,
+        KillRequested("me", "why"),
+        CancelAllRequested("", "me", "why"),
+    ]
+
+
+def test_a_client_without_a_bus_is_told_so(rig):
+    with pytest.raises(ProtocolError, match="did not answer"):
+        BusClient(rig.data, timeout_ms=50).status()
+
+
+def test_a_client_is_told_why_it_is_refused(rig):
+    rig.bus()
+
+    with pytest.raises(ProtocolError, match="owner"):
+        rig.client().append("operator", TradingState("active", []))
+
+
+@pytest.mark.req("JR-17", "I-28")
+def test_a_full_disk_latches_kill_and_ends_the_bus_for_good(rig):
+    limit = 400_000
+
+    def small_files():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    bus = rig.start("-m", "services.bus.main", preexec_fn=small_files)
+    rig.wait(lambda: rig.head() > 0, bus)
+    feed = rig.producer("market_data")
+    rig.wait(lambda: bus.poll() is not None or feed.say(*[trade(feed.n + i) for i in range(1, 50)]))
+
+    assert bus.returncode == 70
+    assert "could not be written" in (rig.data.latch / "kill").read_text()
+    seqs = [event.header.seq for event in rig.events()]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_ticks_follow_the_mesh_clock_and_none_comes_while_it_is_held(rig):
+    clock = MeshClock.create(rig.data, 10**18, 10_000, held=True)
+    rig.bus()
+    client = rig.client()
+    client.append("operator", PAUSE)
+    held = [event for event in rig.events() if isinstance(event.message, Tick)]
+
+    clock.start()
+    rig.wait(lambda: sum(isinstance(event.message, Tick) for event in rig.events()) >= 20)
+
+    ticks = [event for event in rig.events() if isinstance(event.message, Tick)]
+    assert held == []
+    assert all(event.header.ts_ns // 10**8 == event.message.number for event in ticks)
+    assert all(a.message.number < b.message.number for a, b in pairwise(ticks))
+    assert ticks[-1].header.ts_ns >= 10**18 + 19 * 10**8
+
+
+@pytest.mark.req("I-27")
+def test_a_service_that_falls_silent_and_speaks_again_is_on_the_log(rig, receive):
+    rig.settings("bus", silence_ms=300)
+    rig.bus()
+    stream = rig.subscribe(b".bus")
+    risk = rig.producer("risk")
+    alive = Alive("risk", risk.welcome.run, 1)
+
+    risk.send(risk.frame(alive, 0))
+    silent = receive(stream)[1]
+    risk.send(risk.frame(alive, 0))
+    back = receive(stream)[1]
+
+    assert (silent.service, back.service) == ("risk", "risk")
+    assert silent.silent_ms >= 300
+
+
+def test_a_frozen_subscriber_delays_nobody(rig):
+    rig.settings("bus", subscriber_frames_max=1000)
+    rig.bus()
+    frozen = rig.socket(zmq.SUB)
+    frozen.rcvhwm = 10
+    frozen.subscribe(b"")
+    frozen.connect(rig.data.stream)
+    feed = rig.producer("market_data")
+    for start in range(0, 20_000, 200):
+        feed.say(*[trade(start + i) for i in range(200)])
+
+    rig.wait(lambda: rig.head() > 20_000)
+
+    assert rig.client().status()["counters"]["accepted"] == 20_000
+
+
+def test_market_data_that_skips_gets_a_source_gap_on_the_log(rig):
+    rig.bus()
+    feed = rig.producer("market_data")
+    book = BookInvalid("binance:BTCUSDT", "gap")
+
+    feed.send(feed.frame(book, 1), feed.frame(book, 4))
+    rig.client().append("operator", PAUSE)
+
+    gaps = [event.message for event in rig.events() if isinstance(event.message, SourceGap)]
+    assert gaps == [SourceGap("market_data.io", 1, 2, 4)]
+
+
+def test_another_schema_is_refused_at_hello(rig):
+    rig.bus()
+
+    answer = rig.producer("risk", schema=99).welcome
+
+    assert answer.reason == "schema"
+
+
+def test_an_oversized_frame_is_refused_counted_and_crashes_nothing(rig):
+    rig.settings("bus", max_frame_bytes=65_536)
+    bus = rig.bus()
+    risk = rig.producer("risk")
+
+    risk.send(risk.frame(TradingState("x" * 100_000, []), 1, "risk"))
+    refused = risk.answer()
+    giant = rig.socket(zmq.DEALER)
+    giant.connect(rig.data.append)
+    giant.send_multipart([b"append", b"h", b"t", b"x" * 1_000_000])
+
+    assert refused.reason == "oversized"
+    assert rig.client().append("operator", PAUSE) > 0
+    assert rig.client().status()["counters"]["refused_oversized"] == 1
+    assert bus.poll() is None
+
+
+@pytest.mark.req("JR-18")
+def test_garbage_frames_are_refused_and_the_bus_lives_on(rig):
+    bus = rig.bus()
+    rude = rig.socket(zmq.DEALER)
+    rude.connect(rig.data.append)
+    asking = rig.socket(zmq.DEALER)
+    asking.connect(rig.data.read)
+    words = st.sampled_from([b"append", b"hello", b"command", b"read", b"status", b"", b"refused"])
+
+    @given(words | st.binary(max_size=20), st.lists(st.binary(max_size=60), max_size=7))
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def send(word, parts):
+        rude.send_multipart([word, *parts])
+        asking.send_multipart([b"", word, *parts])
+
+    send()
+
+    assert rig.client().append("operator", PAUSE) > 0
+    assert rig.client().status()["counters"]["refused_undecodable"] > 0
+    assert bus.poll() is None
+    known = (EpochStarted, Tick, PauseRequested)
+    assert all(isinstance(event.message, known) for event in rig.events())
+
+
+def test_a_stopped_bus_leaves_all_durable_and_its_files_closed(rig):
+    bus = rig.bus()
+    feed = rig.producer("market_data")
+    feed.say(*[trade(i) for i in range(300)])
+    rig.wait(lambda: rig.head() > 300)
+
+    code = rig.stop(bus)
+
+    assert code == 0
+    assert [path.stat().st_size for path in rig.data.journal.glob("*-wal")] in ([], [0])
+    assert sum(isinstance(event.message, Trade) for event in rig.events()) == 300
+
+
+@pytest.mark.req("JR-2")
+def test_segments_roll_by_size_and_the_log_stays_one(rig):
+    rig.settings("bus", segment_bytes=1_000_000)
+    bus = rig.bus()
+    feed = rig.producer("market_data")
+    padded = [Trade("binance:" + "X" * 200, i, 100, 1, Side.BUY, 1, 1) for i in range(200)]
+    for _ in range(60):
+        feed.say(*padded)
+    rig.wait(lambda: rig.head() > 12_000)
+    rig.kill(bus)
+    rig.bus()
+    rig.wait(lambda: isinstance(rig.events()[-1].message, EpochStarted | Tick))
+
+    events = rig.events()
+
+    assert len(list(rig.data.journal.glob("segment-*.sqlite"))) >= 3
+    assert [event.header.seq for event in events] == list(range(1, len(events) + 1))
+    assert sum(isinstance(event.message, Trade) for event in events) == 12_000
+
+
+def test_a_restored_backup_never_reuses_an_epoch(rig):
+    future = 4_000_000_000
+    writer = JournalWriter(rig.data.journal)
+    writer.open_epoch(future)
+    writer.close()
+
+    rig.bus()
+
+    assert rig.events()[0].header.epoch == future + 1
+
+
+def test_status_names_the_services(rig):
+    rig.bus()
+    risk = rig.producer("risk")
+    risk.send(risk.frame(Alive("risk", 1, 77, 1000, os.getpid(), "live"), 0))
+    client = rig.client()
+
+    known = rig.wait(lambda: client.status()["services"]["risk"]["applied_seq"] and client.status())
+
+    assert known["services"]["risk"] == {
+        "run": 1,
+        "applied_seq": 77,
+        "state": "live",
+        "rss_bytes": 1000,
+        "pid": os.getpid(),
+        "silent": False,
+    }
+    assert known["durable_seq"] <= known["head_seq"]
+
+
+def test_a_frame_of_a_former_life_of_the_bus_is_refused(rig):
+    first = rig.bus()
+    risk = rig.producer("risk")
+    old = risk.frame(TradingState("active", []), 1, "risk")
+    rig.kill(first)
+    head = rig.head()
+    rig.bus()
+    rig.wait(lambda: rig.head() > head)
+    risk.send(old)
+
+    refused = risk.answer()
+
+    assert refused.reason == "epoch"
+    assert not any(event.header.source == "risk" for event in rig.events())
+
+
+def test_hello_is_stored_before_it_is_answered(rig):
+    rig.bus()
+
+    welcome = rig.producer("risk", sources=["risk"]).welcome
+
+    event = next(JournalReader(rig.data.journal).events(welcome.started_seq - 1))
+    assert event.message == ServiceStarted("risk", 1, "test", b"\x80", ["risk"])
+
+
+def test_the_body_on_the_log_is_the_body_that_was_sent(rig):
+    rig.bus()
+    client = rig.client()
+
+    seq = client.append("operator", PAUSE)
+
+    row = next(JournalReader(rig.data.journal).rows(seq - 1, seq))
+    assert (row.topic, row.body) == (b".control", body_of(PAUSE))
+    assert time.time_ns() > client.read(seq - 1, 1)[0].header.ts_ns
