@@ -11,6 +11,7 @@ from services.gateway.guard import bearer_of, is_token
 from services.gateway.hub import CHANNELS, DROPPED, Client, Hub
 
 TOKEN_LIMIT_S = 5.0
+SEND_LIMIT_S = 10.0
 SYMBOLS_MAX = 100
 REFUSED = 4401
 BAD_REQUEST = 1003
@@ -34,7 +35,6 @@ async def serve(socket: WebSocket, hub: Hub, token: str) -> None:
         hub.leave(client)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _has_token(socket: WebSocket, token: str) -> bool:
@@ -66,8 +66,10 @@ async def _read(socket: WebSocket, client: Client) -> None:
 async def _write(socket: WebSocket, client: Client) -> None:
     while (text := await client.next()) is not None:
         try:
-            await socket.send_text(text)
-        except (WebSocketDisconnect, RuntimeError):
+            # A client that reads nothing blocks the send itself; its queue alone would not show it.
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await socket.send_text(text)
+        except (TimeoutError, WebSocketDisconnect, RuntimeError):
             return
     await _close(socket, DROPPED, "too slow: more messages waited than gateway.client_queue_max")
 
