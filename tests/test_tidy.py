@@ -22,7 +22,8 @@ INDEX_HOSTS = re.compile(
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(wo" + r"rk|ro" + r"ot|opt/q" + r"m)/")
 TEXT_SUFFIXES = {".py", ".pxd", ".md", ".toml", ".yml", ".yaml", ".conf", ".lock", ".sh", ""}
 
-IMPURE_FOLDERS = ("shared/runtime/", "services/cli/", "services/gateway/")
+TOOLS = ("services/cli/", "services/gateway/", "services/fused/", "services/replay/", "services/report/")
+IMPURE_FOLDERS = ("shared/runtime/", *TOOLS)
 IMPURE_NAMES = ("main.py", "__init__.py", "settings.py")
 
 
@@ -84,7 +85,7 @@ def test_names_say_what_a_thing_is() -> None:
 
 
 def test_each_file_says_what_it_is_for() -> None:
-    problems = [name for name in sources() if (ROOT / name).read_text().strip() and not _docstring(name)]
+    problems = [name for name in tracked("services/*.py", "shared/*.py") if not _docstring(name)]
 
     refuse(problems, "begin these with a docstring:")
 
@@ -112,7 +113,13 @@ def test_nothing_is_left_for_later_and_no_foreign_host_or_path_is_named() -> Non
 
 
 def test_each_pure_file_has_its_test_file() -> None:
-    names = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")}
+    tests = [
+        path
+        for path in (ROOT / "tests").rglob("*.py")
+        if path.name not in {"test_tidy.py", "test_imports.py"}
+    ]
+    names = {str(path.relative_to(ROOT)) for path in tests}
+    used = {module for path in tests for module in _imported(path)}
     problems = []
     for name in tracked("services/*.py", "shared/*.py"):
         if name.startswith(IMPURE_FOLDERS) or name.endswith(IMPURE_NAMES) or "/shell" in name:
@@ -120,11 +127,23 @@ def test_each_pure_file_has_its_test_file() -> None:
         if not any(_does_something(function) for function in functions(name)):  # declarations only
             continue
         path = Path(name)
-        wanted = f"tests/{path.parent}/test_{path.name}"
-        if wanted not in names:
-            problems.append(f"{name}: no {wanted}")
+        module = str(path.with_suffix("")).replace("/", ".")
+        if f"tests/{path.parent}/test_{path.name}" not in names and module not in used:
+            problems.append(
+                f"{name}: neither tests/{path.parent}/test_{path.name} nor a test that imports it"
+            )
 
     refuse(problems, "write the missing test files:")
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports, also those named as `from package import module`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _does_something(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
