@@ -223,19 +223,62 @@ def test_faults_are_commanded_and_seen_over_http(mesh):
         (b"[]", {"content-type": "application/json"}, 200),
     ],
 )
-def test_the_control_port_refuses_what_it_does_not_know(control, body, headers, status):
-    answer = httpx2.post(control, content=body, headers=headers)
+def test_the_control_port_refuses_what_it_does_not_know(shared, body, headers, status):
+    answer = httpx2.post(shared.url("control", "/sim/faults"), content=body, headers=headers)
 
     assert answer.status_code == status
 
 
 @pytest.fixture(scope="module")
-def control(tmp_path_factory):
-    """Return the address for faults of a process shared by the tests of it."""
-    sim = Mesh(tmp_path_factory.mktemp("control"), VenueSimSettings())
+def shared(tmp_path_factory):
+    """Return a process shared by the tests that do not stop it."""
+    sim = Mesh(tmp_path_factory.mktemp("shared"), VenueSimSettings())
     sim.start()
-    yield sim.url("control", "/sim/faults")
+    yield sim
     sim.stop()
+
+
+def test_a_real_client_subscribes_and_hears_of_its_mistakes(shared):
+    async def story():
+        url = shared.url("binance_usdm", "/market/stream", "ws")
+        async with asyncio.timeout(LIMIT_S), websockets.connect(url) as client:
+            await client.send("{")
+            wrong = json.loads(await client.recv())
+            await client.send('{"method":"SUBSCRIBE","params":["ethusdt@aggTrade"],"id":"u-1"}')
+            answer = json.loads(await client.recv())
+            await (await client.ping())
+            return wrong, answer, json.loads(await client.recv())
+
+    wrong, answer, trade = asyncio.run(story())
+
+    assert wrong["code"] == 3
+    assert answer == {"result": None, "id": "u-1"}
+    assert trade["stream"] == "ethusdt@aggTrade"
+    assert (trade["data"]["e"], trade["data"]["s"]) == ("aggTrade", "ETHUSDT")
+
+
+def test_a_client_that_sends_too_much_is_disconnected(shared):
+    async def story():
+        async with asyncio.timeout(LIMIT_S), websockets.connect(shared.url("binance", "/ws", "ws")) as client:
+            for n in range(20):
+                await client.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": n}))
+            return [text async for text in client]
+
+    with contextlib.suppress(websockets.ConnectionClosed):
+        assert len(asyncio.run(story())) <= 5
+    shared.until(lambda: shared.status()["counts"].get("flooding", 0) >= 1)
+
+
+@pytest.mark.req("MD-20")
+def test_errors_reach_a_real_client_with_status_and_body(shared):
+    answer = shared.get("binance", "/api/v3/depth?symbol=NOPE")
+    assert (answer.status_code, answer.json()) == (400, {"code": -1121, "msg": "Invalid symbol."})
+    assert shared.get("binance", "/api/v3/nothing").status_code == 404
+    assert shared.get("binance", '/api/v3/exchangeInfo?symbols=["BTCUSDT"]').status_code == 200
+    now_ms = shared.get("binance_usdm", "/fapi/v1/time").json()["serverTime"]
+    assert 0 <= shared.clock.now_ns() // 1_000_000 - now_ms < LIMIT_S * 1000
+    with pytest.raises(websockets.InvalidStatus, match="404"):
+        asyncio.run(frames_until(shared.url("binance", "/nothing", "ws"), lambda _: True))
 
 
 def test_a_client_that_does_not_read_is_dropped_and_the_others_go_on(mesh):
