@@ -173,7 +173,7 @@ def _check_number(bare: Any, text: str, path: Path, problems: list[Problem]) -> 
     """Refuse what a number type would take but no setting means: nan, inf, and beyond 64 bits."""
     if bare is int:
         try:
-            is_ok = -INT64_MAX <= int(text) <= INT64_MAX
+            is_ok = text.isascii() and -INT64_MAX <= int(text) <= INT64_MAX
         except ValueError:
             is_ok = False
         if not is_ok:
@@ -183,7 +183,7 @@ def _check_number(bare: Any, text: str, path: Path, problems: list[Problem]) -> 
     elif bare in (float, Decimal):
         try:
             number = float(text)
-            is_ok = math.isfinite(number) and abs(number) <= NUMBER_MAX
+            is_ok = text.isascii() and math.isfinite(number) and abs(number) <= NUMBER_MAX
         except ValueError:
             is_ok = False
         if not is_ok:

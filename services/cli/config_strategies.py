@@ -31,7 +31,7 @@ def read_instances(
                 Problem(path, "a name is 1 to 12 of a-z, 0-9 and _, beginning with a letter; rename it")
             )
         instance = _read_instance(tree, path, symbols, problems)
-        if instance is not None:
+        if instance is not None and is_instance_name(name):
             instances[name] = instance
     return instances
 

@@ -5,7 +5,7 @@ twice, one document. Each value remembers its line, so that a mistake can be sho
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -40,7 +40,7 @@ def dotted(path: Path) -> str:
 def refuse(name: str, problems: list[Problem], places: Mapping[Path, str]) -> ConfigError:
     """Return the error that lists every problem of the file `name`, with its place."""
     lines = []
-    for problem in problems:
+    for problem in sorted(problems, key=lambda one: _line_of(place_of(one.path, places))):
         place = place_of(problem.path, places)
         key = dotted(problem.path) or "file"
         lines.append(f"  {place + ', ' if place else ''}{key}: {problem.text}")
@@ -50,6 +50,11 @@ def refuse(name: str, problems: list[Problem], places: Mapping[Path, str]) -> Co
         + "\n".join(lines)
         + "\n  `quotemesh config show` prints every key with its meaning"
     )
+
+
+def _line_of(place: str) -> int:
+    """Return the line of a place; what the environment says comes after the file."""
+    return int(place.removeprefix("line ")) if place.startswith("line ") else 1 << 30
 
 
 def place_of(path: Path, places: Mapping[Path, str]) -> str:
@@ -87,16 +92,23 @@ def parse(name: str, text: str, environ: Mapping[str, str]) -> Text:
     return Text(tree, places)
 
 
+class _PlainLoader(yaml.BaseLoader):
+    """Refuses aliases before they are expanded: a page of them can describe gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias or event.anchor is not None or getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(
+                problem="anchors (&), aliases (*) and tags (!) are not allowed; write the value out",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+
 def _compose(text: str) -> yaml.Node | None:
-    loader = yaml.BaseLoader(text)
+    loader = _PlainLoader(text)
     try:
-        # Refused before composing: an alias must never be expanded.
-        for token in yaml.scan(text, Loader=yaml.BaseLoader):
-            if isinstance(token, yaml.AnchorToken | yaml.AliasToken | yaml.TagToken):
-                raise yaml.MarkedYAMLError(
-                    problem="anchors (&), aliases (*) and tags (!) are not allowed; write the value out",
-                    problem_mark=token.start_mark,
-                )
         return loader.get_single_node()
     finally:
         loader.dispose()
