@@ -10,7 +10,7 @@ from services.market_data.instructions import CloseStream, FetchRest, OpenStream
 from services.market_data.market import Market
 from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
 from shared.messages.market import CaptureFinished, FeedStatus, InstrumentRules
-from shared.units import NS_PER_MS
+from shared.units import INT64_MAX, NS_PER_MS
 from shared.venues import VENUES
 from shared.venues.base import UNREADABLE, CaptureEnd, Fees, FrameKind, Shutdown
 from shared.venues.binance import CAPTURE_STREAM, TRADING, decimals_beyond, envelope_of
@@ -369,7 +369,7 @@ class VenueFeed:
                 dropped_count=counters.dropped_count,
                 message_count=counters.message_count,
                 floored_count=counters.floored_count,
-                missing_trade_count=sum(m.tape.missing_count for m in self.markets.values()),
+                missing_trade_count=min(INT64_MAX, sum(m.tape.missing_count for m in self.markets.values())),
                 stray_count=counters.stray_count,
                 lag_ms=counters.lag_ns // NS_PER_MS,
                 silent_ms=(now_ns - last_ns) // NS_PER_MS if last_ns else 0,

@@ -19,6 +19,7 @@ from shared.venues.binance import envelope_of
 
 SOURCE = "market_data.io"
 DIFFERENCES_MAX = 100
+SNAPSHOT_LEVELS_MIN = 20
 
 Line = tuple[int, bytes]
 """Receive time and raw frame, as a recording holds them."""
@@ -160,8 +161,10 @@ class _MarketCheck:
 
 def _is_said(book: Book, said: BookSnapshot) -> bool:
     """Return whether `said` is `book`, or its best levels where the feed keeps only so many per side."""
-    ask_count = len(said.levels) // 16 - said.bid_count
-    return trimmed(book.dump(), max(said.bid_count, ask_count)) == (said.levels, said.bid_count)
+    whole = book.dump()
+    longest = max(said.bid_count, len(said.levels) // 16 - said.bid_count)
+    kept = trimmed(whole, longest) if longest >= SNAPSHOT_LEVELS_MIN else whole
+    return kept == (said.levels, said.bid_count)
 
 
 def verify(venue: str, lines: Iterable[Line], events: Iterable[Event]) -> list[str]:

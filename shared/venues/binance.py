@@ -15,7 +15,7 @@ from msgspec import Meta
 from shared.instrument import quote_exponent, tick_lot_atoms
 from shared.kernels.levels import LevelParser
 from shared.messages.market import InstrumentRules
-from shared.units import ATOM_EXPONENT_MIN, NS_PER_MS, Side, round_down, round_up
+from shared.units import ATOM_EXPONENT_MIN, INT64_MAX, NS_PER_MS, Side, round_down, round_up
 from shared.venues.base import (
     Answer,
     CaptureEnd,
@@ -253,7 +253,7 @@ class _Binance:
         exponent = quote_exponent(str(tick), str(step), ATOM_EXPONENT_MIN)
         market_value = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
         min_notional = Decimal(str(market_value.get("minNotional", market_value.get("notional", "0"))))
-        return InstrumentRules(
+        rules = InstrumentRules(
             symbol=f"{self.name}:{listed.symbol}",
             base_asset=listed.baseAsset,
             quote_asset=listed.quoteAsset,
@@ -262,16 +262,20 @@ class _Binance:
             quote_exponent=exponent,
             tick_lot_atoms=tick_lot_atoms(str(tick), str(step), exponent),
             min_qty_lots=round_up(Decimal(str(lot["minQty"])), step),
-            max_qty_lots=round_down(Decimal(str(lot["maxQty"])), step),
+            max_qty_lots=min(INT64_MAX, round_down(Decimal(str(lot["maxQty"])), step)),
             min_notional_atoms=round_up(min_notional, Decimal(1).scaleb(-exponent)),
             min_price_ticks=round_up(Decimal(str(price["minPrice"])), tick),
-            max_price_ticks=round_down(Decimal(str(price["maxPrice"])), tick),
+            max_price_ticks=min(INT64_MAX, round_down(Decimal(str(price["maxPrice"])), tick)),
             maker_fee_ppm=fees.maker_ppm,
             taker_fee_ppm=fees.taker_ppm,
             is_derivative=self._is_derivative,
             # A status that is not known is not TRADING: the venue added CANCEL_ONLY in 2026-07.
             status=listed.status or "UNKNOWN",
         )
+        for name, value in rules.as_dict().items():
+            if type(value) is int and not 0 <= value <= INT64_MAX and not name.endswith("_ppm"):
+                raise ValueError(f"{name} is {value}, must be 0..{INT64_MAX}")
+        return rules
 
 
 class BinanceSpot(_Binance):

@@ -211,6 +211,64 @@ class LogBook:
         return b.bid_ticks * self.tick, b.bid_lots * self.lot, b.ask_ticks * self.tick, b.ask_lots * self.lot
 
 
+DEPTH = "btcusdt@depth@100ms"
+
+
+class Venue:
+    """Answers for tests that need no more than one book; its fields may be changed meanwhile."""
+
+    def __init__(self) -> None:
+        self.depth, self.status = book(), 200
+        self.tick, self.lot, self.info_status = "0.10", "0.001", "TRADING"
+
+    def __call__(self, venue: str, target: str) -> tuple[int, bytes]:
+        if "exchangeInfo" in target:
+            names = ("BTCUSDT", "ETHUSDT") if venue == "binance_usdm" else ("BTCUSDT",)
+            return 200, exchange_info(*names, tick=self.tick, lot=self.lot, status=self.info_status)
+        return self.status, self.depth
+
+
+def book(
+    last_id: int = 100,
+    bids: Any = (("100.0", "1"), ("99.0", "2")),
+    asks: Any = (("101.0", "1"), ("102.0", "3")),
+) -> bytes:
+    return json.dumps({"lastUpdateId": last_id, "E": 0, "T": 0, "bids": bids, "asks": asks}).encode()
+
+
+def diff(
+    rig: Rig,
+    last_id: int,
+    previous: int,
+    bids: Any = (),
+    asks: Any = (),
+    age_ms: int = 0,
+    symbol: str = "BTCUSDT",
+) -> dict[str, Any]:
+    now_ms = rig.now_ns // 1_000_000 - age_ms
+    return {
+        "e": "depthUpdate", "E": now_ms, "T": now_ms, "s": symbol,
+        "U": previous + 1, "u": last_id, "pu": previous, "b": list(bids), "a": list(asks),
+    }  # fmt: skip
+
+
+def trade(rig: Rig, trade_id: int, price: str = "100.5", qty: str = "0.5", **others: Any) -> dict[str, Any]:
+    now_ms = rig.now_ns // 1_000_000
+    return {"e": "aggTrade", "E": now_ms, "s": "BTCUSDT", "a": trade_id, "p": price, "q": qty,
+            "f": 1, "l": 1, "T": now_ms, "m": True, **others}  # fmt: skip
+
+
+def live(rig: Rig, last_id: int = 110, previous: int = 100) -> Rig:
+    """Let the book become open, and forget what was said until then."""
+    rig.frame("binance_usdm", DEPTH, diff(rig, last_id, previous))
+    rig.said.clear()
+    return rig
+
+
+def reasons(rig: Rig) -> list[str]:
+    return [m.reason for m in rig.of(BookInvalid)]
+
+
 def capture_lines(*paths: Path) -> Iterator[tuple[int, bytes]]:
     for path in paths:
         with gzip.open(path) as file:
@@ -243,3 +301,14 @@ def kit() -> Any:
                 value if isinstance(value, type) else staticmethod(value) if callable(value) else value,
             )
     return Kit
+
+
+@pytest.fixture
+def venue() -> Venue:
+    return Venue()
+
+
+@pytest.fixture
+def rig(venue: Venue) -> Rig:
+    """A started feed of binance_usdm:BTCUSDT, connected, its first book held."""
+    return Rig(one_market("binance_usdm"), venue).start()
