@@ -21,8 +21,8 @@ class Core(Protocol):
     """A deterministic function of the log. Structure `apply` as observe, then decide, then fold.
 
     `apply(event)`   take one event of the log, own outputs included (these change nothing: they were folded
-                     when decided), handle deadlines passed at `event.header.ts_ns` *first*, and return what is
-                     said, in order. A core's own `ServiceStarted` (re)configures it.
+                     when decided), handle deadlines passed at `event.header.ts_ns` *first*, and return what
+                     is said, in order. A core's own `ServiceStarted` (re)configures it.
     `adopt(event)`   take one event but decide nothing: inputs are observed, own outputs are folded as they
                      stand on the log. Used when a new build or new settings would decide otherwise.
     `snapshot()`     the whole state, canonically encoded (MessagePack, sorted keys).

@@ -121,7 +121,8 @@ class CoreHost:
         if stored != derived.body or header.cause_seq != derived.cause_seq:
             raise DivergenceError(
                 f"{header.source} n={header.n} stands on the log at seq {header.seq} as {event.message!r} "
-                f"caused by {header.cause_seq}, but the core says {derived.message!r} caused by {derived.cause_seq}"
+                f"caused by {header.cause_seq}, but the core says {derived.message!r} "
+                f"caused by {derived.cause_seq}"
             )
 
     def snapshot(self) -> bytes:
