@@ -1,0 +1,209 @@
+"""What people see and ask of a running mesh: gateway, exports, report and control, over real processes."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from decimal import Decimal
+
+import httpx2
+import pytest
+import websockets
+
+pytestmark = pytest.mark.mesh
+
+LIMIT_S = 60.0
+
+
+class Gateway:
+    """REST of one mesh with its token."""
+
+    def __init__(self, mesh):
+        self.token = (mesh.data / "run" / "token").read_text().strip()
+        self.url = f"http://127.0.0.1:{mesh.port}"
+        self.client = httpx2.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=10, trust_env=False
+        )
+
+    def get(self, path, **params):
+        answer = self.client.get(f"/api/v1/{path}", params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path, **body):
+        answer = self.client.post(f"/api/v1/{path}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def wait(self, claim):
+        """Return the first status for which `claim` holds; a time limit, not a measure."""
+        end_s = time.monotonic() + LIMIT_S
+        while time.monotonic() < end_s:
+            status = self.get("status")
+            if claim(status):
+                return status
+            time.sleep(0.05)
+        raise AssertionError(f"waited in vain; status is {status}")
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def state_of(status, strategy):
+    return next(one["state"] for one in status["strategies"] if one["strategy"] == strategy)
+
+
+@pytest.mark.req("GW-1", "GW-3", "GW-4", "GW-15", "JR-10", "BT-2", "RK-11", "RK-12", "BR-29")
+def test_people_see_and_control_a_running_mesh(make_mesh):
+    mesh = make_mesh()
+    mesh.must("up")
+    gateway = Gateway(mesh)
+    gateway.wait(lambda status: status["is_ready"] and status["fill_count"] > 0)
+
+    pushed_to_websockets(gateway)
+    controlled_by_people(mesh, gateway)
+    killed_and_cleared(mesh, gateway)
+    killed_while_the_bus_stands_still(mesh, gateway)
+    gateway.client.close()
+    mesh.must("down")
+    agreed_after_the_end(mesh)
+
+
+def pushed_to_websockets(gateway):
+    async def listen():
+        url = gateway.url.replace("http", "ws") + "/api/v1/ws"
+        async with websockets.connect(url, proxy=None) as socket:
+            await socket.send(json.dumps({"token": gateway.token}))
+            await socket.send(json.dumps({"op": "subscribe", "channels": ["book", "orders"]}))
+            seen = []
+            while not {"book", "orders"} <= {one.get("channel") for one in seen}:
+                seen.append(json.loads(await asyncio.wait_for(socket.recv(), LIMIT_S)))
+            return seen
+
+    seen = asyncio.run(listen())
+
+    assert seen[0]["op"] == "subscribed"
+    book = next(one["data"] for one in seen if one.get("channel") == "book")
+    assert Decimal(book["bids"][0][0]) < Decimal(book["asks"][0][0])
+
+
+def controlled_by_people(mesh, gateway):
+    assert "paused" in mesh.must("pause", "as_btc", "--reason", "look")
+    gateway.wait(lambda status: state_of(status, "as_btc") == "paused")
+
+    stored = gateway.post("resume", strategy="as_btc", reason="seen")
+    assert stored["is_durable"] is True
+    gateway.wait(lambda status: state_of(status, "as_btc") != "paused")
+
+    unknown = mesh.run("pause", "as_bct")
+    assert (unknown.returncode, "as_btc" in unknown.stderr) == (6, True)
+
+
+def killed_and_cleared(mesh, gateway):
+    assert "by the log" in mesh.must("kill", "--reason", "test")
+    status = gateway.wait(lambda status: status["kill"] and not status["open_order_count"])
+    assert status["trading_state"] == "halted"
+    ready = gateway.client.get("/readyz")
+    assert (ready.status_code, ready.json()["reasons"][0]) == (503, "killed by operator: test")
+
+    without_reason = mesh.run("kill", "--clear")
+    assert (without_reason.returncode, "--reason" in without_reason.stderr) == (2, True)
+    assert (mesh.data / "latch" / "kill").exists()
+
+    mesh.must("kill", "--clear", "--reason", "test over")
+    assert not (mesh.data / "latch" / "kill").exists()
+    gateway.wait(lambda status: status["kill"] is None and status["trading_state"] == "active")
+
+
+def killed_while_the_bus_stands_still(mesh, gateway):
+    bus = mesh.pid_of("bus")
+    os.kill(bus, signal.SIGSTOP)
+    try:
+        killed = mesh.run("kill", "--reason", "bus dead", "--json")
+        answer = gateway.client.post("/api/v1/kill", json={"reason": "by gateway"})
+    finally:
+        os.kill(bus, signal.SIGCONT)
+
+    assert killed.returncode == 0
+    assert json.loads(killed.stdout) == {"is_latched": True, "acknowledged_by": "socket"}
+    assert answer.json()["is_latched"] is True
+    gateway.wait(lambda status: status["kill"] and not status["open_order_count"])
+
+
+def agreed_after_the_end(mesh):
+    report = json.loads(mesh.must("report", "--json"))
+    orders = lines(mesh.must("export", "orders", "--json"))
+    fills = lines(mesh.must("export", "fills", "--json"))
+    books = lines(mesh.must("export", "books", "--json", "--symbol", "BTCUSDT@usdm"))
+    events = lines(mesh.must("export", "events", "--json"))
+    positions = json.loads(mesh.must("positions", "--json"))
+
+    assert report["totals"]["orders"] == len(orders) == len({one["client_order_id"] for one in orders})
+    assert report["totals"]["fills"] == len(fills) == len({(one["symbol"], one["trade_id"]) for one in fills})
+    assert [event["seq"] for event in events] == list(range(1, report["totals"]["last_seq"] + 1))
+    applied = [
+        e for e in events if e["type"] == "book_update" and e["message"]["symbol"] == "binance_usdm:BTCUSDT"
+    ]
+    assert [line["seq"] for line in books] == [event["seq"] for event in applied]
+    filled = {}
+    for fill in fills:
+        key = fill["client_order_id"]
+        filled[key] = filled.get(key, Decimal(0)) + Decimal(fill["qty"])
+    assert {
+        one["client_order_id"]: Decimal(one["filled_qty"]) for one in orders if Decimal(one["filled_qty"])
+    } == filled
+    # Risk's ledger on the log, against the report's own arithmetic.
+    ledger = {}
+    for event in events:
+        if event["type"] == "position":
+            ledger[event["message"]["strategy"], event["message"]["symbol"]] = event["message"]
+    assert len(ledger) == len(positions) > 0
+    for line in positions:
+        said = ledger[line["strategy"], line["symbol"]]
+        assert Decimal(line["realized_pnl"]) == Decimal(said["realized_atoms"]).scaleb(-8)
+        assert Decimal(line["fees"]) == Decimal(said["fees_atoms"]).scaleb(-8)
+
+
+@pytest.mark.req("OP-12")
+def test_a_configuration_is_written_explained_and_tested(make_mesh):
+    mesh = make_mesh()
+
+    path = mesh.must("config", "init").strip()
+    again = mesh.run("config", "init")
+    checked = mesh.must("config", "check")
+    shown = {one["key"]: one for one in json.loads(mesh.must("config", "show", "--json"))}
+
+    assert path == str(mesh.data / "config" / "quotemesh.yaml")
+    assert (again.returncode, "--force" in again.stderr) == (1, True)
+    assert "3 markets, strategies as_btc, grid_eth, imb_btc" in checked
+    assert shown["gateway.port"]["value"] == mesh.port
+    assert shown["gateway.port"]["origin"] == "environment QUOTEMESH__GATEWAY__PORT"
+    assert shown["strategies.as_btc.params.half_spread_bps"]["doc"]
+
+    mesh.environment["QUOTEMESH__GATEWAY__PROT"] = "1"
+    refused = mesh.run("config", "check")
+    assert (refused.returncode, "did you mean 'port'?" in refused.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("kill",), 3),
+        (("kill", "--clear", "--reason", "x"), 3),
+        (("pause",), 3),
+        (("cancel-all",), 3),
+        (("report",), 6),
+        (("orders",), 6),
+        (("export", "orders", "--json"), 6),
+        (("export", "nothing"), 2),
+        (("export", "orders", "--symbol", "BTCUSDT"), 2),
+    ],
+)
+def test_without_a_mesh_each_command_says_so_with_its_exit_code(make_mesh, words, code):
+    done = make_mesh().run(*words)
+
+    assert done.returncode == code
+    assert done.stderr.strip()
+    assert "Traceback" not in done.stderr
