@@ -2,9 +2,8 @@
 
 import sys
 
-from shared.runtime.service import run_service
-
 from services.market_data.shell import FeedShell
+from shared.runtime.service import run_service
 
 
 def main() -> int:

@@ -11,10 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shared.runtime.journal import JournalReader
-
 from services.replay.cores import log_cores
 from services.replay.verify import verify
+from shared.runtime.journal import JournalReader
 
 
 def block_sockets() -> None:

@@ -2,9 +2,8 @@
 
 import sys
 
-from shared.runtime.service import run_service
-
 from services.strategy.core import StrategyCore
+from shared.runtime.service import run_service
 
 
 def main() -> int:

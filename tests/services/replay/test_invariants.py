@@ -46,7 +46,19 @@ def a_sent(client_order_id="7-s-b0-1", qty_lots=5, price_ticks=100):
 
 def a_fill(trade_id="t1", qty_lots=2, filled_lots=2, leaves_lots=3, price_ticks=100):
     return orders.Fill(
-        "7-s-b0-1", "s", SYMBOL, trade_id, Side.BUY, price_ticks, qty_lots, filled_lots, leaves_lots, 1, "USDT", True, 0
+        "7-s-b0-1",
+        "s",
+        SYMBOL,
+        trade_id,
+        Side.BUY,
+        price_ticks,
+        qty_lots,
+        filled_lots,
+        leaves_lots,
+        1,
+        "USDT",
+        True,
+        0,
     )
 
 
