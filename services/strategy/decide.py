@@ -114,7 +114,8 @@ class Decision:
         plan = quoter.plan(
             quotes, instance.orders, instance.back_off, Touch(book.bid_ticks, book.ask_ticks), self.now_ns
         )
-        instance.is_dirty = not plan.is_complete
+        is_waiting = bool(plan.places) and not self.is_warm
+        instance.is_dirty = is_waiting or not plan.is_complete
         for order, reason in plan.cancels:
             self._cancel(order, reason or targets.reason)
         if not self.is_warm:

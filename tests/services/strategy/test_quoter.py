@@ -212,21 +212,22 @@ class QuoterMachine(RuleBasedStateMachine):
         self.now_ns = NOW
         self.count = 0
         self.failures = {}
+        self.base = 1000
 
     @rule(bid=st.integers(90, 100), lots=st.integers(1, 5))
     def want_bid(self, bid, lots):
-        self.targets["bid"] = Quote("bid", Side.BUY, bid, lots)
+        self.targets["bid"] = Quote("bid", Side.BUY, self.base + bid, lots)
 
     @rule(ask=st.integers(101, 110), lots=st.integers(1, 5))
     def want_ask(self, ask, lots):
-        self.targets["ask"] = Quote("ask", Side.SELL, ask, lots)
+        self.targets["ask"] = Quote("ask", Side.SELL, self.base + ask, lots)
 
     @rule(shift=st.sampled_from([-12, 12]))
     def shift(self, shift):
+        self.base += shift
         self.targets = {
             slot: Quote(slot, one.side, one.price_ticks + shift, one.qty_lots)
             for slot, one in self.targets.items()
-            if one.price_ticks + shift > 0
         }
 
     @rule(slot=st.sampled_from(["bid", "ask"]))
