@@ -58,7 +58,8 @@ def make_routes(mesh: Mesh, token: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(_health(mesh))
-    app.include_router(_reading(mesh), prefix="/api/v1")
+    app.include_router(_trading(mesh.view), prefix="/api/v1")
+    app.include_router(_watching(mesh), prefix="/api/v1")
     app.include_router(_control(mesh), prefix="/api/v1")
 
     async def openapi() -> JSONResponse:
@@ -94,14 +95,8 @@ def _health(mesh: Mesh) -> APIRouter:
     return router
 
 
-def _reading(mesh: Mesh) -> APIRouter:
+def _trading(view: GatewayView) -> APIRouter:
     router = APIRouter(tags=["read"])
-    view = mesh.view
-
-    @router.get("/status")
-    async def status() -> answers.Status:
-        """Return the mesh at a glance."""
-        return _status(mesh)
 
     @router.get("/orders")
     async def orders(
@@ -145,6 +140,18 @@ def _reading(mesh: Mesh) -> APIRouter:
         return answers.Positions(
             items=[answers.position_of(record, view) for record in found if _is_of(record, symbol, strategy)]
         )
+
+    return router
+
+
+def _watching(mesh: Mesh) -> APIRouter:
+    router = APIRouter(tags=["read"])
+    view = mesh.view
+
+    @router.get("/status")
+    async def status() -> answers.Status:
+        """Return the mesh at a glance."""
+        return _status(mesh)
 
     @router.get("/book")
     async def book(symbol: Name, depth: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 20) -> answers.Book:

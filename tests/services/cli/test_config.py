@@ -1,5 +1,4 @@
 import copy
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from services.cli import config
 from services.cli.config_check import leaves
-from services.cli.config_model import normal_symbol
 from services.gateway.settings import GatewaySettings
 from services.strategy.registry import STRATEGIES, settings_of
 from shared.errors import ConfigError
@@ -199,62 +197,6 @@ def test_a_file_that_is_far_too_large_is_refused():
     assert "at most" in refusal("# " + "x" * (1 << 20))
 
 
-@pytest.mark.parametrize(
-    ("word", "symbol"),
-    [
-        ("binance:BTCUSDT", SPOT),
-        ("BTCUSDT@binance", SPOT),
-        ("BINANCE_USDM:btcusdt", USDM),
-        ("binance-usdm:BTC/USDT", USDM),
-        ("btc-usdt@usdm", USDM),
-        ("spot:BTCUSDT", SPOT),
-        (" binance : BTCUSDT ", SPOT),
-        ("binance_usdm:BTCUSDT_240927", "binance_usdm:BTCUSDT_240927"),
-        ("BTCUSDT", None),
-        ("kraken:BTCUSD", None),
-        ("binance:", None),
-        (":BTCUSDT", None),
-        ("binance:BTC USDT", None),
-        ("binance:BTC<b>", None),
-        ("binance:" + "A" * 40, None),
-        ("", None),
-    ],
-)
-def test_markets_are_accepted_in_their_usual_forms(word, symbol):
-    assert normal_symbol(word) == symbol
-
-
-def test_a_market_named_twice_in_two_forms_is_refused():
-    assert "is named twice" in refusal("symbols: [binance:BTCUSDT, BTCUSDT@spot]\n")
-
-
-def test_a_market_that_the_simulator_does_not_make_is_named_with_those_it_makes():
-    text = refusal("symbols: [binance:DOGEUSDT]\n")
-
-    assert "binance:DOGEUSDT is on the simulated venue, which does not make it" in text
-    assert "simulator.markets" in text
-
-
-def test_real_market_data_needs_no_simulated_market():
-    cfg = load("symbols: [binance:DOGEUSDT]\nvenues: {binance: {url: ''}}\n")
-
-    assert cfg.symbols == ["binance:DOGEUSDT"]
-
-
-@pytest.mark.parametrize(
-    "url", ["binance.com", "ftp://x", "http://", "https://[::1", "wss://host", "http://host:99999"]
-)
-def test_a_url_that_is_no_address_is_refused(url):
-    assert "venues.binance.url" in refusal(changed(["venues", "binance", "url"], url))
-
-
-def test_limits_of_a_market_are_found_under_any_form_of_its_name():
-    cfg = load(changed(["risk", "symbols"], {"btcusdt@usdm": {"open_orders_max": "5"}}))
-
-    assert cfg.risk.limits_of(USDM).open_orders_max == 5
-    assert "risk.symbols.binance:DOGEUSDT" in refusal(changed(["risk", "symbols"], {"binance:DOGEUSDT": {}}))
-
-
 def test_a_user_strategy_that_cannot_be_imported_is_refused_with_the_reason():
     text = refusal(changed(["strategies", "as_btc", "kind"], "no.such.module:Thing"))
 
@@ -340,36 +282,6 @@ def test_every_setting_says_what_it_is_for():
         found += leaves(settings_of(kind, {}), (kind,))
 
     assert [".".join(leaf.path) for leaf in found if not leaf.doc] == []
-
-
-@pytest.mark.req("MD-24")
-def test_a_replay_follows_only_the_markets_of_the_capture():
-    cfg = config.load(DEFAULT, {})
-
-    replay, lines = config.for_replay(cfg, [SPOT], ["capture.gz"])
-
-    assert replay.symbols == [SPOT]
-    assert {one.symbol for one in replay.strategy.instances.values()} == {SPOT}
-    assert (replay.venue_sim.mode, replay.venue_sim.files) == ("capture", ("capture.gz",))
-    assert f"{USDM} is not in the capture: not followed" in lines
-    assert f"strategy grid_eth trades {SPOT}: {ETH} is not in the capture" in lines
-    assert dataclasses.replace(replay.market_data, venues=()) == dataclasses.replace(
-        cfg.market_data, venues=()
-    )
-
-
-def test_a_replay_of_a_market_outside_the_configuration_uses_the_simulated_venue():
-    cfg = load("symbols: [binance_usdm:BTCUSDT]\n")
-
-    replay, _ = config.for_replay(cfg, ["binance:XRPUSDT"])
-
-    (venue,) = replay.market_data.venues
-    assert (venue.name, venue.symbols, venue.url) == ("binance", ("XRPUSDT",), "sim")
-
-
-def test_a_capture_without_a_market_is_a_clear_error():
-    with pytest.raises(ConfigError, match="no market"):
-        config.for_replay(config.load(DEFAULT, {}), [])
 
 
 @given(st.text(max_size=200))
