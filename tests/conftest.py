@@ -5,8 +5,6 @@ With CI=true a capture or tool that is missing fails the test that needs it; els
 """
 
 import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,16 +30,3 @@ def captures() -> Path:
             "set QUOTEMESH_CAPTURES to the folder that holds binance_hft/",
         )
     return folder
-
-
-@pytest.fixture
-def needs_tool() -> Callable[[str, str], str]:
-    """Return a function that finds a program, e.g. needs_tool("cc", "apt-get install gcc")."""
-
-    def find(program: str, how_to_get: str) -> str:
-        path = shutil.which(program)
-        if path is None:
-            absent(f"the program {program}", how_to_get)
-        return str(path)
-
-    return find

@@ -15,9 +15,13 @@ from typing import NamedTuple
 import apsw
 import click
 
+from services.cli import config as configuration
+from services.cli.config_commands import DEFAULT, FILE_NAME
+from services.cli.exits import CommandError
 from services.cli.place import ROOT, data_option
 from services.cli.supervise import Supervisor
-from shared.errors import QuotemeshError
+from services.cli.up import check_port
+from shared.errors import ConfigError, QuotemeshError
 from shared.kernels import compiled_directory
 from shared.runtime.clock import MeshClock
 from shared.runtime.paths import SOCKET_PATH_BYTES_MAX, DataDir
@@ -63,6 +67,7 @@ def examine(data: DataDir) -> Iterator[Finding]:
     yield _sockets(data)
     yield _wall_clock()
     yield _mesh(data)
+    yield _gateway(data)
     yield _captures()
     for program, use in (
         ("docker", "the container image"),
@@ -156,6 +161,23 @@ def _mesh(data: DataDir) -> Finding:
         return Finding("mesh", "warning", str(error))
     shown = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(clock.now_ns() // 1_000_000_000))
     return Finding("mesh", "ok", f"running; mesh clock {shown} UTC at speed {clock.speed_milli / 1000:g}")
+
+
+def _gateway(data: DataDir) -> Finding:
+    """Tell whether the configuration is right and the gateway's port free, unless the mesh has it."""
+    path = data.config / FILE_NAME
+    try:
+        gateway = configuration.load(path if path.exists() else DEFAULT, os.environ).gateway
+    except ConfigError as error:
+        return Finding("config", "failure", str(error), "see config check")
+    place = f"{gateway.host} port {gateway.port}"
+    if data.run.is_dir() and Supervisor(data).answers():
+        return Finding("gateway", "ok", f"{place}, in use by this mesh")
+    try:
+        check_port(gateway.host, gateway.port)
+    except CommandError as error:
+        return Finding("gateway", "failure", error.message)
+    return Finding("gateway", "ok", f"{place} is free")
 
 
 def _captures() -> Finding:

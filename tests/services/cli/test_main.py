@@ -1,6 +1,7 @@
 """The list of commands: every one can be loaded, and none is loaded before it is called."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -73,7 +74,12 @@ def test_an_error_is_one_message_on_stderr_with_its_code() -> None:
 
 
 def test_doctor_finds_nothing_that_would_not_work_here(tmp_path) -> None:
-    result = CliRunner().invoke(doctor, ["--data", str(tmp_path / "new"), "--json"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    runner = CliRunner(env={"QUOTEMESH__GATEWAY__PORT": port})
+
+    result = runner.invoke(doctor, ["--data", str(tmp_path / "new"), "--json"])
 
     findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
     assert result.exit_code == 0
