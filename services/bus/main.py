@@ -37,7 +37,7 @@ def main() -> int:
     data = DataDir.from_environment()
     log = logs.configure("bus", data)
     try:
-        bus = Bus(data, read_settings(data))
+        bus = Bus(data, read_settings(data), lambda what, detail: log.info(what, detail=detail))
     except ConfigError as error:
         log.error("not_started", error=str(error))
         return EXIT_CONFIG

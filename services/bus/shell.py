@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import apsw
@@ -14,6 +15,7 @@ from services.bus.sequencer import Batch, Sequencer, SourceState
 from services.bus.settings import BusSettings
 from services.bus.shell_durability import Durability
 from services.bus.shell_reads import Reads
+from services.bus.shell_retention import Retention
 from services.bus.silence import SilenceWatch
 from shared.errors import JournalError, ProtocolError
 from shared.messages import body_of, encode_header
@@ -42,12 +44,17 @@ class StorageFailureError(Exception):
 
 
 class Bus:
-    """One life of the bus on a data directory.
+    """One life of the bus on a data directory; `tell` is given what a person may want to know.
 
     Raises `JournalError` when another bus holds the log, `StorageFailureError` when the disk fails.
     """
 
-    def __init__(self, data: DataDir, settings: BusSettings) -> None:
+    def __init__(
+        self,
+        data: DataDir,
+        settings: BusSettings,
+        tell: Callable[[str, str], None] = lambda _what, _detail: None,
+    ) -> None:
         self._settings = settings
         self._writer = JournalWriter(data.journal, settings.segment_bytes, settings.segment_seconds)
         self._clock: MeshClock = ensure_clock(data, self._writer.last_ts_ns)
@@ -72,6 +79,7 @@ class Bus:
         self._append = self._bound(zmq.ROUTER, data.append)
         self._stream = self._bound(zmq.PUB, data.stream)
         self._reads = Reads(self._context, data, self.status)
+        self._retention = Retention(data, settings, tell)
         self._unanswered: deque[tuple[int, list[bytes], bytes]] = deque()
         self._tick_number = self._clock.now_ns() // TICK_NS
         self._told_durable = (-1, 0.0)
@@ -85,6 +93,7 @@ class Bus:
         try:
             self._durability.start()
             self._reads.start()
+            self._retention.start()
             self.sequencer.say(EpochStarted(self.sequencer.epoch, build_id()), self._clock.now_ns())
             self._flush()
             poller = zmq.Poller()
@@ -106,6 +115,7 @@ class Bus:
         if self._durability.failure is None:
             self._after_sync()
         self._reads.stop()
+        self._retention.stop()
         self._context.destroy(linger=200)
         if self._durability.failure is None:
             self._writer.close()
