@@ -98,7 +98,7 @@ def show(data: DataDir, config_file: Path | None, as_json: bool, origin: bool) -
     for leaf, place in rows:
         bounds = f" ({leaf.bounds})" if leaf.bounds else ""
         source = f" [{place}]" if origin else ""
-        click.echo(f"{'.'.join(leaf.path)}: {_text(leaf.value)}  # {leaf.doc}{bounds}{source}")
+        click.echo(f"{'.'.join(leaf.path)}: {as_text(leaf.value)}  # {leaf.doc}{bounds}{source}")
 
 
 def effective(cfg: Config) -> list[Leaf]:
@@ -145,7 +145,10 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else msgspec.to_builtins(value)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value as a file would hold it."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, str) and value and value.isprintable():
         return value
     return json.dumps(_plain(value))

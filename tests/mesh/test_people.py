@@ -55,7 +55,7 @@ def state_of(status, strategy):
     return next(one["state"] for one in status["strategies"] if one["strategy"] == strategy)
 
 
-@pytest.mark.req("GW-1", "GW-3", "GW-4", "GW-15", "JR-10", "BT-2", "RK-11", "RK-12", "BR-29")
+@pytest.mark.req("GW-1", "GW-3", "GW-4", "GW-15", "JR-10", "BT-2", "RK-11", "RK-12", "BR-29", "OB-6")
 def test_people_see_and_control_a_running_mesh(make_mesh):
     mesh = make_mesh()
     mesh.must("up")
@@ -69,6 +69,7 @@ def test_people_see_and_control_a_running_mesh(make_mesh):
     gateway.client.close()
     mesh.must("down")
     agreed_after_the_end(mesh)
+    hides_its_token(mesh, gateway.token)
 
 
 def pushed_to_websockets(gateway):
@@ -164,6 +165,15 @@ def agreed_after_the_end(mesh):
         said = ledger[line["strategy"], line["symbol"]]
         assert Decimal(line["realized_pnl"]) == Decimal(said["realized_atoms"]).scaleb(-8)
         assert Decimal(line["fees"]) == Decimal(said["fees_atoms"]).scaleb(-8)
+
+
+def hides_its_token(mesh, token):
+    written = [path for folder in ("logs", "journal") for path in (mesh.data / folder).iterdir()]
+    written += (mesh.data / "run").rglob("*.msgpack")
+
+    assert len(written) >= 10
+    assert [path.name for path in written if token.encode() in path.read_bytes()] == []
+    assert token not in mesh.must("export", "events", "--json") + mesh.must("logs", "gateway")
 
 
 @pytest.mark.req("OP-12")
