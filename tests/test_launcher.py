@@ -196,14 +196,17 @@ def test_a_python_without_ensurepip_names_the_apt_command(clone: Path, tmp_path:
     assert not (clone / ".venv").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_folder_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
     spec = importlib.util.spec_from_file_location("bootstrap_of_the_test", ROOT / "services/cli/bootstrap.py")
     bootstrap = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bootstrap)
-    monkeypatch.setattr(bootstrap, "ROOT", Path("/sys"))
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path / "file")
 
     with pytest.raises(SystemExit) as ended, bootstrap.one_at_a_time():
         pass
 
     assert ended.value.code == 1
-    assert "/sys cannot be written" in capsys.readouterr().err
+    assert f"{tmp_path / 'file'} cannot be written" in capsys.readouterr().err

@@ -88,8 +88,10 @@ def test_doctor_finds_nothing_that_would_not_work_here(tmp_path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_doctor_fails_on_a_place_that_cannot_be_written() -> None:
-    result = CliRunner().invoke(doctor, ["--data", "/sys/quotemesh"])
+def test_doctor_fails_on_a_place_that_cannot_be_written(tmp_path) -> None:
+    (tmp_path / "file").touch()
+
+    result = CliRunner().invoke(doctor, ["--data", str(tmp_path / "file" / "data")])
 
     assert result.exit_code == ExitCode.FAILURE
     assert "cannot be written" in result.stdout

@@ -61,11 +61,14 @@ def test_a_wrong_configuration_lists_every_mistake_and_starts_nothing(data: Data
         assert mistake in result.stderr
 
 
-def test_a_directory_that_cannot_be_written_is_named() -> None:
-    result = CliRunner().invoke(up, ["--data", "/sys/quotemesh"])
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    data = DataDir(tmp_path / "file" / "data")
+
+    result = refused(data)
 
     assert result.exit_code == ExitCode.FAILURE
-    assert "/sys/quotemesh" in result.stderr
+    assert str(data.root) in result.stderr
     assert "--data" in result.stderr
 
 
