@@ -17,6 +17,7 @@ PUBLIC = frozenset({"/livez", "/readyz"})
 
 WEBSOCKET = "/api/v1/ws"
 BODY_MAX_BYTES = 65_536
+HEADERS_MAX_BYTES = 16_384
 BODY_LIMIT_S = 10.0
 _TOO_LARGE = 413
 _HEADERS = (
@@ -102,6 +103,8 @@ class Guard:
                 "host not allowed",
                 "name 127.0.0.1 or localhost, or add the name to gateway.allowed_hosts",
             )
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_MAX_BYTES:
+            return (431, "headers too large", f"headers have at most {HEADERS_MAX_BYTES} bytes")
         length = _header(scope, b"content-length")
         if length and (not length.isdecimal() or len(length) > 9 or int(length) > BODY_MAX_BYTES):
             return _too_large()

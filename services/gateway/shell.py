@@ -12,6 +12,7 @@ import uvicorn
 from services.gateway import readiness
 from services.gateway.app import Mesh, make_app
 from services.gateway.desk import ControlDesk
+from services.gateway.guard import HEADERS_MAX_BYTES
 from services.gateway.hub import BOOK_INTERVAL_S, Hub
 from services.gateway.settings import GatewaySettings
 from services.gateway.view import GatewayView
@@ -23,7 +24,6 @@ from shared.runtime.port import Port
 from shared.settings import unpack
 
 TOKEN_CHARACTERS_MIN = 16
-HEADERS_MAX_BYTES = 16_384
 FRAME_MAX_BYTES = 16_384
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 from decimal import Decimal
 
@@ -63,6 +64,7 @@ def test_people_see_and_control_a_running_mesh(make_mesh):
     gateway.wait(lambda status: status["is_ready"] and status["fill_count"] > 0)
 
     pushed_to_websockets(gateway)
+    survives_hostile_clients(mesh, gateway)
     controlled_by_people(mesh, gateway)
     killed_and_cleared(mesh, gateway)
     killed_while_the_bus_stands_still(mesh, gateway)
@@ -75,12 +77,12 @@ def test_people_see_and_control_a_running_mesh(make_mesh):
 def pushed_to_websockets(gateway):
     async def listen():
         url = gateway.url.replace("http", "ws") + "/api/v1/ws"
-        async with websockets.connect(url, proxy=None) as socket:
-            await socket.send(json.dumps({"token": gateway.token}))
-            await socket.send(json.dumps({"op": "subscribe", "channels": ["book", "orders"]}))
+        async with websockets.connect(url, proxy=None) as client:
+            await client.send(json.dumps({"token": gateway.token}))
+            await client.send(json.dumps({"op": "subscribe", "channels": ["book", "orders"]}))
             seen = []
             while not {"book", "orders"} <= {one.get("channel") for one in seen}:
-                seen.append(json.loads(await asyncio.wait_for(socket.recv(), LIMIT_S)))
+                seen.append(json.loads(await asyncio.wait_for(client.recv(), LIMIT_S)))
             return seen
 
     seen = asyncio.run(listen())
@@ -88,6 +90,40 @@ def pushed_to_websockets(gateway):
     assert seen[0]["op"] == "subscribed"
     book = next(one["data"] for one in seen if one.get("channel") == "book")
     assert Decimal(book["bids"][0][0]) < Decimal(book["asks"][0][0])
+
+
+HOSTILE = [
+    b"\x00" * 1000,
+    b"GET\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+    b"POST /api/v1/kill HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
+    b"POST /api/v1/kill HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"POST /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+]
+
+
+def survives_hostile_clients(mesh, gateway):
+    """Raw bytes no client of ours would send: each is refused, none starts anything or ends the process."""
+    pid = mesh.pid_of("gateway")
+    for request in HOSTILE:
+        with socket.create_connection(("127.0.0.1", mesh.port), timeout=10) as raw:
+            raw.sendall(request)
+            raw.shutdown(socket.SHUT_WR)
+            answer = raw.recv(65_536)
+        assert not answer.startswith(b"HTTP/1.1 2"), request[:60]
+
+    async def too_large():
+        url = gateway.url.replace("http", "ws") + "/api/v1/ws"
+        async with websockets.connect(url, proxy=None) as client:
+            await client.send("x" * 20_000)
+            await client.wait_closed()
+            return client.close_code
+
+    assert asyncio.run(too_large()) == 1009
+    assert (mesh.pid_of("gateway"), gateway.get("status")["kill"]) == (pid, None)
 
 
 def controlled_by_people(mesh, gateway):

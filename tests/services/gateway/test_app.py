@@ -112,6 +112,11 @@ def test_a_body_over_the_limit_is_refused_with_or_without_its_length(client, des
     assert desk.asked == []
 
 
+@pytest.mark.req("W-13")
+def test_headers_over_the_limit_are_refused(client):
+    assert client.get("/livez", headers={"X-Large": "x" * 17_000}).status_code == 431
+
+
 @pytest.mark.req("GW-15")
 def test_readiness_says_why_and_liveness_does_not_care(anyone, unready):
     assert anyone.get("/readyz").json() == {"status": "ready", "reasons": []}
