@@ -28,6 +28,7 @@ class BrokerState(msgspec.Struct, array_like=True, frozen=True):
     kill_by: str
     kill_reason: str
     epoch_ns: int
+    is_stopping: bool
     handle_count: int
     accept_count: int
     fill_count: int
@@ -51,6 +52,7 @@ class BrokerKnowledge:
         self.kill_by = ""
         self.kill_reason = ""
         self.epoch_ns = 0
+        self.is_stopping = False
         self.handle_count = 0
         self.accept_count = 0
         self.fill_count = 0
@@ -195,12 +197,19 @@ class BrokerKnowledge:
     def _observe_epoch(self, event: Event) -> None:
         """Give services and books time to come back: resting paper orders live through `down` and `up`."""
         self.epoch_ns = event.header.ts_ns
+        self.is_stopping = False
+        for service in SILENCES:
+            self.deadlines.drop(f"s:{service}")
+
+    def _observe_stop(self, _event: Event) -> None:
+        """Keep resting paper orders while the mesh is stopped on purpose, until the next epoch."""
+        self.is_stopping = True
         for service in SILENCES:
             self.deadlines.drop(f"s:{service}")
 
     def _observe_silent(self, event: Event) -> None:
         service = event.message.service
-        if service in SILENCES:
+        if service in SILENCES and not self.is_stopping:
             limit_ms = getattr(self.settings, f"{service}_silent_ms")
             left_ns = max(0, limit_ms - event.message.silent_ms) * NS_PER_MS
             self.deadlines.set(f"s:{service}", max(event.header.ts_ns + left_ns, self.grace_until_ns))
@@ -211,7 +220,7 @@ class BrokerKnowledge:
     def _observe_tick(self, event: Event) -> None:
         """Withdraw from markets without a good book for too long: invalid, silent or frozen (I-28)."""
         now_ns = event.header.ts_ns
-        if now_ns < self.grace_until_ns:
+        if self.is_stopping or now_ns < self.grace_until_ns:
             return
         oldest_ns = now_ns - self.settings.book_stale_ms * NS_PER_MS
         for order in self.orders.values():
@@ -228,6 +237,7 @@ class BrokerKnowledge:
             kill_by=self.kill_by,
             kill_reason=self.kill_reason,
             epoch_ns=self.epoch_ns,
+            is_stopping=self.is_stopping,
             handle_count=self.handle_count,
             accept_count=self.accept_count,
             fill_count=self.fill_count,
@@ -242,7 +252,7 @@ class BrokerKnowledge:
         self.raw_settings = state.settings
         self.settings = unpack(state.settings, BrokerSettings)
         self.is_killed, self.kill_by, self.kill_reason = state.is_killed, state.kill_by, state.kill_reason
-        self.epoch_ns = state.epoch_ns
+        self.epoch_ns, self.is_stopping = state.epoch_ns, state.is_stopping
         self.handle_count = state.handle_count
         self.accept_count, self.fill_count = state.accept_count, state.fill_count
         self.orders = {order.client_order_id: order for order in state.orders}
@@ -273,6 +283,7 @@ _OBSERVE: Mapping[type[Message], Callable[[BrokerKnowledge, Any], None]] = {
     control.KillRequested: BrokerKnowledge._observe_kill,
     control.KillLatched: BrokerKnowledge._observe_kill,
     control.KillCleared: BrokerKnowledge._observe_cleared,
+    control.StopRequested: BrokerKnowledge._observe_stop,
     control.InstanceFailed: BrokerKnowledge._observe_failed,
     system.ServiceStarted: BrokerKnowledge._observe_service,
     system.EpochStarted: BrokerKnowledge._observe_epoch,

@@ -10,6 +10,7 @@ from services.cli.processes import POLL_S, processes_of, send, wait_until
 from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked
 from services.cli.venue_ping import venue_answers
 from shared.errors import QuotemeshError
+from shared.messages.control import StopRequested
 from shared.runtime.client import BusClient
 from shared.runtime.paths import DataDir
 
@@ -143,6 +144,7 @@ def stop_mesh(data: DataDir) -> bool:
     supervisor = Supervisor(data)
     try:
         if supervisor.answers():
+            _announce_stop(data)
             stop_services(supervisor)
             supervisor.call("shutdown")
             wait_until(lambda: not is_locked(data), STOP_LIMIT_S)
@@ -151,6 +153,15 @@ def stop_mesh(data: DataDir) -> bool:
     finally:
         _stop_orphans(data)
     return was_running
+
+
+def _announce_stop(data: DataDir) -> None:
+    """Put the stop on the log, so that resting paper orders stay; a bus that is gone cannot hear it."""
+    try:
+        with BusClient(data, STATUS_TIMEOUT_MS) as client:
+            client.append("operator", StopRequested("operator", "the mesh is stopped"))
+    except QuotemeshError:
+        return
 
 
 def kill_mesh(data: DataDir) -> None:

@@ -56,6 +56,7 @@ AnyMessage = (
     | control.PauseRequested
     | control.ResumeRequested
     | control.CancelAllRequested
+    | control.StopRequested
     | control.TradingState
     | control.StrategyStatus
     | control.StrategyNote

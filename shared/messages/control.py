@@ -83,6 +83,16 @@ class CancelAllRequested(Message, frozen=True, tag="cancel_all_requested"):
     reason: str
 
 
+class StopRequested(Message, frozen=True, tag="stop_requested"):
+    """The whole mesh is stopped on purpose: until its next start silence withdraws no paper order."""
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _PEOPLE
+
+    by: str
+    reason: str
+
+
 class TradingState(Message, frozen=True, tag="trading_state"):
     """What risk allows now: active, reducing (only orders that shrink a position) or halted (none).
 

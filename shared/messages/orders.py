@@ -131,7 +131,11 @@ class OrderSent(_OrderMessage, frozen=True, tag="order_sent"):
 
 
 class NotSent(_OrderMessage, frozen=True, tag="not_sent"):
-    """The send gate held the order back: stale, killed, canceled, rate, filter, unknown_symbol."""
+    """The send gate held the order back.
+
+    `code` is killed, run, not_durable, no_intent, canceled, stale, mismatch, unknown_symbol, filter, rate or
+    restart.
+    """
 
     owners: ClassVar[frozenset[str]] = _BROKER
 

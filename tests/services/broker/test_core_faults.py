@@ -140,6 +140,22 @@ def test_resting_orders_live_through_a_stop_and_a_start_of_the_mesh(bench):
     assert fills(bench, order_id) == [(600_000, 5, True)]
 
 
+def test_a_planned_stop_withdraws_nothing_however_long_it_takes(make_bench):
+    bench = make_bench(broker=replace(BrokerSettings(), start_grace_ms=0)).start()
+    bench.resting(Side.BUY, 599_990, 5)
+    bench.pass_ms(1000)
+    bench.say("bus", system.SourceSilent("strategy", 1000))
+
+    bench.say("operator", control.StopRequested("operator", "down"))
+    bench.say("bus", system.SourceSilent("market_data", 1000))
+    bench.pass_ms(10_000, is_feed_alive=False)
+    assert not bench.said(orders.OrderCanceled)
+
+    bench.say("bus", system.EpochStarted(8, "bench"))
+    bench.pass_ms(3000, is_feed_alive=False)
+    assert bench.said(orders.OrderCanceled)[0].reason == "stale_book"
+
+
 def test_a_failed_strategy_loses_its_quotes_and_no_other(bench):
     failed = bench.resting(Side.BUY, 599_990, 5, strategy="bad")
     other = bench.resting(Side.BUY, 599_990, 5, strategy="good")
