@@ -25,6 +25,7 @@ from shared.messages.wire import Hello, Refused, pack_wire, unpack_wire
 from shared.runtime.build import build_id
 from shared.runtime.clock import MeshClock, ensure_clock
 from shared.runtime.crash import crash_point
+from shared.runtime.frames import receive_parts, send_parts
 from shared.runtime.journal import Row, row_crc
 from shared.runtime.journal_writer import JournalWriter, SourceRow
 from shared.runtime.paths import DataDir
@@ -168,9 +169,8 @@ class Bus:
         """Take what waits on the append socket; return whether it is empty."""
         count = 0
         while count < FRAMES_PER_BATCH:
-            try:
-                parts = self._append.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            parts = receive_parts(self._append)
+            if parts is None:
                 return True
             count += max(1, len(parts) // 3)
             envelope = 2 if len(parts) > 2 and parts[1] == b"" else 1
@@ -258,7 +258,7 @@ class Bus:
                 back = self._silence.heard(one.message, time.monotonic_ns())
                 if back is not None:
                     self.sequencer.say(back, self._clock.now_ns())
-            self._stream.send_multipart([one.topic, one.header, one.body])
+            send_parts(self._stream, (one.topic, one.header, one.body))
         crash_point("bus.after_publish")
 
     def _after_sync(self) -> None:
@@ -274,7 +274,7 @@ class Bus:
         message = Durable(durable_seq, self._writer.head_seq)
         ts_ns = self._clock.now_ns()
         header = Header(0, ts_ns, ts_ns, self.sequencer.epoch, "bus", self.sequencer.epoch, 0, 0)
-        self._stream.send_multipart([message.topic, encode_header(header), body_of(message)])
+        send_parts(self._stream, (message.topic, encode_header(header), body_of(message)))
         while self._unanswered and self._unanswered[0][0] <= durable_seq:
             _, envelope, said = self._unanswered.popleft()
             self._reply(envelope, [said])
@@ -296,7 +296,7 @@ class Bus:
     def _reply(self, envelope: list[bytes], parts: list[bytes]) -> None:
         # A peer that is gone or does not read its answers loses them; it asks again.
         try:
-            self._append.send_multipart([*envelope, *parts], zmq.NOBLOCK)
+            send_parts(self._append, [*envelope, *parts])
         except zmq.Again:
             self._count("answers_lost")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import zmq
 
+from shared.runtime.frames import receive_event, receive_parts, send_parts
 from shared.runtime.paths import DataDir
 
 FRAMES_MAX = 10_000
@@ -54,12 +55,9 @@ class Link:
         self._loop.remove_reader(self._append_fd)
         self._context.destroy(linger=100)
 
-    def receive(self) -> list[bytes] | None:
-        """Return the next frame of the stream, None when there is none."""
-        try:
-            return self._stream.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return None
+    def receive(self) -> tuple[bytes, bytes, bytes] | None:
+        """Return topic, header and body of the next event of the stream, None when there is none."""
+        return receive_event(self._stream)
 
     def rest(self) -> None:
         """Take the edge off the stream's descriptor without reading: it would wake us again and again."""
@@ -68,7 +66,7 @@ class Link:
     def send(self, parts: list[bytes]) -> bool:
         """Hand one message to the transport; False when its queue is full (it is sent again later)."""
         try:
-            self._append.send_multipart(parts, zmq.NOBLOCK)
+            send_parts(self._append, parts)
         except zmq.Again:
             return False
         # A send may swallow the edge that announced an answer.
@@ -78,8 +76,7 @@ class Link:
 
     def _drain_answers(self) -> None:
         while not self._append.closed:
-            try:
-                parts = self._append.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            parts = receive_parts(self._append)
+            if parts is None:
                 return
             self._on_answer(parts)

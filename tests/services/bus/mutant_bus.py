@@ -1,6 +1,7 @@
 """A bus with one planted bug, run as a process: the tests must catch it."""
 
 import sys
+import time
 
 from services.bus import main, shell
 from services.bus.sequencer import Sequencer
@@ -11,6 +12,8 @@ def publish_before_commit() -> None:
         batch = self.sequencer.take()
         if batch.events:
             self._publish(batch)
+            # The window of the bug, held open: the transport has its own thread.
+            time.sleep(0.2)
             self._commit(batch)
 
     shell.Bus._flush = flush
