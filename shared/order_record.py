@@ -23,7 +23,7 @@ REPORTS: tuple[type[Any], ...] = (
 )
 
 
-class OrderRecord(msgspec.Struct):
+class OrderRecord(msgspec.Struct, array_like=True):
     """The state of one order. `qty_lots` is what risk approved once it has, before that what was asked.
 
     `seq` and `ts_ns` are those of the intent, `updated_*` those of the newest report.

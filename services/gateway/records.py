@@ -6,7 +6,7 @@ from shared.messages import Event, body_of
 from shared.messages.market import FeedStatus
 
 
-class FillRecord(msgspec.Struct, frozen=True):
+class FillRecord(msgspec.Struct, frozen=True, array_like=True):
     """One execution of an order of ours."""
 
     seq: int
@@ -23,7 +23,7 @@ class FillRecord(msgspec.Struct, frozen=True):
     is_maker: bool
 
 
-class PositionRecord(msgspec.Struct, frozen=True):
+class PositionRecord(msgspec.Struct, frozen=True, array_like=True):
     """Risk's ledger line of one strategy on one symbol."""
 
     seq: int
@@ -38,7 +38,7 @@ class PositionRecord(msgspec.Struct, frozen=True):
     quote_asset: str
 
 
-class StrategyRecord(msgspec.Struct, frozen=True):
+class StrategyRecord(msgspec.Struct, frozen=True, array_like=True):
     """What a strategy instance last said about itself."""
 
     strategy: str
@@ -49,7 +49,7 @@ class StrategyRecord(msgspec.Struct, frozen=True):
     ts_ns: int
 
 
-class ServiceRecord(msgspec.Struct, frozen=True):
+class ServiceRecord(msgspec.Struct, frozen=True, array_like=True):
     """One service: its run, and since when the bus has not heard it (0 when it has)."""
 
     service: str
@@ -59,14 +59,14 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     silent_since_ns: int = 0
 
 
-class FeedRecord(msgspec.Struct, frozen=True):
+class FeedRecord(msgspec.Struct, frozen=True, array_like=True):
     """What market_data last said about one venue connection, whatever fields it has by now."""
 
     said: FeedStatus
     ts_ns: int
 
 
-class BookMark(msgspec.Struct, frozen=True):
+class BookMark(msgspec.Struct, frozen=True, array_like=True):
     """Where a book stands besides its levels: venue id, time, and why it may not be used."""
 
     last_update_id: int
@@ -75,7 +75,7 @@ class BookMark(msgspec.Struct, frozen=True):
     invalid_reason: str = ""
 
 
-class EventRecord(msgspec.Struct, frozen=True):
+class EventRecord(msgspec.Struct, frozen=True, array_like=True):
     """One event kept for people; the body stays encoded until somebody asks."""
 
     seq: int

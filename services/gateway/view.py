@@ -248,7 +248,7 @@ class GatewayView:
             del self.finished[next(iter(self.finished))]
 
     def snapshot(self) -> bytes:
-        """Return the whole state, canonically encoded."""
+        """Return the whole state: lists in a fixed order and no maps, so equal states give equal bytes."""
         return msgspec.msgpack.encode(
             _State(
                 settings=self.settings,
@@ -271,8 +271,7 @@ class GatewayView:
                 kill=self.kill,
                 counts=(self.order_count, self.fill_count, self.impossible_count, self.gap_count),
                 finished_venues=sorted(self.finished_venues),
-            ),
-            order="sorted",
+            )
         )
 
     def restore(self, data: bytes) -> None:
