@@ -100,7 +100,7 @@ class _Watch:
         elif isinstance(message, orders.OrderIntent):
             self._see_intent(message)
         elif isinstance(message, REPORTS):
-            self._live.report(message, message.client_order_id)  # type: ignore[attr-defined]
+            self._live.report(message, message.client_order_id, event.header.ts_ns)  # type: ignore[attr-defined]
         if isinstance(message, orders.Fill):
             self.position_lots += message.side.sign * message.qty_lots
             if self.position_lots < 0 and not self.desk.rules.is_derivative:

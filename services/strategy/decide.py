@@ -77,10 +77,10 @@ class Decision:
                 instance.call(instance.strategy.on_state, state)
         elif self.now_ns - instance.said_ns < TEXT_EVERY_NS:
             return
+        instance.said_ns = self.now_ns
         text = instance.status_text()
         if (state, reason, text) == (said.state, said.reason, said.text):
             return
-        instance.said_ns = self.now_ns
         self._say(StrategyStatus(instance.name, state, reason, text))
 
     def _notes(self) -> None:

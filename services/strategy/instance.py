@@ -283,9 +283,9 @@ class Instance:
         """Take what risk or broker says of an order of this instance; a fill counts once (I-15)."""
         self.is_dirty = True
         if isinstance(message, Fill):
-            self._meet_fill(message)
+            self._meet_fill(message, now_ns)
             return
-        order, problem = self.orders.report(message, message.client_order_id)
+        order, problem = self.orders.report(message, message.client_order_id, now_ns)
         if problem:
             self.notes.append(Note("warning", "impossible_report", problem))
         if order is None:
@@ -297,7 +297,7 @@ class Instance:
         if self.strategy is not None:
             self.call(self.strategy.on_order_event, order, message)
 
-    def _meet_fill(self, fill: Fill) -> None:
+    def _meet_fill(self, fill: Fill, now_ns: int) -> None:
         if fill.trade_id in self.seen_trades:
             return
         self.seen_trades[fill.trade_id] = None
@@ -312,7 +312,7 @@ class Instance:
             text = f"fees in {fill.fee_asset} are not counted by this strategy; risk's ledger has them"
             self.notes.append(Note("warning", "fee_asset", text))
         self.position.apply_fill(fill.side, fill.price_ticks, fill.qty_lots, fee_atoms)
-        order, problem = self.orders.report(fill, fill.client_order_id)
+        order, problem = self.orders.report(fill, fill.client_order_id, now_ns)
         if problem:
             self.notes.append(Note("warning", "impossible_report", problem))
         if order is not None and order.state.is_final:

@@ -21,6 +21,9 @@ from shared.units import Side
 SLOT_NAME = re.compile(r"[a-z0-9]{1,9}\Z")
 """What a slot may be called: with epoch, strategy and generation the id stays within 36 characters."""
 
+RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+"""States in which the venue is known to hold the order."""
+
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -54,7 +57,8 @@ def generation_of(order_id: str) -> int:
 class OwnOrder(msgspec.Struct, array_like=True):
     """One order that the venue may still hold, or may come to hold.
 
-    `qty_lots` is what risk approved of `asked_lots`. `cancel_ns` is when a cancel was last sent, else 0.
+    `qty_lots` is what risk approved of `asked_lots`. `cancel_ns` is when a cancel was last sent, else 0;
+    `doubt_ns` since when its state is not known for sure: on its way, or unknown; 0 while it rests.
     """
 
     client_order_id: str
@@ -71,6 +75,7 @@ class OwnOrder(msgspec.Struct, array_like=True):
     state: OrderState = OrderState.INTENDED
     filled_lots: int = 0
     cancel_ns: int = 0
+    doubt_ns: int = 0
 
     @property
     def leaves_lots(self) -> int:
@@ -115,6 +120,7 @@ class OwnOrders:
             intent.is_post_only,
             intent.is_reduce_only,
             now_ns,
+            doubt_ns=now_ns,
         )
         self.by_slot[order.slot] = order
         self._by_id[order.client_order_id] = order
@@ -127,7 +133,7 @@ class OwnOrders:
             order.cancel_ns = max(now_ns, 1)
         return order
 
-    def report(self, message: Message, order_id: str) -> tuple[OwnOrder | None, str]:
+    def report(self, message: Message, order_id: str, now_ns: int) -> tuple[OwnOrder | None, str]:
         """Apply what risk or broker says of an order; return it, and what is wrong or an empty text.
 
         An order that ends is forgotten (its late fills carry their own slot). A report that cannot follow
@@ -152,6 +158,10 @@ class OwnOrders:
         if before is OrderState.UNKNOWN and order.state is not OrderState.UNKNOWN:
             # Evidence that it still rests: a cancel sent before the doubt came to nothing.
             order.cancel_ns = 0
+        if order.state in RESTING:
+            order.doubt_ns = 0
+        elif before in RESTING:
+            order.doubt_ns = max(now_ns, 1)
         if order.state.is_final:
             del self._by_id[order_id]
             del self.by_slot[order.slot]

@@ -17,7 +17,9 @@ TRIES_PER_WINDOW = 3
 WINDOW_NS = 60 * NS_PER_S
 RETRY_NS = NS_PER_S
 CANCEL_AGAIN_NS = 30 * NS_PER_S
-"""After this long without an answer a cancel is sent again (ST-17)."""
+"""After this long without an answer a cancel is sent again."""
+DOUBT_NS = 30 * NS_PER_S
+"""After this long in doubt an order is cancelled, wanted or not (ST-17)."""
 
 
 class Touch(NamedTuple):
@@ -86,6 +88,11 @@ def is_still_wanted(order: OwnOrder, quote: Quote) -> bool:
     )
 
 
+def is_in_doubt_for_long(order: OwnOrder, now_ns: int) -> bool:
+    """Return whether nobody could say for long where the order is (ST-17)."""
+    return order.doubt_ns != 0 and now_ns - order.doubt_ns >= DOUBT_NS
+
+
 def should_cancel(order: OwnOrder, now_ns: int) -> bool:
     """Return whether a cancel of `order` has to be sent: none is under way, or it got no answer for long."""
     return not order.is_cancel_asked or now_ns - order.cancel_ns >= CANCEL_AGAIN_NS
@@ -118,13 +125,15 @@ def plan(quotes: Iterable[Quote], orders: OwnOrders, back_off: BackOff, touch: T
     is_complete = True
     for order in orders.by_slot.values():
         quote = wanted.get(order.slot)
-        if quote is not None and is_still_wanted(order, quote):
+        doubtful = is_in_doubt_for_long(order, now_ns)
+        if quote is not None and is_still_wanted(order, quote) and not doubtful:
             # A cancel that is under way for a quote wanted again cannot be called back: its slot refills.
-            is_complete = is_complete and not order.is_cancel_asked
+            is_complete = is_complete and not order.is_cancel_asked and order.doubt_ns == 0
             continue
         is_complete = False
         if should_cancel(order, now_ns):
-            cancels.append((order, quote.reason if quote is not None else ""))
+            reason = quote.reason if quote is not None else ""
+            cancels.append((order, "in doubt for 30 s" if doubtful else reason))
     places: list[Quote] = []
     for quote in wanted.values():
         if quote.slot in orders.by_slot:

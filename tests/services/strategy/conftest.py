@@ -3,10 +3,12 @@
 import pytest
 
 from services.strategy.base import Context, TargetQuotes
-from services.strategy.desk import levels_block, make_rules
+from services.strategy.desk import Desk, levels_block, make_rules
 from services.strategy.own_orders import OwnOrders
+from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.world import World
 from shared.kernels.position import Position
+from shared.messages import orders
 from shared.messages.market import Trade
 from shared.messages.orders import Fill
 from shared.units import Side
@@ -83,3 +85,75 @@ def make_stage():
 @pytest.fixture
 def targets():
     return quotes_of
+
+
+# ---- a core at a desk
+
+QUICK = {"warmup_books": 0}
+
+
+def settings_with(warmup_s=0, warmup_points=0, **instances):
+    found = {
+        name: InstanceSettings(kind=kind, symbol=USDM, params=params, enabled=params.pop("enabled", True))
+        for name, (kind, params) in instances.items()
+    }
+    return StrategySettings(instances=found, warmup_s=warmup_s, warmup_points=warmup_points)
+
+
+def opened(warmup_s=0, warmup_points=0, **instances):
+    instances = instances or {"one": ("avellaneda_stoikov", dict(QUICK))}
+    desk = Desk(settings_with(warmup_s, warmup_points, **instances), make_rules(USDM))
+    desk.start()
+    desk.move(desk.mid_ticks)
+    return desk
+
+
+def of(kind, messages):
+    return [message for message in messages if isinstance(message, kind)]
+
+
+def live(desk, name="one"):
+    return {order.slot: order for order in desk.core.instance(name).orders.dump()}
+
+
+def settle(desk):
+    """Let the venue say all that it has to say."""
+    for _ in range(50):
+        desk.report()
+
+
+def fill_of(order, trade_id, lots=1, leaves=0):
+    head = (order.client_order_id, "one", USDM)
+    return orders.Fill(
+        *head, trade_id, order.side, order.price_ticks, lots, lots, leaves, 500, "USDT", True, 0
+    )
+
+
+@pytest.fixture(name="settings")
+def _settings():
+    return settings_with
+
+
+@pytest.fixture(name="opened")
+def _opened():
+    return opened
+
+
+@pytest.fixture(name="of")
+def _of():
+    return of
+
+
+@pytest.fixture(name="live")
+def _live():
+    return live
+
+
+@pytest.fixture(name="settle")
+def _settle():
+    return settle
+
+
+@pytest.fixture(name="fill_of")
+def _fill_of():
+    return fill_of

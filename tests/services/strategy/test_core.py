@@ -1,64 +1,22 @@
 """The core at a desk: gates, failures, settings, fills, restarts; each by events alone."""
 
-import msgspec
 import pytest
 
-from services.strategy.core import StrategyCore, version_of
-from services.strategy.desk import Desk, make_rules
-from services.strategy.settings import InstanceSettings, StrategySettings
-from shared.errors import DivergenceError
-from shared.hosting import CoreHost
+from services.strategy.core import version_of
+from services.strategy.settings import InstanceSettings
 from shared.messages import control, market, orders, system
-from shared.messages.control import InstanceFailed, StrategyStatus
-from shared.settings import pack
+from shared.messages.control import StrategyStatus
 from shared.units import NS_PER_S, Side
 
 SYMBOL = "binance_usdm:BTCUSDT"
 QUICK = {"warmup_books": 0}
 
 
-def settings(warmup_s=0, warmup_points=0, **instances):
-    found = {
-        name: InstanceSettings(kind=kind, symbol=SYMBOL, params=params, enabled=params.pop("enabled", True))
-        for name, (kind, params) in instances.items()
-    }
-    return StrategySettings(instances=found, warmup_s=warmup_s, warmup_points=warmup_points)
-
-
-def opened(warmup_s=0, warmup_points=0, **instances):
-    instances = instances or {"one": ("avellaneda_stoikov", dict(QUICK))}
-    desk = Desk(settings(warmup_s, warmup_points, **instances), make_rules(SYMBOL))
-    desk.start()
-    desk.move(desk.mid_ticks)
-    return desk
-
-
-def of(kind, messages):
-    return [message for message in messages if isinstance(message, kind)]
-
-
-def live(desk, name="one"):
-    return {order.slot: order for order in desk.core.instance(name).orders.dump()}
-
-
-def settle(desk):
-    """Let the venue say all that it has to say."""
-    for _ in range(50):
-        desk.report()
-
-
-def fill_of(order, trade_id, lots=1, leaves=0):
-    head = (order.client_order_id, "one", SYMBOL)
-    return orders.Fill(
-        *head, trade_id, order.side, order.price_ticks, lots, lots, leaves, 500, "USDT", True, 0
-    )
-
-
 # ---- saying
 
 
 @pytest.mark.req("ST-4", "ST-44")
-def test_every_order_names_its_slot_reason_version_and_cause() -> None:
+def test_every_order_names_its_slot_reason_version_and_cause(opened, of) -> None:
     desk = opened()
 
     intents = of(orders.OrderIntent, desk.said)
@@ -94,7 +52,7 @@ def test_the_version_changes_with_build_settings_and_source_and_with_nothing_els
 
 
 @pytest.mark.req("ST-3")
-def test_instances_on_one_market_have_their_own_orders_ids_and_positions() -> None:
+def test_instances_on_one_market_keep_orders_and_positions_apart(opened, of, live, settle, fill_of) -> None:
     desk = opened(one=("avellaneda_stoikov", dict(QUICK)), two=("avellaneda_stoikov", dict(QUICK)))
     settle(desk)
 
@@ -112,7 +70,7 @@ def test_instances_on_one_market_have_their_own_orders_ids_and_positions() -> No
 
 
 @pytest.mark.req("ST-6")
-def test_no_order_is_sent_before_enough_time_and_enough_data() -> None:
+def test_no_order_is_sent_before_enough_time_and_enough_data(opened, of) -> None:
     desk = opened(warmup_s=2, warmup_points=10)
     started_ns, points = desk.now_ns, 2
     for _ in range(40):
@@ -129,7 +87,7 @@ def test_no_order_is_sent_before_enough_time_and_enough_data() -> None:
 
 
 @pytest.mark.req("ST-6", "ST-17")
-def test_a_restart_warms_up_again_and_leaves_resting_orders_alone() -> None:
+def test_a_restart_warms_up_again_and_leaves_resting_orders_alone(opened, of, live, settle) -> None:
     desk = opened(warmup_points=5)
     for _ in range(6):
         desk.step()
@@ -158,7 +116,9 @@ def test_a_restart_warms_up_again_and_leaves_resting_orders_alone() -> None:
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_quotes_are_withdrawn_at_once_and_come_back_with_the_next_book(closing, opening) -> None:
+def test_quotes_are_withdrawn_at_once_and_come_back_with_the_next_book(
+    closing, opening, opened, of, live, settle
+) -> None:
     desk = opened()
     settle(desk)
     resting = {order.client_order_id for order in live(desk).values()}
@@ -174,20 +134,20 @@ def test_quotes_are_withdrawn_at_once_and_come_back_with_the_next_book(closing, 
     assert len(of(orders.OrderIntent, desk.move(desk.mid_ticks))) == 2
 
 
-def test_services_that_trading_does_not_need_may_be_silent() -> None:
+def test_services_that_trading_does_not_need_may_be_silent(opened, of) -> None:
     desk = opened()
 
     assert of(orders.CancelIntent, desk.say(system.SourceSilent("gateway", 2000))) == []
 
 
-def test_a_pause_of_another_instance_changes_nothing() -> None:
+def test_a_pause_of_another_instance_changes_nothing(opened, of) -> None:
     desk = opened()
 
     assert of(orders.CancelIntent, desk.say(control.PauseRequested("two", "test", ""))) == []
 
 
 @pytest.mark.req("I-29", "MD-6")
-def test_an_update_that_does_not_follow_withdraws_quotes_until_a_whole_book_comes() -> None:
+def test_an_update_that_does_not_follow_withdraws_quotes_until_a_whole_book_comes(opened, of, settle) -> None:
     desk = opened()
     settle(desk)
 
@@ -202,7 +162,7 @@ def test_an_update_that_does_not_follow_withdraws_quotes_until_a_whole_book_come
 
 
 @pytest.mark.parametrize("block", [b"\x01", b"\x00" * 16, b"\xff" * 16])
-def test_a_malformed_book_is_a_book_that_is_not_trusted(block) -> None:
+def test_a_malformed_book_is_a_book_that_is_not_trusted(block, opened, of) -> None:
     desk = opened()
 
     said = desk.say(market.BookUpdate(SYMBOL, 3, 3, 3, len(block) // 16, block, 0, 0))
@@ -210,7 +170,7 @@ def test_a_malformed_book_is_a_book_that_is_not_trusted(block) -> None:
     assert len(of(orders.CancelIntent, said)) == 2
 
 
-def test_the_end_of_the_capture_withdraws_for_good_and_stops_the_strategy() -> None:
+def test_the_end_of_the_capture_withdraws_for_good_and_stops_the_strategy(opened, of, settle) -> None:
     desk = opened()
     settle(desk)
 
@@ -223,12 +183,12 @@ def test_the_end_of_the_capture_withdraws_for_good_and_stops_the_strategy() -> N
     assert desk.core.instance("one").is_stopped
 
 
-def test_another_venues_end_changes_nothing() -> None:
+def test_another_venues_end_changes_nothing(opened, of) -> None:
     assert of(orders.CancelIntent, opened().say(market.CaptureFinished("binance", 1))) == []
 
 
 @pytest.mark.req("RK-13")
-def test_while_reducing_only_what_shrinks_the_position_is_quoted() -> None:
+def test_while_reducing_only_what_shrinks_the_position_is_quoted(opened, live, settle, fill_of) -> None:
     desk = opened()
     settle(desk)
     desk.say(fill_of(live(desk)["bid"], "t"), "broker")
@@ -248,7 +208,7 @@ def test_while_reducing_only_what_shrinks_the_position_is_quoted() -> None:
 
 
 @pytest.mark.req("I-15")
-def test_a_fill_that_comes_twice_counts_once() -> None:
+def test_a_fill_that_comes_twice_counts_once(opened, live, settle, fill_of) -> None:
     desk = opened()
     settle(desk)
     order = live(desk)["bid"]
@@ -263,7 +223,7 @@ def test_a_fill_that_comes_twice_counts_once() -> None:
 
 
 @pytest.mark.req("I-06")
-def test_a_fill_after_the_end_of_its_order_still_moves_the_position() -> None:
+def test_a_fill_after_the_end_of_its_order_still_moves_the_position(opened, live, settle, fill_of) -> None:
     desk = opened()
     settle(desk)
     order = live(desk)["bid"]
@@ -275,7 +235,7 @@ def test_a_fill_after_the_end_of_its_order_still_moves_the_position() -> None:
 
 
 @pytest.mark.req("ST-17")
-def test_a_filled_quote_is_not_replaced_before_the_next_book() -> None:
+def test_a_filled_quote_is_not_replaced_before_the_next_book(opened, of, live, settle, fill_of) -> None:
     desk = opened()
     settle(desk)
     order = live(desk)["bid"]
@@ -285,7 +245,7 @@ def test_a_filled_quote_is_not_replaced_before_the_next_book() -> None:
 
 
 @pytest.mark.req("X-04")
-def test_a_refused_order_is_tried_three_times_a_minute() -> None:
+def test_a_refused_order_is_tried_three_times_a_minute(opened, of, live, settle) -> None:
     desk = opened()
     desk.is_answering = False
     settle(desk)
@@ -305,7 +265,7 @@ def test_a_refused_order_is_tried_three_times_a_minute() -> None:
 
 
 @pytest.mark.req("I-07")
-def test_a_report_that_cannot_follow_is_noted_and_blocks_the_slot() -> None:
+def test_a_report_that_cannot_follow_is_noted_and_blocks_the_slot(opened, of, live, settle) -> None:
     desk = opened()
     desk.is_answering = False
     settle(desk)
@@ -317,160 +277,8 @@ def test_a_report_that_cannot_follow_is_noted_and_blocks_the_slot() -> None:
     assert "bid" in live(desk)
 
 
-def test_reports_of_strangers_are_ignored() -> None:
+def test_reports_of_strangers_are_ignored(opened) -> None:
     desk = opened()
 
     assert desk.say(orders.OrderCanceled("x-two-bid-1", "two", SYMBOL, 0)) == []
     assert desk.say(orders.OrderCanceled("x-one-bid-zz", "one", SYMBOL, 0)) == []
-
-
-# ---- settings
-
-
-@pytest.mark.parametrize(
-    ("kind", "params", "text"),
-    [
-        ("martingale", {}, "is no strategy"),
-        ("grid", {"interval": 5}, "interval: there is no such setting of grid"),
-        ("grid", {"interval_bps": "-1"}, "-1.0 is not more than 0"),
-        ("grid", {"interval_bps": "wide"}, "'wide'"),
-        ("grid", {"interval_bps": 3}, "set interval_bps above 4"),
-        ("no.such.module:Thing", {}, "cannot be imported"),
-    ],
-)
-def test_settings_that_cannot_work_fail_their_instance_alone(kind, params, text) -> None:
-    desk = opened(bad=(kind, params), one=("avellaneda_stoikov", dict(QUICK)))
-
-    failed = of(InstanceFailed, desk.said)
-    assert [message.strategy for message in failed] == ["bad"]
-    assert text in failed[0].error
-    assert set(live(desk)) == {"bid", "ask"}
-
-
-def test_texts_as_yaml_has_them_are_taken_as_values() -> None:
-    desk = opened(
-        one=("avellaneda_stoikov", {"warmup_books": "0", "vpin_enabled": "false", "order_notional": "200"})
-    )
-
-    assert [intent.qty_lots for intent in of(orders.OrderIntent, desk.said)] == [3, 3]
-
-
-def test_a_disabled_or_removed_instance_withdraws() -> None:
-    for changed in (
-        settings(one=("avellaneda_stoikov", {**QUICK, "enabled": False})),
-        settings(two=("grid", {})),
-    ):
-        desk = opened()
-        settle(desk)
-
-        said = desk.configure(changed)
-
-        assert len(of(orders.CancelIntent, said)) == 2
-        assert of(StrategyStatus, said)[0].state == "paused"
-
-
-def test_changed_params_keep_position_orders_and_ids_and_give_a_new_version() -> None:
-    desk = opened()
-    settle(desk)
-    desk.say(fill_of(live(desk)["bid"], "t"), "broker")
-    before = live(desk)["ask"]
-    old = {intent.version for intent in of(orders.OrderIntent, desk.said)}
-
-    said = desk.configure(settings(one=("avellaneda_stoikov", {**QUICK, "half_spread_bps": 3})))
-    said += desk.move(desk.mid_ticks)
-
-    assert live(desk)["ask"].client_order_id == before.client_order_id
-    assert desk.core.instance("one").position_lots == 1
-    new = of(orders.OrderIntent, said)[0]
-    assert new.slot == "bid"
-    assert new.version not in old
-    assert new.client_order_id.endswith("-3")
-
-
-def test_the_market_of_an_instance_in_use_cannot_be_changed() -> None:
-    desk = opened()
-    settle(desk)
-    moved = InstanceSettings(kind="avellaneda_stoikov", symbol="binance:BTCUSDT", params=dict(QUICK))
-
-    said = desk.configure(StrategySettings(instances={"one": moved}))
-
-    assert "its symbol was changed" in of(InstanceFailed, said)[0].error
-    assert len(of(orders.CancelIntent, said)) == 2
-
-
-def test_a_changed_tick_freezes_what_counts_in_it() -> None:
-    desk = opened()
-
-    said = desk.say(make_rules(SYMBOL, tick_size="0.01"))
-
-    assert "tick and lot" in of(InstanceFailed, said)[0].error
-
-
-def test_a_failed_instance_starts_anew_with_changed_settings() -> None:
-    desk = opened(one=("grid", {"interval_bps": 3}))
-    assert of(InstanceFailed, desk.said)
-
-    desk.configure(settings(one=("grid", {"interval_bps": 6})))
-    desk.move(desk.mid_ticks)
-
-    assert live(desk)
-
-
-# ---- restarts
-
-
-@pytest.mark.req("JR-5", "I-39")
-def test_a_core_that_adopts_a_log_has_the_orders_and_positions_it_holds() -> None:
-    desk = opened()
-    for _ in range(200):
-        desk.step()
-    host = CoreHost(StrategyCore())
-    host.is_deciding = False
-
-    for event in desk.log:
-        host.apply(event)
-
-    mine, theirs = desk.core.instance("one"), host.core.instance("one")
-    assert [order.client_order_id for order in theirs.orders.dump()] == [
-        order.client_order_id for order in mine.orders.dump()
-    ]
-    assert theirs.position_lots == mine.position_lots
-    assert theirs.generation == mine.generation
-    assert host.counters == desk.host.counters
-    host.is_deciding = True
-    host.apply(desk.log[-1]._replace(message=system.Tick(1), header=_next(desk)))
-
-
-def _next(desk):
-    return msgspec.structs.replace(desk.log[-1].header, seq=len(desk.log) + 1, source="bus", n=10**6)
-
-
-@pytest.mark.req("JR-5")
-def test_another_build_is_told_apart_from_the_log() -> None:
-    desk = opened()
-    host = CoreHost(StrategyCore())
-    started = desk.log[0]
-    other = msgspec.structs.replace(started.message, build="other")
-
-    def replay():
-        for event in [started._replace(message=other), *desk.log[1:]]:
-            host.apply(event)
-
-    with pytest.raises(DivergenceError):
-        replay()
-
-
-def test_what_is_no_snapshot_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a snapshot of the strategy core"):
-        StrategyCore().restore(b"\x93\x01\x02\x03")
-
-
-def test_a_core_without_settings_has_no_instances() -> None:
-    host = CoreHost(StrategyCore())
-    desk = Desk(StrategySettings(), make_rules(SYMBOL))
-    desk.host = host
-
-    desk.start()
-    desk.say(system.ServiceStarted("risk", 1, "b", pack({}), []), "bus")
-
-    assert desk.said == []

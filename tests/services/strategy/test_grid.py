@@ -11,6 +11,7 @@ from shared.units import Side
 SYMBOL = "binance_usdm:BTCUSDT"
 # Tick 0.1, lot 0.001; anchor 600,000 ticks and 10 bps: an interval of 600 ticks, 60 USDT a lot.
 STEP = 600
+NOW = 10**18
 
 
 class Table:
@@ -54,7 +55,7 @@ class Table:
         return self
 
     def hear(self, message):
-        order, problem = self.stage.orders.report(message, message.client_order_id)
+        order, problem = self.stage.orders.report(message, message.client_order_id, NOW)
         assert problem == ""
         self.grid.on_order_event(self.stage.ctx, order, message)
 
@@ -70,21 +71,10 @@ class Table:
         lots = lots or order.leaves_lots
         done = order.filled_lots + lots
         self.count += 1
-        fill = orders.Fill(
-            *self.head(slot),
-            f"t{self.count}",
-            order.side,
-            price or order.price_ticks,
-            lots,
-            done,
-            order.qty_lots - done,
-            fee_atoms,
-            "USDT",
-            True,
-            0,
-        )
+        terms = (order.side, price or order.price_ticks, lots, done, order.qty_lots - done)
+        fill = orders.Fill(*self.head(slot), f"t{self.count}", *terms, fee_atoms, "USDT", True, 0)
         self.stage.position.apply_fill(order.side, fill.price_ticks, lots, fee_atoms)
-        self.stage.orders.report(fill, fill.client_order_id)
+        self.stage.orders.report(fill, fill.client_order_id, NOW)
         self.grid.on_fill(self.stage.ctx, slot, fill)
         return fill
 

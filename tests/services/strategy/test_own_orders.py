@@ -11,6 +11,7 @@ from shared.messages import orders
 from shared.orders import OrderState
 from shared.units import Side
 
+NOW = 10**18
 HEAD = ("rs-one-bid-1", "one", "binance_usdm:BTCUSDT")
 
 
@@ -21,10 +22,10 @@ def intent(order_id=HEAD[0], slot="bid"):
 def resting(*reports):
     own = OwnOrders()
     own.intend(intent(), 7)
-    own.report(orders.OrderApproved(*HEAD, Side.BUY, 100, 5), HEAD[0])
-    own.report(orders.OrderSent(*HEAD, Side.BUY, 100, 5), HEAD[0])
+    own.report(orders.OrderApproved(*HEAD, Side.BUY, 100, 5), HEAD[0], NOW)
+    own.report(orders.OrderSent(*HEAD, Side.BUY, 100, 5), HEAD[0], NOW)
     for report in reports:
-        own.report(report, HEAD[0])
+        own.report(report, HEAD[0], NOW)
     return own
 
 
@@ -84,7 +85,7 @@ def test_an_order_made_smaller_by_risk_has_the_smaller_size() -> None:
     own = OwnOrders()
     own.intend(intent(), 7)
 
-    own.report(orders.OrderAdjusted(*HEAD, Side.BUY, 100, 3, 5, "position", ""), HEAD[0])
+    own.report(orders.OrderAdjusted(*HEAD, Side.BUY, 100, 3, 5, "position", ""), HEAD[0], NOW)
 
     assert own.by_slot["bid"].leaves_lots == 3
     assert own.by_slot["bid"].asked_lots == 5
@@ -94,10 +95,10 @@ def test_an_order_made_smaller_by_risk_has_the_smaller_size() -> None:
 def test_a_cancel_in_doubt_that_came_to_nothing_may_be_sent_again() -> None:
     own = resting(ACCEPTED)
     own.ask_cancel(orders.CancelIntent(*HEAD), 9)
-    own.report(orders.OrderUnknown(*HEAD, "timeout"), HEAD[0])
+    own.report(orders.OrderUnknown(*HEAD, "timeout"), HEAD[0], NOW)
     assert own.by_slot["bid"].is_cancel_asked
 
-    own.report(ACCEPTED, HEAD[0])
+    own.report(ACCEPTED, HEAD[0], NOW)
 
     assert not own.by_slot["bid"].is_cancel_asked
 
@@ -107,7 +108,7 @@ def test_a_rejected_cancel_leaves_the_order_where_it_was() -> None:
     own = resting(ACCEPTED)
     own.ask_cancel(orders.CancelIntent(*HEAD), 9)
 
-    own.report(orders.CancelRejected(*HEAD, "-2011", "unknown order"), HEAD[0])
+    own.report(orders.CancelRejected(*HEAD, "-2011", "unknown order"), HEAD[0], NOW)
 
     assert own.by_slot["bid"].state is OrderState.ACCEPTED
     assert not own.by_slot["bid"].is_cancel_asked
@@ -118,7 +119,7 @@ def test_a_report_that_cannot_follow_puts_the_order_in_doubt() -> None:
     own = OwnOrders()
     own.intend(intent(), 7)
 
-    order, problem = own.report(orders.OrderCanceled(*HEAD, 0), HEAD[0])
+    order, problem = own.report(orders.OrderCanceled(*HEAD, 0), HEAD[0], NOW)
 
     assert order is not None
     assert order.state is OrderState.UNKNOWN
@@ -129,7 +130,7 @@ def test_a_report_that_cannot_follow_puts_the_order_in_doubt() -> None:
 def test_reports_of_unknown_orders_change_nothing() -> None:
     own = OwnOrders()
 
-    assert own.report(ACCEPTED, HEAD[0]) == (None, "")
+    assert own.report(ACCEPTED, HEAD[0], NOW) == (None, "")
     assert own.ask_cancel(orders.CancelIntent(*HEAD), 1) is None
 
 
@@ -142,3 +143,17 @@ def test_loaded_orders_are_seen_where_the_old_ones_were() -> None:
 
     assert seen["bid"] == own.by_slot["bid"]
     assert view.get(HEAD[0]) is seen["bid"]
+
+
+@pytest.mark.req("ST-17", "I-05")
+def test_an_order_is_in_doubt_until_the_venue_holds_it_and_again_when_it_becomes_unknown() -> None:
+    own = OwnOrders()
+    order = own.intend(intent(), 7)
+    assert order.doubt_ns == 7
+    own = resting(ACCEPTED)
+    assert own.by_slot["bid"].doubt_ns == 0
+
+    own.report(orders.OrderUnknown(*HEAD, "timeout"), HEAD[0], NOW)
+    own.report(orders.OrderUnknown(*HEAD, "timeout"), HEAD[0], NOW + 5)
+
+    assert own.by_slot["bid"].doubt_ns == NOW

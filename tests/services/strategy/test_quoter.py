@@ -7,6 +7,7 @@ from services.strategy.base import Quote
 from services.strategy.own_orders import OwnOrders
 from services.strategy.quoter import (
     CANCEL_AGAIN_NS,
+    DOUBT_NS,
     RETRY_NS,
     WINDOW_NS,
     BackOff,
@@ -49,7 +50,7 @@ def accept(own, order):
         orders.OrderSent(*head(order.client_order_id), order.side, order.price_ticks, order.qty_lots),
         orders.OrderAccepted(*head(order.client_order_id), "v", 0),
     ):
-        own.report(report, order.client_order_id)
+        own.report(report, order.client_order_id, NOW)
 
 
 def resting(quote, order_id="e-one-bid-1"):
@@ -87,7 +88,7 @@ def test_a_moved_quote_is_cancelled_first_and_placed_when_that_is_confirmed() ->
     own.ask_cancel(orders.CancelIntent(*head("e-one-bid-1")), NOW)
     assert plan([moved], own, BackOff(), FAR, NOW) == ([], [], False)
 
-    own.report(orders.OrderCanceled(*head("e-one-bid-1"), 0), "e-one-bid-1")
+    own.report(orders.OrderCanceled(*head("e-one-bid-1"), 0), "e-one-bid-1", NOW)
     assert plan([moved], own, BackOff(), FAR, NOW).places == [moved]
 
 
@@ -100,7 +101,7 @@ def test_quotes_that_nobody_wants_are_cancelled() -> None:
 @pytest.mark.req("I-05")
 def test_an_order_in_doubt_blocks_its_slot_alone() -> None:
     own = resting(BID)
-    own.report(orders.OrderUnknown(*head("e-one-bid-1"), "timeout"), "e-one-bid-1")
+    own.report(orders.OrderUnknown(*head("e-one-bid-1"), "timeout"), "e-one-bid-1", NOW)
     own.by_slot["bid"].cancel_ns = NOW
 
     done = plan([Quote("bid", Side.BUY, 99, 5), ASK], own, BackOff(), FAR, NOW)
@@ -118,11 +119,22 @@ def test_a_cancel_without_answer_is_sent_again_after_thirty_seconds() -> None:
     assert len(plan([], own, BackOff(), FAR, NOW + CANCEL_AGAIN_NS).cancels) == 1
 
 
+@pytest.mark.req("ST-17")
+def test_an_order_in_doubt_for_thirty_seconds_is_cancelled_though_it_is_wanted() -> None:
+    own = resting(BID)
+    own.report(orders.OrderUnknown(*head("e-one-bid-1"), "timeout"), "e-one-bid-1", NOW)
+
+    assert plan([BID], own, BackOff(), FAR, NOW + DOUBT_NS - 1) == ([], [], False)
+    late = plan([BID], own, BackOff(), FAR, NOW + DOUBT_NS)
+
+    assert [(order.slot, reason) for order, reason in late.cancels] == [("bid", "in doubt for 30 s")]
+
+
 @pytest.mark.req("ST-48")
 def test_the_rest_of_a_part_filled_quote_stays() -> None:
     own = resting(BID)
     own.report(
-        orders.Fill(*head("e-one-bid-1"), "t", Side.BUY, 100, 2, 2, 3, 0, "USDT", True, 0), "e-one-bid-1"
+        orders.Fill(*head("e-one-bid-1"), "t", Side.BUY, 100, 2, 2, 3, 0, "USDT", True, 0), "e-one-bid-1", NOW
     )
 
     assert plan([BID], own, BackOff(), FAR, NOW).cancels == []
@@ -273,7 +285,7 @@ class QuoterMachine(RuleBasedStateMachine):
         }.get(order.state, [orders.OrderCanceled(*h, 0), orders.OrderUnknown(*h, "x"), a_fill])
         if order.is_cancel_asked and order.state.is_live:
             reports = [*reports, orders.CancelRejected(*h, "x", "x")]
-        _, problem = self.own.report(data.draw(st.sampled_from(reports)), order.client_order_id)
+        _, problem = self.own.report(data.draw(st.sampled_from(reports)), order.client_order_id, self.now_ns)
         assert problem == ""
         if order.state.is_final and is_failure(order, order.state):
             self.back_off.failed(order.slot, self.now_ns)
@@ -292,10 +304,10 @@ class QuoterMachine(RuleBasedStateMachine):
             for order in [one for one in self.own.dump() if one.is_cancel_asked]:
                 h = head(order.client_order_id)
                 if order.state is OrderState.INTENDED:
-                    self.own.report(orders.OrderRefused(*h, "", ""), order.client_order_id)
+                    self.own.report(orders.OrderRefused(*h, "", ""), order.client_order_id, self.now_ns)
                 else:
-                    self.own.report(orders.OrderUnknown(*h, ""), order.client_order_id)
-                    self.own.report(orders.OrderCanceled(*h, 0), order.client_order_id)
+                    self.own.report(orders.OrderUnknown(*h, ""), order.client_order_id, self.now_ns)
+                    self.own.report(orders.OrderCanceled(*h, 0), order.client_order_id, self.now_ns)
             self.act()
         assert {slot: (o.price_ticks, o.side) for slot, o in self.own.by_slot.items()} == {
             slot: (q.price_ticks, q.side) for slot, q in self.targets.items()
