@@ -261,7 +261,11 @@ class StrategyCore:
     def _on_service_started(self, event: Event) -> Iterable[Instance]:
         message: system.ServiceStarted = event.message
         if message.service != self.service:
-            return ()
+            if message.service not in self._world.silent:
+                return ()
+            # A new life of the bus knows of no former silence, so no `SourceBack` would end it.
+            self._world.silent.discard(message.service)
+            return self._all_may_try_again()
         settings = unpack(message.settings, StrategySettings) if message.settings else StrategySettings()
         self._warmup_s = settings.warmup_s
         self._warmup_points = settings.warmup_points
