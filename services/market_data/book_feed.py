@@ -5,7 +5,8 @@ reason, and opened by `BookSnapshot`, after which every applied depth event is o
 """
 
 from services.market_data.counters import Counters
-from services.market_data.levels import MarketParser, ParsedLevels
+from services.market_data.levels import MarketParser, ParsedLevels, difference, trimmed
+from services.market_data.refresh import SPACING_NS, BookRefresh, edges_of, is_at_edge, narrower
 from services.market_data.settings import MarketDataSettings
 from services.market_data.sync import BookSync, Phase, Verdict
 from shared.kernels.book import Book
@@ -16,11 +17,8 @@ from shared.venues.base import UNREADABLE, DepthBook, DepthDiff, SequenceRules
 
 # A quiet market sends no diff that confirms a snapshot: after this long without any it is taken as it is.
 CONFIRM_NS = 1 * NS_PER_S
-_PAIR_BYTES = 16
 
 Said = list[Message | Instruction]
-Block = tuple[bytes, int]
-"""A levels block and the count of its bids."""
 
 
 class BookFeed:
@@ -31,7 +29,12 @@ class BookFeed:
     """
 
     def __init__(
-        self, symbol: str, rules: SequenceRules, settings: MarketDataSettings, counters: Counters
+        self,
+        symbol: str,
+        rules: SequenceRules,
+        settings: MarketDataSettings,
+        counters: Counters,
+        answered_levels: int = 1000,
     ) -> None:
         self.symbol = symbol
         self.sync = BookSync(rules, settings.buffered_diffs_max)
@@ -53,6 +56,10 @@ class BookFeed:
         self._last_ids = (0, 0)
         self._floored_count = 0
         self._is_behind = False
+        self._answered_levels = answered_levels
+        self._edges = (0, 0)
+        self._refresh: BookRefresh | None = None
+        self._refreshed_ns = 0
 
     @property
     def parser(self) -> MarketParser:
@@ -84,6 +91,7 @@ class BookFeed:
 
     def begin(self, now_ns: int) -> None:
         """Start on a new connection: keep diffs and ask for a book."""
+        self._refresh = None
         self.sync.begin()
         self.is_wanting = True
         self.last_depth_ns = now_ns
@@ -100,6 +108,7 @@ class BookFeed:
         if self.is_open or self._closed_by != reason:
             out.append(BookInvalid(self.symbol, reason, detail, expected_id, got_id))
         self.is_open = False
+        self._refresh = None
         self._closed_by = reason
         self._is_behind = False
 
@@ -139,6 +148,7 @@ class BookFeed:
         """Take the answer to a wanted REST book; asks again when it is older than the diffs."""
         self.is_wanting = False
         if self.sync.phase is not Phase.WAITING:
+            self._take_newer(book, now_ns, out)
             return
         try:
             parsed = self.parser.block(book.bids, book.asks)
@@ -150,7 +160,8 @@ class BookFeed:
             self.is_wanting = True
             return
         self._load(book, parsed)
-        self._snapshot_ns = now_ns
+        self._edges = edges_of(parsed.levels, parsed.bid_count, self._answered_levels)
+        self._snapshot_ns = self._refreshed_ns = now_ns
         if not self._is_sound(parsed, out):
             return
         for diff in diffs:
@@ -193,6 +204,40 @@ class BookFeed:
             self._update(diff, self.parser.block(diff.bids, diff.asks), now_ns, out)
         except UNREADABLE as error:
             self.refuse(f"diff {diff.last_id}: {error}", out)
+        if self._refresh is not None:
+            self._refresh.take_diff(diff)
+            self._join_newer(now_ns, out)
+
+    def _take_newer(self, book: DepthBook, now_ns: int, out: Said) -> None:
+        if self._refresh is not None:
+            self._refresh.take_book(book)
+            self._join_newer(now_ns, out)
+
+    def _join_newer(self, now_ns: int, out: Said) -> None:
+        """Put the newer book in the place of the one in use once it holds the same diffs."""
+        refresh = self._refresh
+        if refresh is None or not self.book.is_valid:
+            self._refresh = None
+            return
+        self.is_wanting = refresh.is_wanting
+        if not refresh.is_ready:
+            return
+        self._refresh, self._refreshed_ns = None, now_ns
+        try:
+            built = refresh.build(self.parser, self.update_n, self._answered_levels)
+        except UNREADABLE:
+            self._counters.bad_frame_count += 1
+            return
+        if built is not None:
+            self.book, self._edges = built
+            self.say_whole("period", now_ns, out)
+
+    def _watch_edges(self, now_ns: int) -> None:
+        is_due = self._refresh is None and now_ns - self._refreshed_ns >= SPACING_NS
+        if is_due and self.is_open and self.book.is_trusted and is_at_edge(self.book, self._edges):
+            self._refresh = BookRefresh(self.sync.rules, self._settings.buffered_diffs_max)
+            self._refreshed_ns = now_ns
+            self.is_wanting = True
 
     def _update(self, diff: DepthDiff, parsed: ParsedLevels, now_ns: int, out: Said) -> None:
         is_applied = self.book.update(parsed.levels, parsed.bid_count, self.update_n + 1)
@@ -259,7 +304,9 @@ class BookFeed:
         """Say the whole book if it is open, at most `snapshot_levels` per side; the rest is forgotten."""
         if not self.is_open:
             return
-        levels, bid_count = trimmed(self.book.dump(), self._settings.snapshot_levels)
+        limit = self._settings.snapshot_levels
+        levels, bid_count = trimmed(self.book.dump(), limit)
+        self._edges = narrower(self._edges, edges_of(levels, bid_count, limit))
         self.book.snapshot(levels, bid_count, self.update_n)
         self._is_behind = False
         out.append(
@@ -293,6 +340,7 @@ class BookFeed:
 
     def watch(self, now_ns: int, out: Said) -> None:
         """Close a book that got no depth for too long; take the unconfirmed book of a quiet market."""
+        self._watch_edges(now_ns)
         silent_ns = now_ns - max(self.last_depth_ns, self._snapshot_ns)
         if self.is_open and now_ns - self.last_depth_ns > self._settings.depth_stale_ms * NS_PER_MS:
             self.is_doubting_rules = True
@@ -304,31 +352,3 @@ class BookFeed:
             and silent_ns >= CONFIRM_NS
         ):
             self._open(now_ns, out)
-
-
-def trimmed(block: Block, count: int) -> Block:
-    """Return the best `count` levels of each side of a block that is sorted best first."""
-    levels, bid_count = block
-    ask_start = bid_count * _PAIR_BYTES
-    bids = levels[: min(bid_count, count) * _PAIR_BYTES]
-    asks = levels[ask_start : ask_start + count * _PAIR_BYTES]
-    return bids + asks, min(bid_count, count)
-
-
-def difference(old: Block, new: Block) -> Block:
-    """Return the levels that turn one book into another: the new ones, and the gone ones with 0 lots."""
-    split_old, split_new = old[1] * _PAIR_BYTES, new[1] * _PAIR_BYTES
-    bids = _changes(old[0][:split_old], new[0][:split_new])
-    asks = _changes(old[0][split_old:], new[0][split_new:])
-    return bids + asks, len(bids) // _PAIR_BYTES
-
-
-def _changes(old: bytes, new: bytes) -> bytes:
-    before, after = _levels_of(old), _levels_of(new)
-    gone = [price + bytes(8) for price in before if price not in after]
-    changed = [price + lots for price, lots in after.items() if before.get(price) != lots]
-    return b"".join(gone + changed)
-
-
-def _levels_of(block: bytes) -> dict[bytes, bytes]:
-    return {block[i : i + 8]: block[i + 8 : i + 16] for i in range(0, len(block), _PAIR_BYTES)}

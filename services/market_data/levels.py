@@ -1,4 +1,4 @@
-"""Levels of a frame in ticks and lots, without those whose price is off the tick.
+"""Levels of a frame in ticks and lots, without those whose price is off the tick; and blocks of levels.
 
 Real books hold such levels: when a venue makes a tick coarser, orders that rest at finer prices stay (seen in
 a Binance recording of 2021). They cannot be traded with and are left out and counted; one that would be the
@@ -11,6 +11,11 @@ from typing import NamedTuple
 from shared.kernels.levels import LevelParser
 from shared.units import Side
 from shared.venues.base import Levels
+
+PAIR_BYTES = 16
+
+Block = tuple[bytes, int]
+"""A levels block and the count of its bids."""
 
 
 class ParsedLevels(NamedTuple):
@@ -70,3 +75,31 @@ class MarketParser:
         bid, ask = parsed.stray_bid, parsed.stray_ask
         best_bid, best_ask = (touch_ticks[side] * self._tick for side in Side)
         return bool((bid and bid > best_bid) or (ask and (not best_ask or ask < best_ask)))
+
+
+def trimmed(block: Block, count: int) -> Block:
+    """Return the best `count` levels of each side of a block that is sorted best first."""
+    levels, bid_count = block
+    ask_start = bid_count * PAIR_BYTES
+    bids = levels[: min(bid_count, count) * PAIR_BYTES]
+    asks = levels[ask_start : ask_start + count * PAIR_BYTES]
+    return bids + asks, min(bid_count, count)
+
+
+def difference(old: Block, new: Block) -> Block:
+    """Return the levels that turn one book into another: the new ones, and the gone ones with 0 lots."""
+    split_old, split_new = old[1] * PAIR_BYTES, new[1] * PAIR_BYTES
+    bids = _changes(old[0][:split_old], new[0][:split_new])
+    asks = _changes(old[0][split_old:], new[0][split_new:])
+    return bids + asks, len(bids) // PAIR_BYTES
+
+
+def _changes(old: bytes, new: bytes) -> bytes:
+    before, after = _levels_of(old), _levels_of(new)
+    gone = [price + bytes(8) for price in before if price not in after]
+    changed = [price + lots for price, lots in after.items() if before.get(price) != lots]
+    return b"".join(gone + changed)
+
+
+def _levels_of(block: bytes) -> dict[bytes, bytes]:
+    return {block[i : i + 8]: block[i + 8 : i + 16] for i in range(0, len(block), PAIR_BYTES)}

@@ -24,7 +24,7 @@ class Market:
         self.depth_stream = self.adapter.depth_stream(name, venue.depth_channel)
         self.trade_stream = self.adapter.trade_stream(name)
         self.is_partial = self.adapter.kind_of(self.depth_stream) is FrameKind.PARTIAL
-        self.book = BookFeed(self.symbol, self.adapter.sequence, settings, counters)
+        self.book = BookFeed(self.symbol, self.adapter.sequence, settings, counters, venue.depth_levels)
         self.tape = TradeTape()
         self.prices = PriceFeed(self.symbol, settings.price_interval_ms, settings.price_refresh_ms)
         self.backoff = Backoff(self.symbol)

@@ -7,8 +7,7 @@ and the sequence is followed by the venue's rule alone. The recording of a venue
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from services.market_data.book_feed import trimmed
-from services.market_data.levels import MarketParser
+from services.market_data.levels import PAIR_BYTES, MarketParser, trimmed
 from shared.kernels.book import Book
 from shared.messages import Event
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules, Trade
@@ -20,6 +19,12 @@ from shared.venues.binance import envelope_of
 SOURCE = "market_data.io"
 DIFFERENCES_MAX = 100
 SNAPSHOT_LEVELS_MIN = 20
+# A REST book that the feed joins to the stream is seconds old at most.
+BOOKS_TRIED = 4
+DIFFS_BEFORE_MAX = 1000
+
+Start = tuple[int, bytes, int, int]
+"""A book to continue: its id, levels block, bid count, and the first recorded diff to look at."""
 
 Line = tuple[int, bytes]
 """Receive time and raw frame, as a recording holds them."""
@@ -111,42 +116,55 @@ class _MarketCheck:
         self.last_id, self.update_n = said.last_update_id, said.update_n
 
     def _take_snapshot(self, said: BookSnapshot, parser: MarketParser) -> Iterator[str]:
-        where = f"{self.symbol} snapshot {said.last_update_id} ({said.reason})"
-        candidates: list[Book] = []
-        for rest in self.recorded.books.get(said.last_update_id, []):
-            rebuilt = Book()
-            try:
-                levels, bid_count = parser.block(rest.bids, rest.asks)[:2]
-                rebuilt.snapshot(levels, bid_count, said.update_n)
-            except UNREADABLE:
-                continue
-            candidates.append(rebuilt)
-        if not any(_is_said(book, said) for book in candidates):
-            continued = self._continued(said, parser)
-            if continued is None:
-                yield f"{where}: no recorded book or unbroken row of diffs leads to it"
-            elif not _is_said(continued, said):
-                yield f"{where}: differs from the book rebuilt from the recording"
-        self.book.snapshot(said.levels, said.bid_count, said.update_n)
-        self.last_id, self.update_n = said.last_update_id, said.update_n
-
-    def _continued(self, said: BookSnapshot, parser: MarketParser) -> Book | None:
-        """Return our book brought to the snapshot's id by recorded diffs, None when they do not reach it."""
-        if self.last_id == 0:
-            return None
         order = self.recorded.order.get(self.symbol, [])
         while self._position < len(order) and order[self._position][1].last_id <= self.last_id:
             self._position += 1
-        book, last_id, n = Book(), self.last_id, 0
         levels, bid_count = self.book.dump()
+        starts = [(self.last_id, levels, bid_count, self._position)] if self.last_id else []
+        starts += self._recorded_starts(said, parser)
+        rebuilt = [book for start in starts if (book := self._continued(said, parser, *start)) is not None]
+        if not any(_is_said(book, said) for book in rebuilt):
+            where = f"{self.symbol} snapshot {said.last_update_id} ({said.reason})"
+            if rebuilt:
+                yield f"{where}: differs from the book rebuilt from the recording"
+            else:
+                yield f"{where}: no recorded book or unbroken row of diffs leads to it"
+        self.book.snapshot(said.levels, said.bid_count, said.update_n)
+        self.last_id, self.update_n = said.last_update_id, said.update_n
+
+    def _recorded_starts(self, said: BookSnapshot, parser: MarketParser) -> Iterator[Start]:
+        """Give the newest recorded REST books before `said`; those of other markets do not lead to it."""
+        ids = sorted(book_id for book_id in self.recorded.books if book_id <= said.last_update_id)
+        first = max(0, self._position - DIFFS_BEFORE_MAX)
+        for book_id in reversed(ids[-BOOKS_TRIED:]):
+            for book in self.recorded.books[book_id]:
+                try:
+                    levels, bid_count = parser.block(book.bids, book.asks)[:2]
+                except UNREADABLE:
+                    continue
+                yield book_id, levels, bid_count, first
+
+    def _continued(
+        self,
+        said: BookSnapshot,
+        parser: MarketParser,
+        last_id: int,
+        levels: bytes,
+        bid_count: int,
+        position: int,
+    ) -> Book | None:
+        """Return a book brought to the snapshot's id by recorded diffs, None when they do not reach it."""
+        order = self.recorded.order.get(self.symbol, [])
+        book, n, is_bridged = Book(), 0, last_id == self.last_id
         book.snapshot(levels, bid_count, n)
-        for i in range(self._position, len(order)):
+        for i in range(position, len(order)):
             if last_id >= said.last_update_id:
                 break
             diff = order[i][1]
-            if diff.last_id > last_id and self.rules.follows(diff, last_id):
+            joins = self.rules.follows if is_bridged else self.rules.bridges
+            if diff.last_id > last_id and joins(diff, last_id):
                 levels, bid_count = parser.block(diff.bids, diff.asks)[:2]
-                n, last_id = n + 1, diff.last_id
+                n, last_id, is_bridged = n + 1, diff.last_id, True
                 book.update(levels, bid_count, n)
         return book if last_id == said.last_update_id else None
 
@@ -162,7 +180,7 @@ class _MarketCheck:
 def _is_said(book: Book, said: BookSnapshot) -> bool:
     """Return whether `said` is `book`, or its best levels where the feed keeps only so many per side."""
     whole = book.dump()
-    longest = max(said.bid_count, len(said.levels) // 16 - said.bid_count)
+    longest = max(said.bid_count, len(said.levels) // PAIR_BYTES - said.bid_count)
     kept = trimmed(whole, longest) if longest >= SNAPSHOT_LEVELS_MIN else whole
     return kept == (said.levels, said.bid_count)
 
