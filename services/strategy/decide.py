@@ -70,11 +70,7 @@ class Decision:
     def _status(self, state: str, reason: str) -> None:
         instance, said = self.instance, self.instance.said
         if (state, reason) != (said.state, said.reason):
-            if state == "finished" and not instance.is_stopped and instance.strategy is not None:
-                instance.is_stopped = True
-                instance.call(instance.strategy.on_stop)
-            elif instance.strategy is not None and state != said.state:
-                instance.call(instance.strategy.on_state, state)
+            self._tell(state, is_changed=state != said.state)
         elif self.now_ns - instance.said_ns < TEXT_EVERY_NS:
             return
         instance.said_ns = self.now_ns
@@ -82,6 +78,18 @@ class Decision:
         if (state, reason, text) == (said.state, said.reason, said.text):
             return
         self._say(StrategyStatus(instance.name, state, reason, text))
+
+    def _tell(self, state: str, is_changed: bool) -> None:
+        """Tell the strategy of its new state."""
+        instance = self.instance
+        is_over = state == "finished" or not instance.is_enabled
+        if instance.strategy is None:
+            return
+        if is_over and not instance.is_stopped:
+            instance.call(instance.strategy.on_stop)
+        elif is_changed:
+            instance.call(instance.strategy.on_state, state)
+        instance.is_stopped = is_over
 
     def _notes(self) -> None:
         instance = self.instance

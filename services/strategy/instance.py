@@ -213,8 +213,12 @@ class Instance:
         self.generation = state.generation
         self.started_ns = state.started_ns
         self.points = state.points
-        self.failure = state.failure
-        self.is_failure_said = state.is_failure_said
+        # A strategy that could not be made again here keeps that failure, and says it.
+        self.is_failure_said = bool(state.failure) and state.is_failure_said
+        self.failure = state.failure or self.failure
+        if self.failure:
+            self.targets = TargetQuotes()
+            self.commands = []
         self.is_enabled = state.is_enabled
         self.is_paused = state.is_paused
         self.is_started = state.is_started

@@ -5,13 +5,16 @@
 import sys
 import types
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
 from services.strategy.base import Quote, Strategy, TargetQuotes
 from services.strategy.conformance import NAME, Candidate
 from services.strategy.instance import SEEN_TRADES_MAX
+from services.strategy.settings import StrategySettings
 from shared.messages import control, orders
+from shared.messages.market import BookInvalid
 from shared.messages.orders import Fill
 from shared.units import Side
 
@@ -185,3 +188,69 @@ def test_orders_stay_known_while_the_instance_is_frozen() -> None:
     desk.say(orders.NotSent(order.client_order_id, NAME, SYMBOL, "canceled", ""))
 
     assert desk.core.instance(NAME).orders.dump() == []
+
+
+class Lifetimes(Bidder):
+    """Notes what it is told of its life."""
+
+    told: ClassVar[list[str]] = []
+
+    def on_start(self, ctx):
+        self.told.append("start")
+        return ()
+
+    def on_stop(self, ctx):
+        self.told.append("stop")
+        return ()
+
+    def on_state(self, ctx, state):
+        self.told.append(state)
+        return ()
+
+    def on_disconnect(self, ctx, reason):
+        self.told.append(f"lost: {reason}")
+        return ()
+
+
+def test_a_strategy_is_told_of_its_life() -> None:
+    Lifetimes.told.clear()
+    desk = desk_of("Lifetimes")
+    desk.say(BookInvalid(SYMBOL, "gap"))
+    desk.say(BookInvalid(SYMBOL, "gap"))
+    desk.show_book()
+    desk.say(control.PauseRequested(NAME, "test", ""))
+    desk.say(control.ResumeRequested(NAME, "test", ""))
+    desk.show_book()
+    settings = desk.settings
+    desk.configure(StrategySettings())
+    desk.configure(StrategySettings())
+    desk.configure(settings)
+
+    assert Lifetimes.told == [
+        "start",
+        "warming_up",
+        "quoting",
+        "lost: gap",
+        "pulled",
+        "quoting",
+        "paused",
+        "pulled",
+        "quoting",
+        "stop",
+        "pulled",
+    ]
+
+
+def test_a_strategy_that_cannot_be_made_after_a_restart_withdraws_its_orders() -> None:
+    desk = desk_of("Bidder")
+    for _ in range(30):
+        desk.report()
+    saved = desk.host.snapshot()
+    assert desk.core.instance(NAME).orders.dump()
+
+    del sys.modules["broken_strategies"].Bidder
+    desk.host.restore(saved)
+    said = desk.move(desk.mid_ticks)
+
+    assert "cannot be imported" in next(m.error for m in said if isinstance(m, control.InstanceFailed))
+    assert len([m for m in said if isinstance(m, orders.CancelIntent)]) == 1
