@@ -35,6 +35,7 @@ COMMANDS = {
     "replay": Entry("services.cli.replay_commands:replay", "Prove that a re-run of the log says the same."),
     "explain": Entry("services.cli.replay_commands:explain", "Tell why an order was sent."),
     "record": Entry("services.cli.replay_commands:record", "Switch the raw recording on or off."),
+    "bench": Entry("services.cli.bench_commands:bench", "Measure the budgets of the design here."),
     "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
     "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
     "version": Entry("services.cli.version:version", "Show the version and what it runs on."),

@@ -1,0 +1,1 @@
+"""Measurements of DESIGN.md 7: each prints machine, method and raw figures, beside a peer in the same run."""

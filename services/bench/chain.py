@@ -1,0 +1,155 @@
+"""Tick to order through the real processes and the stored log, beside the prototype in the same run.
+
+A feeder speaks as market_data; bus, strategy, risk, broker and gateway are the ones of the mesh, every core
+on the whole stream. The strategy sends an order at each update (`every` of them). A listener on the stream
+takes the time when the approval has arrived and been decoded, as the broker has it then; the latency is that
+time minus the feeder's clock before the append: what `prototypes/bus_log_chain.py` measures.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import zmq
+
+from services.bench import prototypes
+from services.bench.figures import Figure, median, percentile
+from services.bench.levels import SYMBOL
+from services.bench.machine import ROOT
+from services.bench.mesh import wait_for
+from services.broker.settings import BrokerSettings
+from services.bus.settings import BusSettings
+from services.gateway.settings import GatewaySettings
+from services.risk.settings import RiskSettings
+from services.strategy.settings import InstanceSettings, StrategySettings
+from shared.errors import QuotemeshError
+from shared.messages import decode_header, message_of
+from shared.runtime.client import BusClient
+from shared.runtime.clock import MeshClock
+from shared.runtime.paths import DataDir
+from shared.settings import pack
+
+HZ = 1000
+SECONDS = 8
+ROUNDS = 3
+MANY = 1_000_000
+SILENT_MS = 3000
+
+
+def measure() -> list[Figure]:
+    """Return p50 and p99 of tick to order with the cores in processes of their own."""
+    ours: list[tuple[float, float]] = []
+    theirs: list[tuple[float, float]] = []
+    for _ in range(ROUNDS):
+        ours.append(_round(HZ, SECONDS, every=1))
+        peer = prototypes.log_chain_us(HZ * SECONDS, HZ)
+        theirs += [peer] if peer else []
+    return [
+        _figure("tick to order, processes, p50", 0, ours, theirs, 950),
+        _figure("tick to order, processes, p99", 1, ours, theirs, 3000),
+    ]
+
+
+def _figure(
+    name: str, i: int, ours: list[tuple[float, float]], theirs: list[tuple[float, float]], at_most: float
+) -> Figure:
+    return Figure(
+        name=name,
+        unit="us",
+        value=round(median([one[i] for one in ours])),
+        at_most=at_most,
+        ratio_max=1.3 if i == 0 else None,
+        peer_name="prototypes/bus_log_chain.py",
+        peer=round(median([one[i] for one in theirs])) if theirs else None,
+        rounds=[[round(one[i]) for one in ours], [round(one[i]) for one in theirs]],
+        note=f"{HZ} updates/s of 20+20 levels, an order at each, {SECONDS} s a round",
+    )
+
+
+def _round(hz: int, seconds: int, *, every: int) -> tuple[float, float]:
+    with tempfile.TemporaryDirectory(prefix="quotemesh-bench-") as folder:
+        data = DataDir(Path(folder))
+        data.prepare()
+        _write_settings(data, every)
+        started: list[subprocess.Popen[bytes]] = []
+        environment = {**os.environ, "QUOTEMESH_DATA": folder, "QUOTEMESH_BENCH_FEED": f"{hz} {hz * seconds}"}
+
+        def start(module: str) -> None:
+            command = [sys.executable, "-m", module]
+            log = (data.logs / f"{module}.log").open("wb")
+            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
+
+        try:
+            start("services.bus.main")
+            wait_for(lambda: _status(data) is not None, "the bus")
+            for name in ("broker", "risk", "gateway", "strategy"):
+                start(f"services.{name}.main")
+            wait_for(lambda: _are_live(data, ("broker", "risk", "gateway", "strategy")), "the services")
+            start("services.bench.feeder")
+            latencies = _listen(data)
+        finally:
+            for process in reversed(started):
+                process.terminate()
+            for process in started:
+                process.wait(30)
+    if len(latencies) < hz * seconds // every * 0.9:
+        raise QuotemeshError(f"only {len(latencies)} of {hz * seconds // every} orders were approved")
+    latencies.sort()
+    return percentile(latencies, 0.5), percentile(latencies, 0.99)
+
+
+def _listen(data: DataDir) -> list[float]:
+    """Return the latency in us of each approval until there are no more."""
+    clock = MeshClock(data)
+    context = zmq.Context()
+    stream = context.socket(zmq.SUB)
+    stream.set(zmq.RCVHWM, MANY)
+    stream.set(zmq.RCVTIMEO, 100)
+    stream.subscribe(b".verdict.")
+    stream.connect(data.stream)
+    latencies: list[float] = []
+    silent_ms = -10_000
+    while silent_ms < SILENT_MS:
+        try:
+            _, packed, body = stream.recv_multipart()
+        except zmq.Again:
+            silent_ms += 100
+            continue
+        header = decode_header(packed)
+        if type(message_of(body)).__name__ == "OrderApproved":
+            latencies.append((clock.now_ns() - header.origin_ns) / 1000)
+            silent_ms = 0
+    context.destroy(0)
+    return latencies
+
+
+def _write_settings(data: DataDir, every: int) -> None:
+    instance = InstanceSettings(
+        kind="services.bench.every_update:EveryUpdate", symbol=SYMBOL, params={"every": every}
+    )
+    risk = RiskSettings(orders_per_s_max=MANY, orders_per_min_max=MANY, orders_per_hour_max=100 * MANY)
+    sections = {
+        "bus": BusSettings(),
+        "strategy": StrategySettings(instances={"chain": instance}, warmup_points=0),
+        "risk": risk,
+        "broker": BrokerSettings(latency_std_ms=0, latency_ms=10, latency_spike_ppm=0),
+        "gateway": GatewaySettings(port=0),
+    }
+    for name, section in sections.items():
+        data.settings(name).parent.mkdir(parents=True, exist_ok=True)
+        data.settings(name).write_bytes(pack(section))
+
+
+def _status(data: DataDir) -> dict[str, dict[str, dict[str, str]]] | None:
+    try:
+        with BusClient(data, 300) as client:
+            return client.status()
+    except QuotemeshError:
+        return None
+
+
+def _are_live(data: DataDir, names: tuple[str, ...]) -> bool:
+    services = (_status(data) or {}).get("services", {})
+    return all(services.get(name, {}).get("state") == "live" for name in names)

@@ -1,0 +1,60 @@
+"""`quotemesh bench`: the budgets of the design, measured on this machine."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from services.bench.figures import Figure
+from services.bench.machine import machine
+
+BENCHES = {
+    "kernels": ("services.bench.kernels", "book, signals and trade flow called from Python"),
+    "bus": ("services.bench.bus", "stored events per second with four subscribers"),
+    "chain": ("services.bench.chain", "tick to order through the real processes and the stored log"),
+    "fused": ("services.bench.fused", "tick to order with the same cores in one process"),
+    "life": ("services.bench.life", "start-up, memory and recovery after kill -9 of each process"),
+}
+"""One line registers a benchmark: its module has `measure() -> list[Figure]`."""
+HEAD = "| what | measured | budget | peer | |\n|---|---|---|---|---|"
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(BENCHES)))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with every raw round.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the JSON to this file as well, e.g. for a report."
+)
+def bench(names: tuple[str, ...], as_json: bool, out: Path | None) -> None:
+    """Measure NAMES (default: all) and print each figure beside its budget and its peer.
+
+    Figures mean something only on a quiet machine: the load before the run is printed with them.
+    """
+    report: dict[str, Any] = {"machine": machine(), "figures": {}}
+    if not as_json:
+        click.echo(", ".join(f"{key} {value}" for key, value in report["machine"].items()))
+    for name in names or BENCHES:
+        module, what = BENCHES[name]
+        if not as_json:
+            click.echo(f"\n{name}: {what}\n{HEAD}")
+        figures: list[Figure] = importlib.import_module(module).measure()
+        report["figures"][name] = [_as_json(figure) for figure in figures]
+        if not as_json:
+            for figure in figures:
+                click.echo(figure.line())
+    text = json.dumps(report, indent=1)
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        sys.stdout.write(text + "\n")
+
+
+def _as_json(figure: Figure) -> dict[str, Any]:
+    fields = {name: getattr(figure, name) for name in figure.__struct_fields__}
+    return {
+        **{key: value for key, value in fields.items() if value not in (None, "", [])},
+        "is_met": figure.is_met,
+    }
