@@ -22,7 +22,7 @@ INDEX_HOSTS = re.compile(
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(wo" + r"rk|ro" + r"ot|opt/q" + r"m)/")
 TEXT_SUFFIXES = {".py", ".pxd", ".md", ".toml", ".yml", ".yaml", ".conf", ".lock", ".sh", ""}
 
-TOOLS = ("services/cli/", "services/gateway/", "services/fused/", "services/replay/", "services/report/")
+TOOLS = tuple(f"services/{name}/" for name in ("bench", "cli", "fused", "gateway", "replay", "report"))
 IMPURE_FOLDERS = ("shared/runtime/", *TOOLS)
 IMPURE_NAMES = ("main.py", "__init__.py", "settings.py")
 
