@@ -76,6 +76,8 @@ class StrategyCore:
             control.TradingState: self._on_trading_state,
             control.PauseRequested: self._on_pause,
             control.ResumeRequested: self._on_resume,
+            control.StopRequested: self._on_stop_requested,
+            system.EpochStarted: self._on_epoch,
             system.ServiceStarted: self._on_service_started,
             system.SourceSilent: self._on_silent,
             system.SourceBack: self._on_back,
@@ -238,6 +240,17 @@ class StrategyCore:
             instance.is_paused = False
             instance.is_dirty = True
         return touched
+
+    def _on_stop_requested(self, event: Event) -> Iterable[Instance]:
+        self._world.stop()
+        return self._all()
+
+    def _on_epoch(self, event: Event) -> Iterable[Instance]:
+        self._world.begin_epoch(event.header.ts_ns)
+        for instance in self._instances.values():
+            # The books of before are old: only one that comes now tells that the feed is back.
+            instance.is_returning = instance.is_unsure = True
+        return self._all()
 
     def _on_silent(self, event: Event) -> Iterable[Instance]:
         if event.message.service in WATCHED:

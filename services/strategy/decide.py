@@ -54,12 +54,22 @@ class Decision:
             # Once withdrawn, only a book that comes later may bring quotes back.
             instance.is_unsure = True
             instance.commands.clear()
-            self._withdraw(reason)
+            if not (state == "pulled" and self._is_explained()):
+                self._withdraw(reason)
+        elif self.world.is_reducing and self._is_explained():
+            # Risk reduces until all are back: what rests since before the stop stays.
+            instance.commands.clear()
         else:
+            instance.is_returning = False
             self._commands()
             if instance.is_dirty:
                 self._quotes()
         self._notes()
+
+    def _is_explained(self) -> bool:
+        """Return whether a planned stop or a fresh start explains what is missing: resting orders stay."""
+        is_back_soon = self.instance.is_returning and self.now_ns < self.world.grace_until_ns
+        return (self.world.is_stopping or is_back_soon) and not self.world.is_forced
 
     # ---- telling
 

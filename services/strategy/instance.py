@@ -55,6 +55,7 @@ class InstanceState(msgspec.Struct, array_like=True):
     is_started: bool
     is_stopped: bool
     is_unsure: bool
+    is_returning: bool
     is_dirty: bool
     said: StrategyStatus
     said_ns: int
@@ -91,6 +92,7 @@ class Instance:
         self.is_started = False
         self.is_stopped = False
         self.is_unsure = True
+        self.is_returning = True
         self.is_dirty = False
         self.said = StrategyStatus(name, "")
         self.said_ns = 0
@@ -194,6 +196,7 @@ class Instance:
             is_started=self.is_started,
             is_stopped=self.is_stopped,
             is_unsure=self.is_unsure,
+            is_returning=self.is_returning,
             is_dirty=self.is_dirty,
             said=self.said,
             said_ns=self.said_ns,
@@ -224,6 +227,7 @@ class Instance:
         self.is_started = state.is_started
         self.is_stopped = state.is_stopped
         self.is_unsure = state.is_unsure
+        self.is_returning = state.is_returning
         self.is_dirty = state.is_dirty
         self.said = state.said
         self.said_ns = state.said_ns

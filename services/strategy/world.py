@@ -5,9 +5,13 @@ import msgspec
 from shared.instrument import venue_of
 from shared.kernels.book import Book
 from shared.messages.market import InstrumentRules
+from shared.units import NS_PER_S
 
 WATCHED = frozenset({"market_data", "risk", "broker"})
 """Services without which no quote may rest."""
+
+START_GRACE_NS = 15 * NS_PER_S
+"""After a start of the bus, books and services have this long to come back before quotes are withdrawn."""
 
 
 class WorldState(msgspec.Struct, array_like=True):
@@ -20,6 +24,8 @@ class WorldState(msgspec.Struct, array_like=True):
     trading_reason: str
     silent: list[str]
     finished: list[str]
+    is_stopping: bool
+    grace_until_ns: int
 
 
 class World:
@@ -36,6 +42,8 @@ class World:
         self.trading_reason = ""
         self.silent: set[str] = set()
         self.finished: set[str] = set()
+        self.is_stopping = False
+        self.grace_until_ns = 0
         self.now_ns = 0
 
     def book(self, symbol: str) -> Book:
@@ -53,6 +61,8 @@ class World:
         """Return why no order of `symbol` may rest, empty when it may."""
         if self.is_killed:
             return "killed"
+        if self.is_stopping:
+            return "the mesh is being stopped"
         if self.silent:
             return f"{min(self.silent)} is silent"
         if self.trading_state == "halted":
@@ -62,6 +72,21 @@ class World:
         if not self.books[symbol].is_trusted:
             return "book not trusted"
         return ""
+
+    @property
+    def is_forced(self) -> bool:
+        """Return whether orders have to leave even where a stop or start explains what is missing."""
+        return self.is_killed or self.trading_state == "halted"
+
+    def stop(self) -> None:
+        """Take a planned stop: resting orders stay, whatever falls silent, until the next epoch."""
+        self.is_stopping = True
+
+    def begin_epoch(self, now_ns: int) -> None:
+        """Take a new life of the bus: it judges silence anew, and services get time to come back."""
+        self.is_stopping = False
+        self.silent.clear()
+        self.grace_until_ns = now_ns + START_GRACE_NS
 
     @property
     def is_reducing(self) -> bool:
@@ -83,6 +108,8 @@ class World:
             self.trading_reason,
             sorted(self.silent),
             sorted(self.finished),
+            self.is_stopping,
+            self.grace_until_ns,
         )
 
     def load(self, state: WorldState) -> None:
@@ -99,3 +126,5 @@ class World:
         self.trading_reason = state.trading_reason
         self.silent = set(state.silent)
         self.finished = set(state.finished)
+        self.is_stopping = state.is_stopping
+        self.grace_until_ns = state.grace_until_ns

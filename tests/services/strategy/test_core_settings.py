@@ -8,9 +8,10 @@ from services.strategy.desk import Desk, make_rules
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.errors import DivergenceError
 from shared.hosting import CoreHost
-from shared.messages import orders, system
+from shared.messages import control, market, orders, system
 from shared.messages.control import InstanceFailed, StrategyStatus
 from shared.settings import pack
+from shared.units import NS_PER_S
 
 SYMBOL = "binance_usdm:BTCUSDT"
 QUICK = {"warmup_books": 0}
@@ -111,6 +112,85 @@ def test_a_failed_instance_starts_anew_with_changed_settings(settings, opened, o
 
 
 # ---- restarts
+
+
+@pytest.mark.req("ST-25", "I-17")
+def test_a_planned_stop_and_the_next_start_leave_resting_orders_alone(opened, of, live, settle) -> None:
+    desk = opened()
+    settle(desk)
+    resting = set(live(desk))
+    said = []
+
+    for message, source in (
+        (control.StopRequested("operator", "down"), "operator"),
+        (system.SourceSilent("market_data", 2000), "bus"),
+        (control.TradingState("reducing", ["market_data is silent"]), "risk"),
+        (system.EpochStarted(2, "build"), "bus"),
+        (market.BookInvalid(SYMBOL, "disconnected", "the feed starts"), "market_data.io"),
+        (control.TradingState("reducing", ["broker has not reconciled"]), "risk"),
+    ):
+        desk.now_ns += NS_PER_S
+        said += desk.say(message, source)
+        said += desk.say(system.Tick(1), "bus")
+    said += desk.configure(desk.settings)
+    said += desk.show_book()
+    said += desk.say(control.TradingState("active", []), "risk")
+    said += desk.move(desk.mid_ticks)
+
+    assert of(orders.CancelIntent, said) == []
+    assert set(live(desk)) == resting
+    assert of(control.StrategyStatus, said)[-1].state == "quoting"
+
+
+@pytest.mark.req("I-28")
+def test_a_start_whose_book_does_not_come_back_withdraws_after_the_grace(opened, of, settle) -> None:
+    desk = opened()
+    settle(desk)
+    desk.say(system.EpochStarted(2, "build"))
+    desk.say(market.BookInvalid(SYMBOL, "disconnected"))
+
+    desk.now_ns += 15 * NS_PER_S - 1
+    assert of(orders.CancelIntent, desk.say(system.Tick(1), "bus")) == []
+    desk.now_ns += 1
+    assert len(of(orders.CancelIntent, desk.say(system.Tick(2), "bus"))) == 2
+
+
+@pytest.mark.req("I-27")
+def test_after_a_start_a_book_lost_again_withdraws_at_once(opened, of, settle) -> None:
+    desk = opened()
+    settle(desk)
+    desk.say(system.EpochStarted(2, "build"))
+    desk.show_book()
+
+    assert len(of(orders.CancelIntent, desk.say(market.BookInvalid(SYMBOL, "gap")))) == 2
+
+
+FORCING = [
+    control.KillRequested("t", "t"),
+    control.PauseRequested("", "t", ""),
+    control.TradingState("halted", ["loss"]),
+]
+
+
+@pytest.mark.parametrize("message", FORCING, ids=lambda one: type(one).__name__)
+def test_a_kill_a_pause_and_a_halt_withdraw_during_a_stop(message, opened, of, settle) -> None:
+    desk = opened()
+    settle(desk)
+    desk.say(control.StopRequested("operator", "down"))
+
+    assert len(of(orders.CancelIntent, desk.say(message))) == 2
+
+
+def test_a_new_life_of_the_bus_and_a_started_service_end_what_was_silent(opened, of, settle) -> None:
+    for back in (system.EpochStarted(2, "build"), system.ServiceStarted("risk", 2, "b", b"", [])):
+        desk = opened()
+        settle(desk)
+        desk.say(system.SourceSilent("risk", 2000))
+        settle(desk)
+
+        desk.say(back)
+
+        assert len(of(orders.OrderIntent, desk.move(desk.mid_ticks))) == 2
 
 
 @pytest.mark.req("JR-5", "I-39")

@@ -22,6 +22,12 @@ def test_each_thing_that_is_wrong_is_a_reason_to_hold() -> None:
     assert world.hold_reason(SYMBOL) == "killed"
 
     world = good()
+    world.stop()
+    assert world.hold_reason(SYMBOL) == "the mesh is being stopped"
+    world.begin_epoch(1)
+    assert world.hold_reason(SYMBOL) == ""
+
+    world = good()
     world.silent = {"risk", "broker"}
     assert world.hold_reason(SYMBOL) == "broker is silent"
 
@@ -43,6 +49,8 @@ def test_a_loaded_world_is_the_saved_one_books_included() -> None:
     world.silent = {"risk"}
     world.finished = {"binance"}
     world.trading_state = "reducing"
+    world.begin_epoch(5)
+    world.stop()
 
     other.load(world.dump())
 
