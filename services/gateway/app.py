@@ -5,16 +5,20 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from services.gateway import answers, ws
+from services.gateway import answers, overview, ws
 from services.gateway.desk import NotStoredError
 from services.gateway.guard import WEBSOCKET, Guard, problem
 from services.gateway.hub import Hub
+from services.gateway.metrics import metrics_answer
+from services.gateway.page import add_page, page_routes
+from services.gateway.stages import Stages
 from services.gateway.view import GatewayView
+from services.gateway.watch import Sight
 from shared.messages import Message, control
 
 BY = "gateway"
@@ -29,7 +33,7 @@ Which = Annotated[str, Body(max_length=64, embed=True)]
 
 
 class Mesh(NamedTuple):
-    """What the routes need: the replica, why it is not ready, how to ask, and the latch file."""
+    """What the routes need: the replica, why it is not ready, how to ask, and what is not on the log."""
 
     view: GatewayView
     hub: Hub
@@ -37,6 +41,8 @@ class Mesh(NamedTuple):
     durable_seq: Callable[[], int]
     ask: Callable[[Message], Awaitable[int]]
     latch: Callable[[str], Awaitable[bool]]
+    sight: Callable[[], Sight]
+    stages: Stages
 
 
 def make_app(mesh: Mesh, token: str, hosts: Collection[str]) -> ASGIApp:
@@ -61,11 +67,17 @@ def make_routes(mesh: Mesh, token: str) -> FastAPI:
     app.include_router(_trading(mesh.view), prefix="/api/v1")
     app.include_router(_watching(mesh), prefix="/api/v1")
     app.include_router(_control(mesh), prefix="/api/v1")
+    app.include_router(page_routes(mesh.view, lambda: pulse_of(mesh)), prefix="/api/v1")
+    add_page(app)
 
     async def openapi() -> JSONResponse:
         return JSONResponse(app.openapi())
 
+    async def metrics() -> Response:
+        return metrics_answer(mesh.view, pulse_of(mesh), mesh.stages, mesh.hub)
+
     app.add_api_route("/openapi.json", openapi, include_in_schema=False)
+    app.add_api_route("/metrics", metrics, include_in_schema=False)
 
     async def websocket(socket: WebSocket) -> None:
         await ws.serve(socket, mesh.hub, token)
@@ -275,6 +287,11 @@ def _status(mesh: Mesh) -> answers.Status:
             for _, one in sorted(view.feeds.items())
         ],
     )
+
+
+def pulse_of(mesh: Mesh) -> overview.Pulse:
+    """Return what clients of the channel `status` are told each second."""
+    return overview.pulse_of(mesh.view, _status(mesh), mesh.sight(), mesh.stages)
 
 
 class _Page(NamedTuple):

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PUBLIC = frozenset({"/livez", "/readyz"})
+from services.gateway import page
+
+PUBLIC = frozenset({"/livez", "/readyz", *page.FILES})
 """Routes without a token: they tell nothing about orders or money."""
 
 WEBSOCKET = "/api/v1/ws"
@@ -20,10 +22,10 @@ BODY_MAX_BYTES = 65_536
 HEADERS_MAX_BYTES = 16_384
 BODY_LIMIT_S = 10.0
 _TOO_LARGE = 413
+_POLICY = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),)
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
@@ -78,7 +80,8 @@ class Guard:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+                policy = page.HEADERS if scope["path"] in page.FILES else _POLICY
+                message = {**message, "headers": [*message.get("headers", []), *_HEADERS, *policy]}
             await send(message)
 
         refusal = self._refusal(scope)

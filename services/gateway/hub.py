@@ -1,33 +1,41 @@
 """WebSocket clients: each has a bounded queue; one that does not keep up is dropped, nobody waits for it."""
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
 
 from services.gateway.answers import book_of, event_of, fill_of, order_of
+from services.gateway.overview import Pulse, Trades, trades_of
 from services.gateway.records import event_record
 from services.gateway.view import QUIET, GatewayView
 from shared.messages import Event, market, orders
 
-CHANNELS = ("events", "orders", "fills", "book")
+CHANNELS = ("events", "orders", "fills", "book", "trades", "status")
+_OF_MARKETS = frozenset({"book", "trades"})
 BOOK_INTERVAL_S = 0.1
 BOOK_DEPTH = 20
 DROPPED = 1013
 
 
 class Client:
-    """One connected client: what it wants, and what waits for it."""
+    """One connected client: what it wants, and what waits for it.
+
+    `markets` are those whose books and trades it wants, `symbols` those of all else; none means all.
+    """
 
     def __init__(self, queue_max: int) -> None:
         self.channels: frozenset[str] = frozenset()
         self.symbols: frozenset[str] = frozenset()
+        self.markets: frozenset[str] = frozenset()
         self.is_dropped = False
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(queue_max)
 
     def wants(self, channel: str, symbol: str) -> bool:
-        """Return whether a message belongs to what the client subscribed; no symbols means all."""
-        return channel in self.channels and (not self.symbols or not symbol or symbol in self.symbols)
+        """Return whether a message belongs to what the client subscribed."""
+        wanted = self.markets if channel in _OF_MARKETS else self.symbols
+        return channel in self.channels and (not wanted or not symbol or symbol in wanted)
 
     def offer(self, text: str) -> None:
         """Queue a message; a client whose queue is full is dropped, and what waited with it."""
@@ -54,6 +62,7 @@ class Hub:
         self._clients_max = clients_max
         self._queue_max = queue_max
         self._changed: set[str] = set()
+        self._traded: dict[str, int] = {}
         self.clients: set[Client] = set()
 
     def join(self) -> Client | None:
@@ -76,6 +85,8 @@ class Hub:
         kind = type(message)
         if kind in {market.BookUpdate, market.BookSnapshot, market.BookInvalid}:
             self._changed.add(message.symbol)
+        elif kind is market.Trade:
+            self._traded.setdefault(message.symbol, event.header.seq)
         if kind in QUIET:
             return
         symbol = getattr(message, "symbol", "")
@@ -88,10 +99,23 @@ class Hub:
             self._push("fills", symbol, lambda: fill_of(self._view.fills[-1], self._view.rules.get(symbol)))
 
     def push_books(self) -> None:
-        """Push every book that changed since the last call: called ten times a second."""
+        """Push every book that changed since the last call, and the trades since: ten times a second."""
         changed, self._changed = self._changed, set()
         for symbol in sorted(changed):
             self._push("book", symbol, lambda symbol=symbol: book_of(symbol, BOOK_DEPTH, self._view))  # type: ignore[misc]
+
+        traded, self._traded = self._traded, {}
+        for symbol, from_seq in sorted(traded.items()):
+            self._push("trades", symbol, functools.partial(self._trades_since, symbol, from_seq))
+
+    def _trades_since(self, symbol: str, from_seq: int) -> Trades:
+        kept = self._view.history.trades.get(symbol, ())
+        new = [trade for trade in kept if trade.seq >= from_seq]
+        return trades_of(symbol, new, self._view.rules.get(symbol))
+
+    def push_status(self, make: Callable[[], Pulse]) -> None:
+        """Push the state of the mesh: each second, so that a client knows that it is still told."""
+        self._push("status", "", make)
 
     def _push(self, channel: str, symbol: str, make: Callable[[], Any]) -> None:
         takers = [client for client in self.clients if client.wants(channel, symbol)]

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from services.gateway.records import BookMark
 from services.gateway.view import GatewayView
 from shared.instrument import venue_of
 from shared.units import NS_PER_MS
@@ -48,6 +49,11 @@ def reasons(view: GatewayView, link: Link, now_ns: int, *, is_latched: bool) -> 
     return found
 
 
+def age_of_book_ms(mark: BookMark, now_ns: int) -> int:
+    """Return how old the newest update of a book is, in ms of mesh time."""
+    return (now_ns - mark.ts_ns) // NS_PER_MS
+
+
 def _stale_books(view: GatewayView, now_ns: int) -> list[str]:
     limit_ms = view.settings.data_stale_ms
     found = []
@@ -56,7 +62,7 @@ def _stale_books(view: GatewayView, now_ns: int) -> list[str]:
     for symbol, mark in sorted(view.marks.items()):
         if venue_of(symbol) in view.finished_venues:
             continue
-        age_ms = (now_ns - mark.ts_ns) // NS_PER_MS
+        age_ms = age_of_book_ms(mark, now_ns)
         if mark.invalid_reason:
             found.append(f"{symbol}: book is not usable ({mark.invalid_reason})")
         elif age_ms > limit_ms:

@@ -10,12 +10,14 @@ from collections.abc import Coroutine, Iterator
 import uvicorn
 
 from services.gateway import readiness
-from services.gateway.app import Mesh, make_app
+from services.gateway.app import Mesh, make_app, pulse_of
 from services.gateway.desk import ControlDesk
 from services.gateway.guard import HEADERS_MAX_BYTES
 from services.gateway.hub import BOOK_INTERVAL_S, Hub
 from services.gateway.settings import GatewaySettings
+from services.gateway.stages import Stages
 from services.gateway.view import GatewayView
+from services.gateway.watch import INTERVAL_S, Watch
 from shared.errors import ConfigError
 from shared.messages import Event, Instruction
 from shared.runtime.latch import latch_kill
@@ -43,7 +45,8 @@ class GatewayShell:
         self._hub: Hub | None = None
         self._desk: ControlDesk | None = None
         self._server: _Server | None = None
-        self._pushing: asyncio.Task[None] | None = None
+        self._pushing: list[asyncio.Task[None]] = []
+        self._stages = Stages()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def opened(self, port: Port) -> None:
@@ -53,6 +56,7 @@ class GatewayShell:
         listener = bind(settings.host, settings.port)
         self._desk = desk = ControlDesk(port)
         self._hub = hub = Hub(self._view, settings.clients_max, settings.client_queue_max)
+        watch = Watch(port)
         mesh = Mesh(
             view=self._view,
             hub=hub,
@@ -62,6 +66,8 @@ class GatewayShell:
             durable_seq=lambda: port.durable_seq,
             ask=desk.ask,
             latch=lambda reason: asyncio.to_thread(latch_kill, port.data, "gateway", reason),
+            sight=watch.sight,
+            stages=self._stages,
         )
         self._server = _Server(
             uvicorn.Config(
@@ -79,7 +85,7 @@ class GatewayShell:
             )
         )
         self._start(self._server.serve(sockets=[listener]))
-        self._pushing = self._start(_push(hub))
+        self._pushing = [self._start(_push(hub)), self._start(_push_status(mesh, watch))]
 
     async def live(self, port: Port) -> None:
         """Do nothing more: answers tell of `port.is_live` themselves."""
@@ -89,7 +95,8 @@ class GatewayShell:
         raise AssertionError(f"the gateway cannot carry out {instruction!r} of seq {event.header.seq}")
 
     def seen(self, event: Event) -> None:
-        """Tell those who wait for a request, and push to clients."""
+        """Measure, tell those who wait for a request, and push to clients."""
+        self._stages.seen(event)
         if self._desk is not None and self._hub is not None:
             self._desk.seen(event)
             self._hub.seen(event)
@@ -98,8 +105,8 @@ class GatewayShell:
         """Let the server finish what it answers, and stop."""
         if self._server is not None:
             self._server.should_exit = True
-        if self._pushing is not None:
-            self._pushing.cancel()
+        for task in self._pushing:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
@@ -120,6 +127,13 @@ async def _push(hub: Hub) -> None:
     while True:
         hub.push_books()
         await asyncio.sleep(BOOK_INTERVAL_S)
+
+
+async def _push_status(mesh: Mesh, watch: Watch) -> None:
+    while True:
+        await watch.look()
+        mesh.hub.push_status(lambda: pulse_of(mesh))
+        await asyncio.sleep(INTERVAL_S)
 
 
 def read_token(data: DataDir) -> str:

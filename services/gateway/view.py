@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from services.gateway.history import History, HistoryState
 from services.gateway.records import (
     BookMark,
     EventRecord,
@@ -53,6 +54,7 @@ class _State(msgspec.Struct, array_like=True):
     kill: control.KillLatched | None
     counts: tuple[int, int, int, int]
     finished_venues: list[str]
+    history: HistoryState
 
 
 class GatewayView:
@@ -84,6 +86,7 @@ class GatewayView:
         self.feeds: dict[str, FeedRecord] = {}
         self.events: deque[EventRecord] = deque()
         self.finished_venues: set[str] = set()
+        self.history = History()
         # Fail closed: until risk has said so, nothing may trade.
         self.trading = control.TradingState(state="halted", reasons=["risk has not spoken yet"])
         self.kill: control.KillLatched | None = None
@@ -157,6 +160,15 @@ class GatewayView:
 
     def _mark_invalid(self, symbol: str, reason: str) -> None:
         self.marks[symbol] = msgspec.structs.replace(self.marks[symbol], invalid_reason=reason)
+
+    def _take_trade(self, event: Event) -> None:
+        self.history.take_trade(event)
+
+    def _take_digest(self, event: Event) -> None:
+        self.history.take_digest(event)
+
+    def _take_time(self, event: Event) -> None:
+        self.history.take_time(event.header.ts_ns, self.positions.values(), self.rules, self.books)
 
     def _take_rules(self, event: Event) -> None:
         self.rules[event.message.symbol] = event.message
@@ -271,6 +283,7 @@ class GatewayView:
                 kill=self.kill,
                 counts=(self.order_count, self.fill_count, self.impossible_count, self.gap_count),
                 finished_venues=sorted(self.finished_venues),
+                history=self.history.dump(),
             )
         )
 
@@ -297,6 +310,7 @@ class GatewayView:
         self.trading = state.trading
         self.kill = state.kill
         self.finished_venues = set(state.finished_venues)
+        self.history = History.load(state.history)
         self.order_count, self.fill_count, self.impossible_count, self.gap_count = state.counts
 
     def digest(self) -> bytes:
@@ -311,6 +325,7 @@ _FOLDS: dict[type[Any], _Fold] = {
     market.BookUpdate: GatewayView._update_book,
     market.BookInvalid: GatewayView._invalidate_book,
     market.CaptureFinished: GatewayView._finish_capture,
+    market.Trade: GatewayView._take_trade,
     market.FeedStatus: GatewayView._take_feed,
     orders.OrderIntent: GatewayView._begin_order,
     orders.PositionChanged: GatewayView._take_position,
@@ -319,8 +334,10 @@ _FOLDS: dict[type[Any], _Fold] = {
     control.TradingState: GatewayView._take_trading,
     control.KillLatched: GatewayView._take_kill,
     control.KillCleared: GatewayView._take_kill,
+    system.CoreDigest: GatewayView._take_digest,
     system.ServiceStarted: GatewayView._start_service,
     system.SourceSilent: GatewayView._silence_service,
     system.SourceBack: GatewayView._hear_service,
+    system.Tick: GatewayView._take_time,
 }
 _FOLDS.update(dict.fromkeys(order_record.REPORTS, GatewayView._fold_order))

@@ -87,7 +87,11 @@ def _subscribe(client: Client, text: str) -> str:
         return f"channels are {', '.join(CHANNELS)}"
     if not _is_texts(symbols) or len(symbols) > SYMBOLS_MAX:
         return f"symbols is a list of at most {SYMBOLS_MAX} markets"
+    markets: Any = asked.get("markets", symbols)
+    if not _is_texts(markets) or len(markets) > SYMBOLS_MAX:
+        return f"markets is a list of at most {SYMBOLS_MAX} markets"
     client.channels, client.symbols = frozenset(channels), frozenset(symbols)
+    client.markets = frozenset(markets)
     return ""
 
 

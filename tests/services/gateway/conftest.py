@@ -9,8 +9,12 @@ from fastapi.testclient import TestClient
 from services.gateway.app import Mesh, make_app
 from services.gateway.desk import NotStoredError
 from services.gateway.hub import Hub
+from services.gateway.overview import SERVICES
+from services.gateway.processes import Process
 from services.gateway.settings import GatewaySettings
+from services.gateway.stages import Stages
 from services.gateway.view import GatewayView
+from services.gateway.watch import Sight
 from shared.messages import Event, Header, control, market, orders, system
 from shared.settings import pack
 from shared.units import Side
@@ -185,7 +189,27 @@ def unready():
 
 
 @pytest.fixture
-def app(view, hub, desk, unready):
+def sight():
+    """What the gateway sees besides the log, in a list so that a test may replace it."""
+    services = {
+        name: {"applied_seq": 20, "state": "live", "rss_bytes": 2**20, "pid": 7, "silent": False}
+        for name in ("market_data", "strategy", "risk", "broker", "gateway")
+    }
+    bus = {"head_seq": 25, "durable_seq": 24, "pid": 5, "build": "b", "services": services}
+    processes = {name: Process(7, 2**20) for name in SERVICES}
+    return [Sight(bus, processes, 25, 24, 22, START_NS + 10**9, 20, is_live=True)]
+
+
+@pytest.fixture
+def stages(feed):
+    """The measures of a gateway, which sees what is fed."""
+    made = Stages()
+    feed.listeners.append(made.seen)
+    return made
+
+
+@pytest.fixture
+def app(view, hub, desk, unready, sight, stages):
     mesh = Mesh(
         view=view,
         hub=hub,
@@ -193,6 +217,8 @@ def app(view, hub, desk, unready):
         durable_seq=lambda: view.head_seq,
         ask=desk.ask,
         latch=desk.latch,
+        sight=lambda: sight[0],
+        stages=stages,
     )
     return make_app(mesh, TOKEN, ["bot.example"])
 

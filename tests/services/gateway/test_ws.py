@@ -22,7 +22,7 @@ def test_the_token_may_be_the_first_message(anyone, token):
     with anyone.websocket_connect(PATH) as socket:
         socket.send_json({"token": token})
         socket.send_json(ALL)
-        assert socket.receive_json()["channels"] == ["book", "events", "fills", "orders"]
+        assert socket.receive_json()["channels"] == ["book", "events", "fills", "orders", "status", "trades"]
 
 
 @pytest.mark.req("GW-4", "W-06")
