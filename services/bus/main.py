@@ -17,6 +17,7 @@ from shared.settings import unpack
 
 EXIT_CONFIG = 4
 EXIT_STORAGE = 70
+SWITCH_S = 0.0005
 
 
 def read_settings(data: DataDir) -> BusSettings:
@@ -34,6 +35,8 @@ def read_settings(data: DataDir) -> BusSettings:
 
 def main() -> int:
     """Run the bus until it is asked to stop; return its exit code."""
+    # Reading and syncing have threads of their own; the loop must not wait 5 ms for its turn.
+    sys.setswitchinterval(SWITCH_S)
     data = DataDir.from_environment()
     log = logs.configure("bus", data)
     try:

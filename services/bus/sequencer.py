@@ -16,6 +16,7 @@ from shared.units import INT64_MAX
 BUS = "bus"
 OPERATOR = "operator"
 SOURCES_MAX = 1000
+SERVICES_MAX = 100
 MAY_SKIP = "market_data.io"
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}(\.io|/[a-z][a-z0-9_]{0,11})?")
 
@@ -113,6 +114,8 @@ class Sequencer:
             )
         if hello.service in (BUS, OPERATOR) or not _SOURCE.fullmatch(hello.service) or "/" in hello.service:
             return self._refuse(header, "owner", f"{hello.service!r} is no service")
+        if hello.service not in self.services and len(self.services) >= SERVICES_MAX:
+            return self._refuse(header, "owner", f"{SERVICES_MAX} services are known already")
         known = self._welcomed.get(hello.service)
         if known is not None and known.token == hello.token:
             return known

@@ -1,9 +1,10 @@
 """A bus with one planted bug, run as a process: the tests must catch it."""
 
+import errno
 import sys
 import time
 
-from services.bus import main, shell
+from services.bus import main, shell, shell_durability
 from services.bus.sequencer import Sequencer
 
 
@@ -33,20 +34,19 @@ def higher_n_accepted() -> None:
     Sequencer._accept = accept
 
 
-def durable_before_sync() -> None:
-    true_committed = shell.Durability.committed
+def sync_fails() -> None:
+    """No bug of ours: the disk says no after the fifth sync."""
+    left = [5]
 
-    def committed(self, segment, head_seq, **kind):
-        self.durable_seq = head_seq
-        true_committed(self, segment, head_seq, **kind)
+    def fdatasync(_fd):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.EIO, "Input/output error")
 
-    shell.Durability.committed = committed
+    shell_durability.os.fdatasync = fdatasync
 
 
-MUTANTS = {
-    function.__name__: function
-    for function in (publish_before_commit, higher_n_accepted, durable_before_sync)
-}
+MUTANTS = {function.__name__: function for function in (publish_before_commit, higher_n_accepted, sync_fails)}
 
 if __name__ == "__main__":
     MUTANTS[sys.argv[1]]()

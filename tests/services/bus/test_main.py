@@ -233,6 +233,26 @@ def test_a_full_disk_latches_kill_and_ends_the_bus_for_good(rig):
     assert seqs == list(range(1, len(seqs) + 1))
 
 
+@pytest.mark.req("JR-17", "I-28")
+def test_a_disk_that_cannot_sync_latches_kill_and_what_was_answered_is_kept(rig):
+    bus = rig.mutant_bus("sync_fails")
+    client = BusClient(rig.data, timeout_ms=2000)
+    answered = []
+
+    def ask():
+        try:
+            answered.append(client.append("operator", PAUSE))
+        except ProtocolError:
+            return bus.poll() is not None
+        return False
+
+    rig.wait(ask)
+
+    assert bus.returncode == 70
+    assert "could not be synced" in (rig.data.latch / "kill").read_text()
+    assert set(answered) <= {event.header.seq for event in rig.events()}
+
+
 def test_ticks_follow_the_mesh_clock_and_none_comes_while_it_is_held(rig):
     clock = MeshClock.create(rig.data, 10**18, 10_000, held=True)
     rig.bus()

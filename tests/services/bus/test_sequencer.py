@@ -217,6 +217,17 @@ def test_what_is_no_service_cannot_say_hello(service):
     assert hello(sequencer(), service).reason == "owner"
 
 
+def test_the_number_of_services_is_bounded():
+    bus = sequencer(services={f"s{number}": 1 for number in range(100)})
+
+    assert hello(bus, "risk").reason == "owner"
+    assert isinstance(hello(bus, "s1"), Welcome)
+
+
+def test_a_run_that_the_log_does_not_know_is_ahead_of_it():
+    assert hello(sequencer(), "risk", run=3).reason == "ahead"
+
+
 def test_a_person_may_say_only_what_people_say():
     bus = sequencer()
 
