@@ -1,0 +1,48 @@
+"""`record`, `replay --verify` and `explain` on the log of a real mesh."""
+
+import json
+
+import pytest
+
+from shared.runtime.journal import segments
+
+
+@pytest.mark.mesh
+@pytest.mark.timeout(300)
+@pytest.mark.req("JR-5", "JR-11", "MD-24", "I-39", "I-40", "ST-4")
+def test_a_recorded_mesh_is_verified_and_its_orders_are_explained(mesh):
+    mesh.must("up")
+    assert "recording is on" in mesh.must("record", "on")
+    mesh.wait_head(mesh.status()["head_seq"] + 2500)
+    mesh.must("down")
+
+    report = json.loads(mesh.must("replay", "--verify", "--json"))
+
+    assert report["equal"], report["problems"]
+    assert report["recordings"] == {"binance": 0, "binance_usdm": 0}
+    assert sum(1 for core in report["cores"] if core["digests_compared"]) >= 3
+    order = mesh.lines("export", "orders", "--json")[0]["client_order_id"]
+    story = mesh.must("explain", order)
+    assert story.index("OrderIntent") < story.index("OrderApproved") < story.index("OrderSent")
+    unknown = mesh.run("explain", "nobody")
+    assert (unknown.returncode, "knows no order" in unknown.stderr) == (6, True)
+
+
+@pytest.mark.mesh
+@pytest.mark.timeout(300)
+@pytest.mark.req("JR-3", "I-38")
+def test_a_flipped_byte_in_the_log_is_named_with_its_place(mesh):
+    mesh.must("up")
+    mesh.wait_head(600)
+    mesh.must("down")
+    path = segments(mesh.data / "journal")[0]
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"book_update") + 20
+    data[place] ^= 0xFF
+    path.write_bytes(data)
+
+    done = mesh.run("replay", "--verify")
+
+    assert done.returncode == 1
+    assert "seq" in done.stderr
+    assert "backup" in done.stderr
