@@ -4,6 +4,9 @@ The book is the venue's and never holds our orders. Two views are laid over it: 
 in it, `taken` remembers what our own takers consumed, until the venue says another size for that level or the
 book anew, so that no lot is bought twice (BR-14). Our orders meet the book and the trades only: never each
 other.
+
+A trade that is received after the book that already shows it shortens the queue twice: in the recorded USD-M
+capture of 2024-08-08 that is 302 of 21,313 trades (1.4 %), so queue times are that much too short at most.
 """
 
 from typing import Any, NamedTuple
