@@ -6,7 +6,7 @@ book anew, so that no lot is bought twice (BR-14). Our orders meet the book and 
 other.
 
 A trade that is received after the book that already shows it shortens the queue twice: in the recorded USD-M
-capture of 2024-08-08 that is 302 of 21,313 trades (1.4 %), so queue times are that much too short at most.
+capture of 2024-08-08 those are 302 of 21,313 trades (1.4 %).
 """
 
 from typing import Any, NamedTuple
