@@ -1,5 +1,6 @@
 """Every message of the bus in one union, with its codec. One line here registers a new message."""
 
+from functools import lru_cache
 from typing import Any, get_args
 
 import msgspec
@@ -98,6 +99,7 @@ def message_of(body: bytes) -> Any:
         ) from error
 
 
+@lru_cache(maxsize=256)
 def source_service(source: str) -> str:
     """Return the service that speaks as `source`: `strategy/as_btc` and `strategy.io` are strategy's."""
     return source.split("/", 1)[0].removesuffix(".io")
