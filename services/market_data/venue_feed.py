@@ -190,6 +190,8 @@ class VenueFeed:
         link.is_up = True
         link.last_frame_ns = now_ns
         link.backoff.up(now_ns)
+        if all(one.is_up for one in self.links.values()):
+            self._note = ""
         for market in self._markets_of(link):
             market.depth_request_id = 0
             if market.is_trading:

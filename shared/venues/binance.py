@@ -334,7 +334,7 @@ def decimals_beyond(levels: Levels, tick_size: str) -> int:
     Anything above 0 means that the venue's rules and its prices disagree (BR-30).
     """
     tick_decimals = _decimals(tick_size)
-    return max((_decimals(price) - tick_decimals for price, _ in levels), default=0)
+    return max((0, *(_decimals(price) - tick_decimals for price, _ in levels)))
 
 
 def _decimals(text: str) -> int:

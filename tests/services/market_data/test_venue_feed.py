@@ -96,6 +96,7 @@ def test_a_lost_connection_closes_its_books_at_once_and_the_log_tells(kit, rig, 
 
     assert rig.of(kit.FeedStatus)[-1].state == "live"
     assert rig.of(kit.FeedStatus)[-1].reconnect_count == 1
+    assert rig.of(kit.FeedStatus)[-1].reason == ""
     assert [m.last_update_id for m in rig.of(kit.BookSnapshot)] == [500]
 
 

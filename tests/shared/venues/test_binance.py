@@ -213,6 +213,7 @@ def test_every_market_of_a_real_exchange_info_has_usable_rules(captures):
 def test_prices_with_more_decimals_than_the_tick_are_seen():
     assert decimals_beyond([("61837.63000000", "1"), ("1.1", "1")], "0.01000000") == 0
     assert decimals_beyond([("0.25974000", "1"), ("0.2597", "1")], "0.00010000") == 1
+    assert decimals_beyond([("100", "1")], "0.10") == 0
     assert decimals_beyond([], "1") == 0
 
 
