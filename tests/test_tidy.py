@@ -189,3 +189,14 @@ def test_locks_hold_every_dependency() -> None:
     needed_dev = {re.split(r"[>=<\[; ]", wish)[0] for wish in project["optional-dependencies"]["dev"]}
     assert needed <= base, "run the command of docs/decisions.md that makes the locks"
     assert needed_dev <= locked, "run the command of docs/decisions.md that makes the locks"
+
+
+def test_links_between_our_documents_lead_somewhere() -> None:
+    problems = [
+        f"{name}: {target}"
+        for name in tracked("*.md")
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", (ROOT / name).read_text())
+        if "://" not in target and not (ROOT / name).parent.joinpath(target).exists()
+    ]
+
+    refuse(problems, "these links lead nowhere:")
