@@ -18,6 +18,7 @@ OPERATOR = "operator"
 SOURCES_MAX = 1000
 SERVICES_MAX = 100
 MAY_SKIP = "market_data.io"
+_SERVICE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}(\.io|/[a-z][a-z0-9_]{0,11})?")
 
 
@@ -112,8 +113,8 @@ class Sequencer:
             return self._refuse(
                 header, "schema", f"schema {hello.schema}, the bus has {SCHEMA}: use one build"
             )
-        if hello.service in (BUS, OPERATOR) or not _SOURCE.fullmatch(hello.service) or "/" in hello.service:
-            return self._refuse(header, "owner", f"{hello.service!r} is no service")
+        if hello.service in (BUS, OPERATOR) or not _SERVICE.fullmatch(hello.service):
+            return self._refuse(header, "owner", f"{hello.service[:60]!r} is no service")
         if hello.service not in self.services and len(self.services) >= SERVICES_MAX:
             return self._refuse(header, "owner", f"{SERVICES_MAX} services are known already")
         known = self._welcomed.get(hello.service)
@@ -130,8 +131,12 @@ class Sequencer:
             return self._refuse(header, "run", detail)
         if hello.run == 0:
             run += 1
-            self.services[hello.service] = self._changed_services[hello.service] = run
         started = ServiceStarted(hello.service, run, hello.build, hello.settings, list(hello.sources))
+        size = len(body_of(started))
+        if size > self._max_frame_bytes:
+            return self._refuse(header, "oversized", f"{size} bytes, limit {self._max_frame_bytes}")
+        if hello.run == 0:
+            self.services[hello.service] = self._changed_services[hello.service] = run
         seq = self.say(started, now_ns)
         last_n = {
             state.source: self._last_n(state.source, run)
@@ -177,14 +182,16 @@ class Sequencer:
         if header.n <= last_n:
             self.counters["already_stored"] += 1
             return None
-        if header.n != last_n + 1:
-            if header.source != MAY_SKIP:
-                return self._refuse(header, "n", f"n {header.n} came, {last_n + 1} is next: go back to it")
-            self.say(SourceGap(header.source, header.run, last_n + 1, header.n), now_ns)
+        is_skipping = header.n != last_n + 1
+        if is_skipping and header.source != MAY_SKIP:
+            return self._refuse(header, "n", f"n {header.n} came, {last_n + 1} is next: go back to it")
         if not 0 <= header.cause_seq <= self.head_seq or header.n > INT64_MAX:
             return self._refuse(
                 header, "cause", f"cause {header.cause_seq} is not on the log (head {self.head_seq})"
             )
+        if is_skipping:
+            # Only now: a frame that is refused leaves no trace on the log.
+            self.say(SourceGap(header.source, header.run, last_n + 1, header.n), now_ns)
         state = SourceState(header.source, service, header.run, header.n)
         self.sources[header.source] = self._changed[header.source] = state
         self.counters["accepted"] += 1

@@ -217,6 +217,34 @@ def test_what_is_no_service_cannot_say_hello(service):
     assert hello(sequencer(), service).reason == "owner"
 
 
+@pytest.mark.parametrize("service", ["market_data.io", "strategy/as_btc", "risk.io"])
+def test_a_source_of_a_service_is_no_service(service):
+    bus = sequencer()
+
+    refused = hello(bus, service)
+
+    assert (refused.reason, bus.take().events, bus.services) == ("owner", [], {})
+
+
+def test_a_hello_too_large_for_the_log_is_refused_and_starts_no_run():
+    bus = sequencer(max_frame_bytes=1000)
+
+    refused = bus.hello(Hello("risk", 0, 1, "b", bytes(2000), []), 1000)
+
+    assert (refused.reason, bus.take().events, bus.services) == ("oversized", [], {})
+    assert hello(bus, "risk").run == 1
+
+
+def test_a_refused_frame_after_a_gap_leaves_no_trace_on_the_log():
+    bus = sequencer()
+    hello(bus, "market_data")
+    bus.take()
+
+    refused = offer(bus, "market_data.io", 7, BOOK, cause_seq=99)
+
+    assert (refused.reason, refused.expected_n, bus.take().events) == ("cause", 1, [])
+
+
 def test_the_number_of_services_is_bounded():
     bus = sequencer(services={f"s{number}": 1 for number in range(100)})
 
