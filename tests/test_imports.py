@@ -7,7 +7,7 @@ from pathlib import Path
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = {"bench", "cli", "fused", "replay", "report", "gateway"}
+TOOLS = {"bench", "cli", "fused", "replay", "hostile", "report", "gateway"}
 IO_MODULES = {
     "os",
     "socket",
