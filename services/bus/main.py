@@ -5,12 +5,11 @@ Exit codes: 0 stopped on request, 4 wrong settings, 70 the log is unusable (not 
 
 import sys
 
-import msgspec
-
 from services.bus.settings import BusSettings
 from services.bus.shell import Bus, StorageFailureError
-from shared.errors import ConfigError, JournalError
+from shared.errors import UNDECODABLE, ConfigError, JournalError
 from shared.runtime import logs
+from shared.runtime.journal_check import DamagedLogError
 from shared.runtime.latch import latch_kill
 from shared.runtime.paths import DataDir
 from shared.settings import unpack
@@ -27,7 +26,7 @@ def read_settings(data: DataDir) -> BusSettings:
         return BusSettings()
     try:
         return unpack(path.read_bytes(), BusSettings)
-    except (msgspec.MsgspecError, OSError) as error:
+    except (*UNDECODABLE, OSError) as error:
         raise ConfigError(
             f"{path} does not hold settings of the bus ({error}); start with `quotemesh up`"
         ) from error
@@ -44,6 +43,10 @@ def main() -> int:
     except ConfigError as error:
         log.error("not_started", error=str(error))
         return EXIT_CONFIG
+    except DamagedLogError as error:
+        is_latched = latch_kill(data, "bus", str(error))
+        log.error("log_damaged", error=str(error), is_kill_latched=is_latched)
+        return EXIT_STORAGE
     except (JournalError, OSError) as error:
         log.error("not_started", error=str(error))
         return EXIT_STORAGE

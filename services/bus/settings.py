@@ -22,6 +22,11 @@ class BusSettings:
     sync_ms: Annotated[
         int, Gt(0), Doc("longest time until market data is synced to disk, in milliseconds")
     ] = 20
+    sync_stall_ms: Annotated[
+        int,
+        Ge(1000),
+        Doc("a disk that does not answer a sync for so long has failed: kill is latched, in milliseconds"),
+    ] = 10_000
     segment_bytes: Annotated[int, Ge(1_000_000), Doc("size at which a new segment of the log begins")] = (
         100_000_000
     )

@@ -17,7 +17,7 @@ from services.bus.shell_durability import Durability
 from services.bus.shell_reads import Reads
 from services.bus.shell_retention import Retention
 from services.bus.silence import SilenceWatch
-from shared.errors import JournalError, ProtocolError
+from shared.errors import UNDECODABLE, JournalError, ProtocolError
 from shared.messages import body_of, encode_header
 from shared.messages.header import Header
 from shared.messages.system import Alive, Durable, EpochStarted, Tick
@@ -28,6 +28,7 @@ from shared.runtime.crash import crash_point
 from shared.runtime.frames import receive_parts, send_parts
 from shared.runtime.journal import Row, row_crc
 from shared.runtime.journal_writer import JournalWriter, SourceRow
+from shared.runtime.latch import prepare_latch
 from shared.runtime.paths import DataDir
 from shared.units import NS_PER_MS
 
@@ -57,6 +58,7 @@ class Bus:
         tell: Callable[[str, str], None] = lambda _what, _detail: None,
     ) -> None:
         self._settings = settings
+        prepare_latch(data)
         self._writer = JournalWriter(data.journal, settings.segment_bytes, settings.segment_seconds)
         self._clock: MeshClock = ensure_clock(data, self._writer.last_ts_ns)
         epoch = max(self._writer.epoch + 1, time.time_ns() // 10**9)
@@ -191,7 +193,7 @@ class Bus:
                     raise ProtocolError(
                         "ask [append, header, topic, body, ...], [hello, ...] or [command, ...]"
                     )
-        except (ProtocolError, msgspec.MsgspecError, RecursionError) as error:
+        except (ProtocolError, *UNDECODABLE) as error:
             self._count("refused_undecodable")
             self._reply(envelope, [b"refused", pack_wire(Refused("", 0, 0, "undecodable", str(error)[:300]))])
 
@@ -264,6 +266,7 @@ class Bus:
     def _after_sync(self) -> None:
         """Tell what became durable, at least each `HEARTBEAT_S`, and answer who waited for it."""
         self._woken()
+        self._durability.look(self._settings.sync_stall_ms)
         if self._durability.failure is not None:
             raise StorageFailureError(f"the log could not be synced: {self._durability.failure}")
         durable_seq, now_s = self._durability.durable_seq, time.monotonic()

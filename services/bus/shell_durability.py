@@ -2,12 +2,18 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import apsw
 
+from shared.runtime.durable_mark import DurableMark
+
 CHECKPOINT_BYTES = 4_000_000
 WAL_BYTES_MAX = 32_000_000
+STOP_LIMIT_S = 10.0
+LOOK_GAP_S = 1.0
+"""Who did not look for so long was stopped itself, and cannot blame the disk."""
 
 
 class Durability:
@@ -15,6 +21,7 @@ class Durability:
 
     `durable_seq` rises after each sync and a byte is written to `wake_fd`; on a failure `failure` holds the
     error instead, for ever: the log cannot be trusted to keep anything from then on (rule 12).
+    A disk that does not answer is no different: `look` makes it a failure after `stall_ms`.
     """
 
     def __init__(self, sync_ms: int, wake_fd: int, durable_seq: int, segment: Path) -> None:
@@ -26,13 +33,18 @@ class Durability:
         self._condition = threading.Condition()
         self._head_seq = durable_seq
         self._is_urgent = False
-        self._is_ending = False
+        self._is_ending = self._is_idle = False
         self._wanted_segment = segment
         self._segment: Path | None = None
         self._wal_fd = -1
         self._db: apsw.Connection | None = None
         self._checkpointed_bytes = 0
-        self._thread = threading.Thread(target=self._run, name="durability")
+        self._mark = DurableMark(segment.parent)
+        self._turn = 0
+        self._looked_s = 0.0
+        self._seen: tuple[int, float] = (0, 0.0)
+        # A thread that hangs in the disk must not keep the process.
+        self._thread = threading.Thread(target=self._run, name="durability", daemon=True)
 
     def start(self) -> None:
         """Begin to sync."""
@@ -43,21 +55,38 @@ class Durability:
         with self._condition:
             self._head_seq = head_seq
             self._wanted_segment = segment
+            # A wake-up costs as much as half a commit: only for what the thread does not know.
+            if self._is_idle or (is_urgent and not self._is_urgent):
+                self._condition.notify()
             self._is_urgent = self._is_urgent or is_urgent
-            self._condition.notify()
+
+    def look(self, stall_ms: int) -> None:
+        """Set `failure` when one sync or checkpoint has been going on for `stall_ms`; called often."""
+        turn, now_s = self._turn, time.monotonic()
+        # An odd turn is one under way.
+        if turn % 2 == 0 or turn != self._seen[0] or now_s - self._looked_s > LOOK_GAP_S:
+            self._seen = (turn, now_s)
+        self._looked_s = now_s
+        stalled_ms = int((now_s - self._seen[1]) * 1000)
+        if stalled_ms > stall_ms and self.failure is None:
+            self.failure = TimeoutError(f"the disk has not answered for {stalled_ms} ms, limit {stall_ms} ms")
 
     def stop(self) -> None:
-        """Sync what is left and end the thread."""
+        """Sync what is left and end the thread; on a disk that does not answer, give up."""
         with self._condition:
             self._is_ending = self._is_urgent = True
             self._condition.notify()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_LIMIT_S if self.failure is None else 0.5)
+        if self._thread.is_alive() and self.failure is None:
+            self.failure = TimeoutError(f"the disk has not answered for {STOP_LIMIT_S:.0f} s at the end")
 
     def _run(self) -> None:
         try:
             while self._wait():
+                self._turn += 1
                 self._sync()
+                self._turn += 1
         except (OSError, apsw.Error) as error:
             self.failure = error
             self._wake()
@@ -67,7 +96,9 @@ class Durability:
     def _wait(self) -> bool:
         """Wait until something is to be synced; return False when nothing is left and we end."""
         with self._condition:
+            self._is_idle = True
             self._condition.wait_for(lambda: self._is_ending or self._head_seq > self.durable_seq)
+            self._is_idle = False
             if not self._is_urgent:
                 self._condition.wait_for(lambda: self._is_urgent, timeout=self._sync_s)
             self._is_urgent = self._is_ending
@@ -80,6 +111,7 @@ class Durability:
             # The writer synced the former segment before it began this one.
             self._open(segment)
         os.fdatasync(self._wal_fd)
+        self._mark.write(head_seq)
         self.sync_count += 1
         self.durable_seq = head_seq
         self._wake()

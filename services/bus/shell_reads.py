@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from shared.errors import JournalError
+from shared.errors import UNDECODABLE, JournalError
 from shared.runtime.journal import JournalReader
 from shared.runtime.paths import DataDir
 
@@ -66,7 +66,7 @@ class Reads:
                     return _page(reader, arguments)
                 case _:
                     pass
-        except (JournalError, msgspec.MsgspecError, ValueError) as error:
+        except (JournalError, *UNDECODABLE) as error:
             return {"error": str(error)[:300]}
         return {"error": "ask [head], [status] or [read, msgpack [after_seq, limit, [prefix, ...]]]"}
 

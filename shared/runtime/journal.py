@@ -16,6 +16,8 @@ from shared.messages import Event, Header, decode_header, message_of
 
 SEGMENT_PATTERN = "segment-*.sqlite"
 ROWS_PER_READ = 512
+_NEW_SEGMENT_BYTES_MAX = 8192
+"""A segment that the bus is making is not longer: its tables go to its write-ahead file first."""
 
 
 class Row(NamedTuple):
@@ -48,12 +50,19 @@ def row_crc(seq: int, header: bytes, topic: bytes, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(topic, zlib.crc32(header, zlib.crc32(seq.to_bytes(8, "little")))))
 
 
-def _is_whole(row: Row) -> bool:
+def is_whole(row: Row) -> bool:
+    """Return whether a row is what was stored, by its checksum."""
     try:
         return row_crc(row.seq, row.header, row.topic, row.body) == row.crc
     except TypeError:
         # A column of another type than we write.
         return False
+
+
+def _refuse_unless_new(segment: Path, error: apsw.SQLError) -> None:
+    """Raise `JournalError` when a segment without tables is damaged, not just being made by the bus."""
+    if segment.stat().st_size > _NEW_SEGMENT_BYTES_MAX:
+        raise JournalError(f"{segment} is damaged ({error}); restore a backup") from error
 
 
 class JournalReader:
@@ -80,8 +89,8 @@ class JournalReader:
         for segment in reversed(segments(self._dir)):
             try:
                 rows = self._query(segment, "select max(seq) from events")
-            except apsw.SQLError:
-                # Just made by the bus: its tables are not there yet.
+            except apsw.SQLError as error:
+                _refuse_unless_new(segment, error)
                 continue
             if rows and rows[0][0] is not None:
                 return int(rows[0][0])
@@ -122,7 +131,7 @@ class JournalReader:
             if not batch:
                 return
             for row in batch:
-                if not _is_whole(row):
+                if not is_whole(row):
                     raise JournalError(
                         f"{self._dir}: the row of seq {row.seq} is damaged (checksum); restore a backup"
                     )
@@ -149,7 +158,8 @@ class JournalReader:
                     "order by seq limit ?",
                     (after_seq, limit, ROWS_PER_READ),
                 )
-            except apsw.SQLError:
+            except apsw.SQLError as error:
+                _refuse_unless_new(segment, error)
                 continue
             except apsw.CantOpenError:
                 # Pruned between the listing and the opening.

@@ -12,6 +12,7 @@ import apsw
 from shared.errors import JournalError
 from shared.messages import decode_header
 from shared.runtime.journal import Row, first_seq_of, segment_path, segments
+from shared.runtime.journal_check import refuse_damaged
 
 _TABLES = """
 create table events(seq integer primary key, header blob not null, topic blob not null,
@@ -38,7 +39,8 @@ class JournalWriter:
     """The one writer of a log; holds `journal/lock` as long as it lives.
 
     A commit survives the death of this process, not a power cut: for that the `-wal` file of each
-    segment is synced by the bus (`wal_path`). Raises `JournalError` when another bus holds the log.
+    segment is synced by the bus (`wal_path`). Raises `JournalError` when another bus holds the log, or
+    `DamagedLogError` when it must not be written on.
     """
 
     def __init__(
@@ -50,6 +52,11 @@ class JournalWriter:
         self._dir = journal_dir
         self._bytes_max, self._seconds_max = segment_bytes_max, segment_seconds_max
         self._lock = _locked(journal_dir / "lock")
+        try:
+            refuse_damaged(journal_dir)
+        except JournalError:
+            os.close(self._lock)
+            raise
         self.head_seq = 0
         self.last_ts_ns = 0
         self.epoch = 0

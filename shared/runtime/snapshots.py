@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from shared.errors import UNDECODABLE
 from shared.runtime.crash import crash_point
 
 FORMAT = 1
@@ -49,7 +50,7 @@ class SnapshotStore:
         for path in sorted(self._folder.glob("*.snap"), reverse=True):
             try:
                 found = msgspec.msgpack.decode(path.read_bytes(), type=Snapshot)
-            except (msgspec.MsgspecError, OSError):
+            except (*UNDECODABLE, OSError):
                 continue
             is_ours = found.format == FORMAT and found.service == self._service
             if is_ours and found.state_hash == state_hash(found.state):
