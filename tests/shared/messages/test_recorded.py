@@ -1,6 +1,6 @@
 """Bodies recorded with earlier builds are read as they were meant: messages change only by appended fields.
 
-`recorded_1.jsonl` holds one body of each message of schema 1. A message that is changed gets another file beside
+`recorded_1.jsonl` holds one body of each message of schema 1. A changed message gets another file beside
 it; no recorded line is ever edited.
 """
 
