@@ -36,3 +36,8 @@ class DivergenceError(QuotemeshError):
 
 class VenueError(QuotemeshError):
     """An answer of a venue that its published rules do not allow."""
+
+
+UNDECODABLE = (ValueError, RecursionError)
+"""What a msgspec decoder raises on bytes that it cannot read: its own errors are ValueErrors, and bytes that
+are no UTF-8 raise `UnicodeDecodeError`, which is not among them."""

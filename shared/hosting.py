@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.core import Core, Output
-from shared.errors import DivergenceError
+from shared.errors import DivergenceError, ProtocolError
 from shared.messages import Event, Instruction, Message, body_of, message_of, source_service
 from shared.messages.system import ServiceStarted
 
@@ -140,8 +140,26 @@ class CoreHost:
         )
 
     def restore(self, data: bytes) -> None:
-        """Take the state of `snapshot()`; raises `ValueError` when it is of another service or damaged."""
-        state = msgspec.msgpack.decode(data, type=_State)
+        """Take the state of `snapshot()`; raises `ValueError` when it is of another service or damaged.
+
+        After an error this host is of no use: make a new one.
+        """
+        try:
+            self._restore(msgspec.msgpack.decode(data, type=_State))
+        except (
+            ArithmeticError,
+            AssertionError,
+            AttributeError,
+            LookupError,
+            ProtocolError,
+            RecursionError,
+            TypeError,
+        ) as error:
+            raise ValueError(
+                f"the state of {self.service} is damaged ({type(error).__name__}: {error})"
+            ) from error
+
+    def _restore(self, state: _State) -> None:
         if state.service != self.service:
             raise ValueError(f"a snapshot of {state.service} cannot restore {self.service}")
         self.core.restore(state.core)

@@ -20,7 +20,7 @@ import zmq
 from services.broker.instructions import ClearLatch, LatchKill
 from services.broker.settings import BrokerSettings
 from services.broker.shell_latch import LatchFile
-from shared.errors import ConfigError
+from shared.errors import UNDECODABLE, ConfigError
 from shared.messages import Event, Instruction
 from shared.messages.control import KillCleared, KillLatched
 from shared.messages.system import Reconciled
@@ -193,7 +193,7 @@ class BrokerShell:
     def _answer(self, question: bytes) -> list[Any]:
         try:
             asked = msgspec.msgpack.decode(question, type=list[str])
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             return ["error", 'not a request; send MessagePack ["kill", by, reason] or ["status"]']
         if asked == ["status"]:
             port = self._port

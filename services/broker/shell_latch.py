@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from shared.errors import UNDECODABLE
+
 LATCH_NAME = "kill"
 _TEXT_MAX = 4096
 
@@ -59,7 +61,7 @@ class LatchFile:
             text = self.path.read_bytes()[:_TEXT_MAX]
             said = msgspec.json.decode(text, type=dict[str, str | int])
             return LatchNote(str(said["by"]), str(said["reason"]))
-        except (OSError, msgspec.MsgspecError, KeyError):
+        except (*UNDECODABLE, OSError, KeyError):
             return LatchNote("file", f"the file {LATCH_NAME} stands in the latch folder")
 
     def clear(self) -> None:

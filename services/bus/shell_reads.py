@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import apsw
 import msgspec
 import zmq
 
@@ -13,6 +14,7 @@ from shared.runtime.paths import DataDir
 
 ROWS_MAX = 10_000
 ANSWER_BYTES_MAX = 4_000_000
+SEQ_MAX = 2**62
 
 
 class Reads:
@@ -66,7 +68,7 @@ class Reads:
                     return _page(reader, arguments)
                 case _:
                     pass
-        except (JournalError, *UNDECODABLE) as error:
+        except (JournalError, apsw.Error, *UNDECODABLE) as error:
             return {"error": str(error)[:300]}
         return {"error": "ask [head], [status] or [read, msgpack [after_seq, limit, [prefix, ...]]]"}
 
@@ -75,7 +77,7 @@ def _page(reader: JournalReader, arguments: bytes) -> dict[str, Any]:
     after_seq, limit, prefixes = msgspec.msgpack.decode(arguments, type=tuple[int, int, list[bytes]])
     rows: list[tuple[bytes, bytes, bytes]] = []
     size = 0
-    for row in reader.rows(max(0, after_seq), prefixes=tuple(prefixes)):
+    for row in reader.rows(min(max(0, after_seq), SEQ_MAX), prefixes=tuple(prefixes)):
         rows.append((row.header, row.topic, row.body))
         size += len(row.header) + len(row.topic) + len(row.body)
         if len(rows) >= min(limit, ROWS_MAX) or size >= ANSWER_BYTES_MAX:

@@ -15,6 +15,7 @@ from services.strategy.instance import Instance, InstanceState
 from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
+from shared.errors import UNDECODABLE
 from shared.messages import Event, Instruction, Message, control, market, orders, source_service, system
 from shared.settings import pack, unpack
 
@@ -357,7 +358,7 @@ class StrategyCore:
         """Take the state of `snapshot()`; raises `ValueError` on anything else."""
         try:
             state = msgspec.msgpack.decode(data, type=_State)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise ValueError(f"not a snapshot of the strategy core: {error}") from error
         self._world.load(state.world)
         self._warmup_s = state.warmup_s

@@ -7,7 +7,7 @@ from services.venue_sim.faults import FaultyVenue
 from services.venue_sim.generated import GeneratedVenue
 from services.venue_sim.settings import VenueSimSettings
 from services.venue_sim.venue import SPOT, USDM
-from shared.errors import ConfigError
+from shared.errors import UNDECODABLE, ConfigError
 
 
 def make_venue(settings: VenueSimSettings, state: bytes | None = None) -> FaultyVenue:
@@ -33,7 +33,7 @@ def _read_exchange_info(path: str) -> dict[str, bytes]:
         raise ConfigError(f"simulator.exchange_info {path}: {error.strerror}; give a readable file") from None
     try:
         answer = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise ConfigError(
             f"simulator.exchange_info {path} is no JSON ({error}); save the answer of exchangeInfo"
         ) from None

@@ -10,9 +10,10 @@ import msgspec
 
 from services.venue_sim.streams import BOOK_TICKER, DEPTH, OTHER_KINDS, TRADE, kind_of
 from services.venue_sim.venue import SPOT, USDM
-from shared.errors import ConfigError
+from shared.errors import UNDECODABLE, ConfigError
 from shared.units import NS_PER_MS
 
+TIME_DIGITS_MAX = 19
 KNOWN_KINDS = OTHER_KINDS | {DEPTH, TRADE, BOOK_TICKER}
 
 
@@ -111,7 +112,7 @@ def _damaged(path: str, line_n: int, error: Exception) -> ConfigError:
 def _is_whole(line: bytes) -> bool:
     try:
         msgspec.json.decode(line.partition(b" ")[2])
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return False
     return True
 
@@ -120,13 +121,13 @@ def _parse(path: str, file_n: int, line_n: int, line: bytes, last_ns: int) -> Ca
     text, _, frame = line.partition(b" ")
     if not text.strip() and not frame.strip():
         return None
-    if not text.isdigit() or not 0 < int(text) < 2**63:
+    if not text.isdigit() or len(text) > TIME_DIGITS_MAX or not 0 < int(text) < 2**63:
         raise bad_line(path, line_n, f"starts with {text[:30]!r}, not with a receive time in ns since 1970")
     recv_ns = max(int(text), last_ns)
     frame = frame.strip()
     try:
         wrapped = _wrapped_decoder.decode(frame)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise bad_line(path, line_n, f"holds no JSON frame ({error})") from None
     if wrapped.stream:
         if kind_of(wrapped.stream) not in KNOWN_KINDS:
@@ -149,7 +150,7 @@ def venue_of_capture(path: str, allow_truncated: bool) -> str:
     for line in read_capture(path, allow_truncated):
         try:
             venue = _probe_decoder.decode(line.data).venue()
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             venue = ""
         if venue:
             return venue
@@ -168,7 +169,7 @@ def capture_origin_ns(files: tuple[str, ...], allow_truncated: bool = False) -> 
             continue
         try:
             event_ms = _probe_decoder.decode(line.data).E
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             continue
         if event_ms > 0:
             return event_ms * NS_PER_MS - (line.recv_ns - first_ns)

@@ -18,7 +18,7 @@ from services.venue_sim.capture_file import (
 )
 from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, TRADE, kind_of
 from services.venue_sim.venue import USDM, Market
-from shared.errors import ConfigError
+from shared.errors import UNDECODABLE, ConfigError
 
 DECIMALS_MAX = 18
 WHOLE_DIGITS_MAX = 40
@@ -150,7 +150,7 @@ def scan_captures(files: tuple[str, ...], allow_truncated: bool = False) -> Capt
                     _take_frame(scan, venues[file_n], line)
                 else:
                     loose.append(_snapshot(line))
-            except (ValueError, msgspec.DecodeError) as error:
+            except UNDECODABLE as error:
                 raise bad_line(path, line.line_n, str(error)) from None
         for snapshot in loose:
             _assign(scan, file_n, path, snapshot)

@@ -7,6 +7,7 @@ import msgspec
 
 from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, TRADE, agg_trade, kind_of
 from services.venue_sim.venue import CAPTURE_STREAM, CUT_STREAM, USDM, StreamFrame, Venue, finished_payload
+from shared.errors import UNDECODABLE
 
 STREAMS_MAX = 1024
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
@@ -52,7 +53,7 @@ class StreamConnection:
         """Answer a control message of the client."""
         try:
             request = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             return [_error(3, f"Invalid JSON: {error}", None)]
         if not isinstance(request, dict):
             return [_error(2, "Invalid request: expected an object", None)]

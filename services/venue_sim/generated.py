@@ -14,7 +14,7 @@ from services.venue_sim.settings import MarketSettings, VenueSimSettings
 from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, TRADE, kind_of, source_of
 from services.venue_sim.venue import SPOT, USDM, VENUES, Market, StreamFrame
 from services.venue_sim.wire import SPOT_DECIMALS, MarketWire
-from shared.errors import ConfigError
+from shared.errors import UNDECODABLE, ConfigError
 from shared.instrument import venue_of, venue_symbol
 from shared.units import NS_PER_MS
 
@@ -257,7 +257,7 @@ class GeneratedVenue:
         """Take the state of an earlier life; a damaged one or one of other settings leaves a notice."""
         try:
             state = msgspec.msgpack.decode(data, type=_State)
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             self.notice = f"state of the simulated venue is damaged ({error}); prices start anew, ids go on"
             return False
         if state.fingerprint != self._fingerprint:

@@ -19,7 +19,7 @@ from services.venue_sim.faults import FaultyVenue
 from services.venue_sim.settings import VenueSimSettings
 from services.venue_sim.shell import IDLE_S, App, VenueServer
 from services.venue_sim.venue import SPOT, USDM
-from shared.errors import ConfigError, JournalError
+from shared.errors import UNDECODABLE, ConfigError, JournalError
 from shared.runtime import logs
 from shared.runtime.clock import MeshClock
 from shared.runtime.paths import DataDir
@@ -50,7 +50,7 @@ def read_settings(data: DataDir) -> VenueSimSettings:
         return unpack(path.read_bytes(), VenueSimSettings)
     except FileNotFoundError:
         return VenueSimSettings()
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise ConfigError(
             f"settings {path} cannot be read ({error}); run `quotemesh restart` to write them anew"
         ) from None
@@ -64,7 +64,7 @@ def bind_ports(data: DataDir, settings: VenueSimSettings) -> dict[str, socket.so
     path = data.run / "venue_sim.json"
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, int]])
-    except (OSError, msgspec.DecodeError):
+    except (*UNDECODABLE, OSError):
         kept = {}
     wanted = {SPOT: settings.binance_port, USDM: settings.binance_usdm_port, "control": settings.control_port}
     bound: dict[str, socket.socket] = {}

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from services.venue_sim.venue import USDM, Market
+from shared.errors import UNDECODABLE
 from shared.units import NS_PER_MS
 
 QUOTE_ASSETS = (
@@ -115,7 +116,7 @@ def _exchange_info(
     if "symbols" in params:
         try:
             wanted = msgspec.json.decode(params["symbols"], type=list[str])
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             return Refusal(400, -1100, "Illegal characters found in parameter 'symbols'.").answer()
     if wanted is not None:
         by_name = {market.name: market for market in markets}

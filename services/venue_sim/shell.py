@@ -11,6 +11,7 @@ from services.venue_sim.connection import StreamConnection
 from services.venue_sim.faults import FaultyVenue
 from services.venue_sim.settings import FaultSettings
 from services.venue_sim.venue import VENUES, StreamFrame
+from shared.errors import UNDECODABLE
 from shared.units import NS_PER_MS
 
 Scope = MutableMapping[str, Any]
@@ -215,7 +216,7 @@ class VenueServer:
     def _command(self, body: bytes) -> tuple[int, bytes]:
         try:
             faults = msgspec.json.decode(body, type=FaultSettings | list[FaultSettings])
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             return 400, msgspec.json.encode(
                 {"error": f"no fault ({error}); send kind, venue, stream, count, delay_ms, skip"}
             )
