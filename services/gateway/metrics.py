@@ -68,14 +68,14 @@ class MeshCollector(Collector):
         feeds = [(venue, record.said) for venue, record in sorted(self._view.feeds.items())]
         live = {(venue,): float(said.state == "live") for venue, said in feeds}
         yield _gauge("feed_live", "1 when market data of a venue flows", live, ("venue",))
-        for name, text in (
-            ("reconnect", "connections to the venue made again"),
-            ("gap", "gaps in the venue's own sequence"),
-            ("bad_frame", "frames that could not be read"),
-            ("dropped", "messages left out because the log was behind"),
+        for name, field, text in (
+            ("reconnects", "reconnect_count", "connections to the venue made again"),
+            ("gaps", "gap_count", "gaps in the venue's own sequence"),
+            ("bad_frames", "bad_frame_count", "frames that could not be read"),
+            ("dropped", "dropped_count", "messages left out because the log was behind"),
         ):
-            counts = {(venue,): getattr(said, f"{name}_count") for venue, said in feeds}
-            yield _counter(f"feed_{name}s", f"{text}, in the run of market_data", counts, ("venue",))
+            counts = {(venue,): getattr(said, field) for venue, said in feeds}
+            yield _counter(f"feed_{name}", f"{text}, in the run of market_data", counts, ("venue",))
         yield _counter("book_gaps", "books that became invalid by a gap", {(): self._view.gap_count})
         ages = {(one.symbol,): one.age_ms / 1000 for one in self._pulse.books}
         yield _gauge("book_age_seconds", "age of the newest update of a book", ages, ("symbol",))

@@ -213,6 +213,8 @@ def _service(name: str, view: GatewayView, sight: Sight, *, is_bus_heard: bool) 
     pid = process.pid if process is not None else int(said.get("pid", 0))
     health, detail = _health(name, view, sight, said, is_bus_heard=is_bus_heard)
     applied_seq = _applied_seq(name, sight, said)
+    # Both as of the same look at the bus: signs of life come four times a second.
+    head_seq = sight.bus["head_seq"] if sight.bus is not None else sight.applied_seq
     return ServiceSight(
         service=name,
         health=health,
@@ -221,7 +223,7 @@ def _service(name: str, view: GatewayView, sight: Sight, *, is_bus_heard: bool) 
         run=known.run if known is not None else 0,
         build=known.build if known is not None else str(said.get("build", "")),
         applied_seq=applied_seq,
-        behind=None if applied_seq is None else max(0, sight.head_seq - applied_seq),
+        behind=None if applied_seq is None else max(0, head_seq - applied_seq),
         digest=digest.digest.hex() if digest is not None else "",
         digest_seq=digest.at_seq if digest is not None else None,
         rss_bytes=process.rss_bytes if process is not None else int(said.get("rss_bytes", 0)),

@@ -18,7 +18,6 @@ class Sight(NamedTuple):
 
     bus: dict[str, Any] | None
     processes: dict[str, Process]
-    head_seq: int
     durable_seq: int
     applied_seq: int
     now_ns: int
@@ -48,11 +47,10 @@ class Watch:
 
     def sight(self) -> Sight:
         """Return what is known now."""
-        port, bus = self._port, self._bus
+        port = self._port
         return Sight(
-            bus=bus,
+            bus=self._bus,
             processes=self._processes,
-            head_seq=max(port.applied_seq, bus["head_seq"] if bus else 0),
             durable_seq=port.durable_seq,
             applied_seq=port.applied_seq,
             now_ns=port.clock.now_ns(),
