@@ -36,6 +36,12 @@ def replay(data: DataDir, is_verifying: bool, as_json: bool) -> None:
     """
     if not is_verifying:
         raise click.UsageError("say what to do with the log: --verify")
+    first_seq = JournalReader(existing(data).journal).first_seq()
+    if first_seq > 1:
+        raise CommandError(
+            f"the log of {data.root} begins at seq {first_seq}: older segments were pruned (bus.keep_hours, "
+            "bus.keep_bytes), so cores cannot be run again from the start; verify a backup that holds them"
+        )
     with stored_events(data) as events:
         check = check_log(events)
     found = verify_log(data.journal)

@@ -1,7 +1,7 @@
 """Prune old segments of the log; what money and people did is copied to `ledger.sqlite` first."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -76,13 +76,19 @@ def prune(
     return pruned
 
 
-def history(journal_dir: Path) -> Iterator[Event]:
-    """Yield everything that is kept: what the ledger has of pruned segments, then the whole log."""
+def history(journal_dir: Path, until_seq: int | None = None) -> Generator[Event, None, None]:
+    """Yield all that is kept up to `until_seq`: what the ledger has of pruned segments, then the log."""
     reader = JournalReader(journal_dir)
-    first_seq = reader.first_seq()
-    for row in ledger_rows(journal_dir, first_seq):
-        yield Event(decode_header(row.header), message_of(row.body))
-    yield from reader.events(first_seq - 1)
+    first_seq, last_seq = reader.first_seq(), reader.head_seq()
+    if until_seq is not None:
+        last_seq = min(last_seq, until_seq)
+    try:
+        for row in ledger_rows(journal_dir, min(first_seq, last_seq + 1)):
+            yield Event(decode_header(row.header), message_of(row.body))
+        if last_seq >= first_seq:
+            yield from reader.events(first_seq - 1, last_seq)
+    finally:
+        reader.close()
 
 
 def ledger_rows(journal_dir: Path, before_seq: int) -> Iterator[Row]:
