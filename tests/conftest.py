@@ -5,7 +5,10 @@ With CI=true a capture or tool that is missing fails the test that needs it; els
 """
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,3 +33,28 @@ def captures() -> Path:
             "set QUOTEMESH_CAPTURES to the folder that holds binance_hft/",
         )
     return folder
+
+
+CHROMIUM_ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture
+def chromium() -> Iterator[Any]:
+    """Return a Chromium of the system, driven by playwright."""
+    path = shutil.which("chromium")
+    if path is None:
+        absent("chromium", "apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGUMENTS))
+        yield browser
+        browser.close()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -139,8 +140,9 @@ def run_mesh(
         except BaseException:
             stop_mesh(data)
             raise
-        host = f"[{config.gateway.host}]" if ":" in config.gateway.host else config.gateway.host
-        click.echo(f"gateway      http://{host}:{config.gateway.port}   token in {token_file}")
+        click.echo(
+            addresses(config.gateway.host, config.gateway.port, token_file, is_terminal=sys.stdout.isatty())
+        )
         venue_count = playback.venue_count if is_waiting and playback is not None else None
         if not foreground and venue_count is None:
             return
@@ -151,6 +153,20 @@ def run_mesh(
                 stop_mesh(data)
     if not is_over and not foreground:
         raise CommandError(f"interrupted before the end of the capture; the mesh on {data.root} runs on")
+
+
+def addresses(host: str, port: int, token_file: Path, *, is_terminal: bool) -> str:
+    """Return the lines that tell where the gateway and its dashboard are.
+
+    A person at a terminal gets a link that logs in: the token is in its fragment, which no browser sends to
+    a server. What is not a terminal may be kept in a log, so it never gets the token.
+    """
+    name = f"[{host}]" if ":" in host else host
+    lines = [f"gateway      http://{name}:{port}   token in {token_file}"]
+    if is_terminal:
+        token = quote(token_file.read_text().strip(), safe="")
+        lines.append(f"dashboard    http://{name}:{port}/#token={token}")
+    return "\n".join(lines)
 
 
 def build_kernels() -> bool:

@@ -26,6 +26,7 @@ export class Panels {
       this.tiles.set(name, value);
       byId("tiles").append(el("div", { class: "tile" }, el("span", { text: name }), value));
     }
+    byId("tiles").append(el("span", { class: "stale" }));
     this.trades = new Table(byId("trades"), [
       { title: "Time", of: (one) => when(one.ts_ns) },
       { title: "Price", class: "number", of: (one) => ({ text: format.trimmed(one.price, this.tradeDigits.price), tone: SIDES[one.side] }) },

@@ -31,7 +31,9 @@ export class Stale {
     this.showLink(link, trouble);
     for (const panel of document.querySelectorAll("[data-panel]")) {
       const name = panel.dataset.panel;
-      const note = trouble ? { since: trouble.since, text: "" } : this.panelTrouble(name, symbol);
+      // What runs is seen without the bus.
+      const isOfAll = trouble !== null && !(trouble.kind === "bus" && name === "processes");
+      const note = isOfAll ? { since: trouble.since, text: "" } : trouble ? null : this.panelTrouble(name, symbol);
       setAttribute(panel, "data-stale", note === null ? "" : "yes");
       const place = panel.querySelector(".stale");
       if (place) setText(place, note === null ? "" : `stale since ${time(note.since)}${note.text ? `: ${note.text}` : ""}`);
@@ -75,6 +77,7 @@ export class Stale {
       bus: ["The bus is silent.", `Nothing has reached the log since ${trouble ? time(trouble.since) : ""}; what you see is from before.`],
       behind: ["The gateway is catching up with the log.", "What you see is of the past, and not yet now."],
     };
+    setAttribute(document.body, "data-stale", trouble === null ? "" : "yes");
     const banner = byId("banner-link");
     banner.hidden = trouble === null;
     if (trouble !== null) {

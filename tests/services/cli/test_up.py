@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from services.cli.exits import ExitCode
 from services.cli.processes import processes_of
 from services.cli.supervise import take_lock
-from services.cli.up import ensure_token, up
+from services.cli.up import addresses, ensure_token, up
 from shared.runtime.paths import DataDir
 
 
@@ -115,3 +115,15 @@ def test_the_token_is_private_and_kept(data: DataDir) -> None:
     assert again == token
     assert len(token.strip()) >= 43
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.req("GW-3")
+def test_the_link_that_logs_in_is_told_to_a_terminal_only(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("a+b/c\n")
+
+    told = addresses("127.0.0.1", 8686, path, is_terminal=True)
+    kept = addresses("::1", 8686, path, is_terminal=False)
+
+    assert told.splitlines()[1].split() == ["dashboard", "http://127.0.0.1:8686/#token=a%2Bb%2Fc"]
+    assert kept.split() == ["gateway", "http://[::1]:8686", "token", "in", str(path)]
