@@ -35,6 +35,8 @@ COMMANDS = {
     "replay": Entry("services.cli.replay_commands:replay", "Prove that a re-run of the log says the same."),
     "explain": Entry("services.cli.replay_commands:explain", "Tell why an order was sent."),
     "record": Entry("services.cli.replay_commands:record", "Switch the raw recording on or off."),
+    "backup": Entry("services.cli.backup_commands:backup", "Write all that must not be lost to one file."),
+    "restore": Entry("services.cli.backup_commands:restore", "Make a data directory from a backup."),
     "bench": Entry("services.cli.bench_commands:bench", "Measure the budgets of the design here."),
     "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
     "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
