@@ -209,8 +209,9 @@ def stages(feed):
 
 
 @pytest.fixture
-def app(view, hub, desk, unready, sight, stages):
-    mesh = Mesh(
+def mesh_parts(view, hub, desk, unready, sight, stages):
+    """What the routes of `app` are given."""
+    return Mesh(
         view=view,
         hub=hub,
         reasons=lambda: list(unready),
@@ -220,7 +221,11 @@ def app(view, hub, desk, unready, sight, stages):
         sight=lambda: sight[0],
         stages=stages,
     )
-    return make_app(mesh, TOKEN, ["bot.example"])
+
+
+@pytest.fixture
+def app(mesh_parts):
+    return make_app(mesh_parts, TOKEN, ["bot.example"])
 
 
 @pytest.fixture

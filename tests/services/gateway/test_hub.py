@@ -3,7 +3,9 @@ import json
 
 import pytest
 
+from services.gateway.app import pulse_of
 from services.gateway.hub import CHANNELS, Client
+from shared.messages import market
 
 SYMBOL = "binance_usdm:BTCUSDT"
 
@@ -100,3 +102,46 @@ def test_nothing_is_built_while_nobody_listens(hub, feed, monkeypatch):
     feed.everything()
     joined(hub, "fills")
     feed.order("c")
+
+
+@pytest.mark.req("GW-4")
+def test_trades_since_the_last_push_leave_in_one_message(hub, feed):
+    feed.everything()
+    feed.say(market.Trade(SYMBOL, 1, 1000, 5, 0, 1, 2))
+    hub.push_books()
+    client = joined(hub, "trades")
+
+    feed.say(market.Trade(SYMBOL, 2, 1000, 5, 0, 1, 2))
+    feed.say(market.Trade(SYMBOL, 3, 1001, 6, 1, 1, 2))
+    hub.push_books()
+    hub.push_books()
+
+    (told,) = waiting(client)
+    assert (told["channel"], told["data"]["symbol"]) == ("trades", SYMBOL)
+    assert [(one["trade_id"], one["side"]) for one in told["data"]["items"]] == [(2, "buy"), (3, "sell")]
+
+
+@pytest.mark.req("GW-4")
+def test_books_and_trades_may_be_of_fewer_markets_than_orders(hub, feed):
+    feed.everything()
+    client = joined(hub, "orders", "book", "trades")
+    client.markets = frozenset({"binance:ETHUSDT"})
+
+    feed.order("c")
+    feed.update(2)
+    feed.say(market.Trade(SYMBOL, 2, 1000, 5, 0, 1, 2))
+    hub.push_books()
+
+    assert {one["channel"] for one in waiting(client)} == {"orders"}
+
+
+@pytest.mark.req("GW-4")
+def test_the_state_of_the_mesh_is_pushed_to_those_who_want_it(hub, feed, mesh_parts):
+    feed.everything()
+    client, other = joined(hub, "status"), joined(hub, "book")
+
+    hub.push_status(lambda: pulse_of(mesh_parts))
+
+    (told,) = waiting(client)
+    assert told["data"]["status"]["open_order_count"] == 1
+    assert waiting(other) == []
