@@ -201,7 +201,7 @@ def test_a_damaged_log_is_not_backed_up_but_named(small, tmp_path):
 
     assert refused.returncode == 1
     assert "seq 300 is damaged" in refused.stderr
-    assert [name path for path in tmp_path.iterdir() if "never" in path.name or "backup" in path.name] == []
+    assert [path for path in tmp_path.iterdir() if "never" in path.name or "backup" in path.name] == []
 
 
 def test_no_backup_is_written_over_another_file(small):
