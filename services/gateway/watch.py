@@ -18,7 +18,6 @@ class Sight(NamedTuple):
 
     bus: dict[str, Any] | None
     processes: dict[str, Process]
-    durable_seq: int
     applied_seq: int
     now_ns: int
     bus_silent_ms: int
@@ -51,7 +50,6 @@ class Watch:
         return Sight(
             bus=self._bus,
             processes=self._processes,
-            durable_seq=port.durable_seq,
             applied_seq=port.applied_seq,
             now_ns=port.clock.now_ns(),
             bus_silent_ms=port.bus_silent_ms,

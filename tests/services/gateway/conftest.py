@@ -197,7 +197,7 @@ def sight():
     }
     bus = {"head_seq": 25, "durable_seq": 24, "pid": 5, "build": "b", "services": services}
     processes = {name: Process(7, 2**20) for name in SERVICES}
-    return [Sight(bus, processes, 24, 22, START_NS + 10**9, 20, is_live=True)]
+    return [Sight(bus, processes, 22, START_NS + 10**9, 20, is_live=True)]
 
 
 @pytest.fixture

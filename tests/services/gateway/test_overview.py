@@ -106,6 +106,6 @@ def test_a_book_that_is_not_to_be_relied_on_says_why(client, feed, sight):
 
     assert problem() == ""
     sight[0] = sight[0]._replace(now_ns=sight[0].now_ns + 7 * 10**9)
-    assert problem().startswith("nothing new for 7.")
+    assert problem().startswith("nothing new for 8.")
     feed.say(market.BookInvalid(SYMBOL, "gap"))
     assert problem() == "gap"
