@@ -14,6 +14,8 @@ from shared.errors import UNDECODABLE, ConfigError
 from shared.units import NS_PER_MS
 
 TIME_DIGITS_MAX = 19
+LINE_BYTES_MAX = 16 * 2**20
+"""A book of 5000 levels has 0.3 MB; a small gzip file can hold a line of gigabytes."""
 KNOWN_KINDS = OTHER_KINDS | {DEPTH, TRADE, BOOK_TICKER}
 
 
@@ -80,8 +82,10 @@ def read_capture(path: str, allow_truncated: bool, file_n: int = 0) -> Iterator[
     last_ns = 0
     try:
         with gzip.open(path, "rb") as lines:
-            for line in lines:
+            while line := lines.readline(LINE_BYTES_MAX + 1):
                 line_n += 1
+                if len(line) > LINE_BYTES_MAX:
+                    raise bad_line(path, line_n, f"has over {LINE_BYTES_MAX} bytes")
                 if not line.endswith(b"\n") and allow_truncated and not _is_whole(line):
                     return
                 parsed = _parse(path, file_n, line_n, line, last_ns)
