@@ -14,14 +14,13 @@ from services.cli.mesh import SERVICES, STAGES
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY_PORT = 8686
 # Keys of a service that docker-compose 1.29, the one that Debian 12 has, understands.
-COMPOSE_1_29_KEYS = set(
-    """
-    build cap_add cap_drop command container_name depends_on devices dns entrypoint env_file environment expose
-    extra_hosts healthcheck hostname image init labels logging mem_limit network_mode networks pids_limit ports
-    privileged profiles read_only restart secrets security_opt shm_size stop_grace_period stop_signal tmpfs
-    ulimits user volumes working_dir
-    """.split()
-)
+COMPOSE_1_29_KEYS = {
+    "build", "cap_add", "cap_drop", "command", "container_name", "depends_on", "devices", "dns",
+    "entrypoint", "env_file", "environment", "expose", "extra_hosts", "healthcheck", "hostname",
+    "image", "init", "labels", "logging", "mem_limit", "network_mode", "networks", "pids_limit",
+    "ports", "privileged", "profiles", "read_only", "restart", "secrets", "security_opt", "shm_size",
+    "stop_grace_period", "stop_signal", "tmpfs", "ulimits", "user", "volumes", "working_dir",
+}  # fmt: skip
 COMPOSE_1_29_HEALTH_KEYS = {"test", "interval", "timeout", "retries", "start_period", "disable"}
 
 
