@@ -39,6 +39,7 @@ COMMANDS = {
     "restore": Entry("services.cli.backup_commands:restore", "Make a data directory from a backup."),
     "bench": Entry("services.cli.bench_commands:bench", "Measure the budgets of the design here."),
     "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
+    "hostile": Entry("services.cli.hostile_commands:hostile", "Send damaged input to every part."),
     "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
     "version": Entry("services.cli.version:version", "Show the version and what it runs on."),
 }
