@@ -1,5 +1,6 @@
 """Run one target: count what is accepted and refused, and notice what crashes, hangs or grows."""
 
+import ctypes
 import gc
 import os
 import signal
@@ -105,17 +106,25 @@ def run(target: Target, cases: int, seed: int) -> Report:
     with alarmed():
         for number in range(cases):
             if number == warm_at:
-                gc.collect()
+                _give_back()
                 before_bytes = target.rss_bytes()
             _attempt(target, number, report)
     report.seconds = round(time.perf_counter() - started_s, 2)
-    gc.collect()
+    _give_back()
     report.growth_bytes = max(0, target.rss_bytes() - before_bytes)
     try:
         target.close()
     except Exception as error:
         _note(report, f"at the end: {_text(error)}")
     return report
+
+
+def _give_back() -> None:
+    """Return free memory to the system: holes between objects are no growth (glibc only)."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _attempt(target: Target, number: int, report: Report) -> None:

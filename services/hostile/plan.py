@@ -30,13 +30,13 @@ class Entry(NamedTuple):
 
 
 TARGETS: Mapping[str, Entry] = {
-    "append": Entry(500, lambda given, seed: AppendTarget(given.samples, seed)),
+    "append": Entry(530, lambda given, seed: AppendTarget(given.samples, seed)),
     "hello": Entry(80, lambda given, seed: HelloTarget(given.samples, seed)),
     "command": Entry(80, lambda given, seed: CommandTarget(given.samples, seed)),
     "bus-process": Entry(100, lambda given, seed: BusProcessTarget(given.samples, seed)),
     "bus-read": Entry(30, lambda given, seed: ReadsTarget(given.samples, seed)),
-    "frames": Entry(70, lambda given, seed: FramesTarget(given.samples, seed)),
-    "rest": Entry(30, lambda given, seed: RestTarget(given.samples, seed)),
+    "frames": Entry(50, lambda given, seed: FramesTarget(given.samples, seed)),
+    "rest": Entry(20, lambda given, seed: RestTarget(given.samples, seed)),
     "config": Entry(20, lambda given, seed: ConfigTarget(given.loads, given.default_text, seed)),
     "captures": Entry(20, lambda given, seed: CaptureTarget(given.samples, seed)),
     "snapshots": Entry(10, lambda given, seed: SnapshotTarget(given.samples, seed)),

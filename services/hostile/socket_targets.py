@@ -95,7 +95,9 @@ class BusProcessTarget:
     def _is_balanced(self) -> bool:
         while self._socket.poll(0):
             parts = self._socket.recv_multipart()
-            self._granted += parts[0] == b"hello" or (len(parts) == 1 and b"seq" in parts[0])
+            self._granted += parts[0] == b"hello" or (
+                len(parts) == 1 and "seq" in msgspec.msgpack.decode(parts[0])
+            )
         return self._judged() >= self._sent
 
     def _judged(self) -> int:
