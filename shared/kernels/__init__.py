@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Part of the hash. No -march=native: a build may be copied; no contraction: floats equal Python's.
 BUILD_FLAGS = (
-    "-O2",
+    "-O3",
     "-fPIC",
     "-shared",
     "-fwrapv",
@@ -21,7 +21,7 @@ BUILD_FLAGS = (
     "-DNDEBUG",
     "-w",
 )
-NOT_KERNELS = frozenset({"__init__.py", "build.py"})
+NOT_KERNELS = frozenset({"__init__.py", "build.py", "words.py"})
 SOURCES = Path(__file__).parent
 
 

@@ -2,29 +2,38 @@
 cdef extern from *:
     """
     #include <string.h>
+    #define KERNEL_WINDOW_TICKS 16384LL
+    #define KERNEL_WINDOW_WORDS 256LL
+    #define KERNEL_WINDOW_TOPS 4LL
     static inline int kernel_msb(unsigned long long x) { return 63 - __builtin_clzll(x); }
+    static inline int kernel_lsb(unsigned long long x) { return __builtin_ctzll(x); }
     static inline long long kernel_i64(const char *p, long long i) {
         long long v; memcpy(&v, p + 8 * i, 8); return v;
     }
     """
+    const long long WINDOW_TICKS "KERNEL_WINDOW_TICKS"
+    const long long WINDOW_WORDS "KERNEL_WINDOW_WORDS"
+    const long long WINDOW_TOPS "KERNEL_WINDOW_TOPS"
     int kernel_msb(unsigned long long x) noexcept nogil
+    int kernel_lsb(unsigned long long x) noexcept nogil
     long long kernel_i64(const char *p, long long i) noexcept nogil
 
 cimport cython
 
 @cython.final
 cdef class Book:
-    cdef long long[::1] _lots
-    cdef unsigned long long[::1] _bits
-    cdef unsigned long long[::1] _words
-    cdef long long[::1] _base
-    cdef long long[::1] _best
+    # Sizes are 2 sides of WINDOW_TICKS, WINDOW_WORDS, WINDOW_TOPS and TOP_MAX of book.py.
+    cdef long long _lots[32768]
+    cdef unsigned long long _bits[512]
+    cdef unsigned long long _words[8]
+    cdef long long _base[2]
+    cdef long long _best[2]
     cdef list _far_keys
     cdef list _far_lots
     cdef long long _update_n
     cdef bint _valid
-    cdef long long[::1] _top_price
-    cdef long long[::1] _top_lots
+    cdef long long _top_price[128]
+    cdef long long _top_lots[128]
 
     cdef long long _below(self, long long s, long long slot) noexcept nogil
     cdef int _place(self, long long s, long long key, long long lots) except -1

@@ -14,19 +14,15 @@ from bisect import bisect_left, insort
 import cython
 
 if not cython.compiled:
+    from shared.kernels.words import (
+        WINDOW_TICKS,
+        WINDOW_TOPS,
+        WINDOW_WORDS,
+        kernel_i64,
+        kernel_lsb,
+        kernel_msb,
+    )
 
-    def kernel_msb(word: int) -> int:
-        """Return the index of the highest set bit."""
-        return word.bit_length() - 1
-
-    def kernel_i64(values: "array.array[int]", index: int) -> int:
-        """Return one integer of a levels block."""
-        return values[index]
-
-
-WINDOW_TICKS = cython.declare(cython.longlong, 16384)
-WINDOW_WORDS = cython.declare(cython.longlong, 256)
-WINDOW_TOPS = cython.declare(cython.longlong, 4)
 # The best level is put here, and the window is moved when it falls below a quarter.
 BEST_SLOT = cython.declare(cython.longlong, 12288)
 LOW_SLOT = cython.declare(cython.longlong, 4096)
@@ -47,17 +43,20 @@ class Book:
     """
 
     def __init__(self) -> None:
-        self._lots = array.array("q", bytes(8 * 2 * WINDOW_TICKS))
-        self._bits = array.array("Q", bytes(8 * 2 * WINDOW_WORDS))
-        self._words = array.array("Q", bytes(8 * 2 * WINDOW_TOPS))
-        self._base = array.array("q", [0, 0])
-        self._best = array.array("q", [-1, -1])
+        # Compiled, these are C arrays in the object, zero at first (book.pxd).
+        if not cython.compiled:
+            self._lots = array.array("q", bytes(8 * 2 * WINDOW_TICKS))
+            self._bits = array.array("Q", bytes(8 * 2 * WINDOW_WORDS))
+            self._words = array.array("Q", bytes(8 * 2 * WINDOW_TOPS))
+            self._base = array.array("q", [0, 0])
+            self._best = array.array("q", [0, 0])
+            self._top_price = array.array("q", bytes(8 * 2 * TOP_MAX))
+            self._top_lots = array.array("q", bytes(8 * 2 * TOP_MAX))
+        self._best[0] = self._best[1] = -1
         self._far_keys = [[], []]  # type: ignore[var-annotated]
         self._far_lots = [{}, {}]  # type: ignore[var-annotated]
         self._update_n = 0
         self._valid = False
-        self._top_price = array.array("q", bytes(8 * 2 * TOP_MAX))
-        self._top_lots = array.array("q", bytes(8 * 2 * TOP_MAX))
 
     # ---- what a service calls
 
@@ -79,12 +78,10 @@ class Book:
         Raises:
             ValueError: the block is malformed, or a level is out of range; the book is as before.
         """
-        count: cython.longlong
         if not self._valid or update_n != self._update_n + 1:
             self._valid = False
             return False
-        count = check_levels(levels, bid_count)
-        self._apply(levels, bid_count, count)
+        self._apply(levels, bid_count, check_levels(levels, bid_count))
         self._update_n = update_n
         return True
 
@@ -130,13 +127,11 @@ class Book:
 
     def lots_at(self, side: cython.longlong, price_ticks: cython.longlong) -> int:
         """Return the lots at one price of a side (0 bids, 1 asks); 0 where there is no level."""
-        key: cython.longlong
-        slot: cython.longlong
         check_side(side)
         if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX:
             return 0
-        key = -price_ticks if side else price_ticks
-        slot = key - self._base[side]
+        key: cython.longlong = -price_ticks if side else price_ticks
+        slot: cython.longlong = key - self._base[side]
         if 0 <= slot < WINDOW_TICKS:
             return self._lots[side * WINDOW_TICKS + slot]
         return self._far_lots[side].get(key, 0)
@@ -144,14 +139,14 @@ class Book:
     def levels(self, side: cython.longlong, count: cython.longlong) -> list:
         """Return up to `count` levels of a side as (price_ticks, lots), best first."""
         found: list = []
-        sign: cython.longlong = -1 if side else 1
         slot: cython.longlong
         far: list
         index: cython.longlong
         check_side(side)
         slot = self._best[side]
         while slot >= 0 and len(found) < count:
-            found.append((sign * (self._base[side] + slot), self._lots[side * WINDOW_TICKS + slot]))
+            key: cython.longlong = self._base[side] + slot
+            found.append((-key if side else key, self._lots[side * WINDOW_TICKS + slot]))
             slot = self._below(side, slot)
         far = self._far_keys[side]
         index = len(far) - 1
@@ -177,12 +172,10 @@ class Book:
         values = array.array("q")
         bid_count: cython.longlong = 0
         for price_ticks, lots in self.levels(0, PRICE_TICKS_MAX):
-            values.append(price_ticks)
-            values.append(lots)
+            values.extend((price_ticks, lots))
             bid_count += 1
         for price_ticks, lots in self.levels(1, PRICE_TICKS_MAX):
-            values.append(price_ticks)
-            values.append(lots)
+            values.extend((price_ticks, lots))
         return values.tobytes(), bid_count
 
     # ---- the ladder; C signatures in book.pxd
@@ -214,9 +207,8 @@ class Book:
 
     def _best_price(self, s: cython.longlong) -> cython.longlong:
         """Return the best price of a side, 0 when it is empty."""
-        if self._best[s] < 0:
-            return 0
-        return -(self._base[s] + self._best[s]) if s else self._base[s] + self._best[s]
+        price_ticks: cython.longlong = self._base[s] + self._best[s] if self._best[s] >= 0 else 0
+        return -price_ticks if s else price_ticks
 
     def _place(self, s: cython.longlong, key: cython.longlong, lots: cython.longlong) -> cython.int:
         """Set one level, moving the window when a better level lies above it."""
@@ -228,10 +220,10 @@ class Book:
             slot = BEST_SLOT
         elif slot < 0:
             return self._place_far(s, key, lots)
-        if lots:
-            self._set(s, slot, lots)
-            return 0
-        return self._unset(s, slot)
+        if lots == 0:
+            return self._unset(s, slot)
+        self._set(s, slot, lots)
+        return 0
 
     def _set(self, s: cython.longlong, slot: cython.longlong, lots: cython.longlong) -> cython.void:
         """Put lots into a slot of the window."""
@@ -247,9 +239,7 @@ class Book:
         self._bits[word] &= ~(ONE << (slot & 63))
         if self._bits[word] == 0:
             self._words[s * WINDOW_TOPS + (slot >> 12)] &= ~(ONE << ((slot >> 6) & 63))
-        if slot == self._best[s]:
-            return self._drop_best(s, slot)
-        return 0
+        return self._drop_best(s, slot) if slot == self._best[s] else 0
 
     def _place_far(self, s: cython.longlong, key: cython.longlong, lots: cython.longlong) -> cython.int:
         """Set one level below the window in the sorted side store."""
@@ -319,8 +309,8 @@ class Book:
                 words &= ~(ONE << (word & 63))
                 mask = self._bits[s * WINDOW_WORDS + word]
                 while mask:
-                    self._lots[s * WINDOW_TICKS + (word << 6) + kernel_msb(mask)] = 0
-                    mask &= ~(ONE << kernel_msb(mask))
+                    self._lots[s * WINDOW_TICKS + (word << 6) + kernel_lsb(mask)] = 0
+                    mask &= mask - 1
                 self._bits[s * WINDOW_WORDS + word] = 0
             self._words[s * WINDOW_TOPS + top] = 0
         self._best[s] = -1
@@ -332,30 +322,33 @@ class Book:
             data: cython.p_const_char = levels
         else:
             data = array.array("q", levels)
-        for index in range(bid_count):
-            self._place(0, kernel_i64(data, 2 * index), kernel_i64(data, 2 * index + 1))
-        for index in range(bid_count, count):
-            self._place(1, -kernel_i64(data, 2 * index), kernel_i64(data, 2 * index + 1))
+        for index in range(count):
+            s: cython.longlong = 1 if index >= bid_count else 0
+            key: cython.longlong = -kernel_i64(data, 2 * index) if s else kernel_i64(data, 2 * index)
+            lots: cython.longlong = kernel_i64(data, 2 * index + 1)
+            slot: cython.longlong = key - self._base[s]
+            # A level that exists and stays is the common case: only its lots change.
+            if lots and 0 <= slot < WINDOW_TICKS and self._lots[s * WINDOW_TICKS + slot]:
+                self._lots[s * WINDOW_TICKS + slot] = lots
+            else:
+                self._place(s, key, lots)
         return 0
 
     def _top(self, s: cython.longlong, count: cython.longlong) -> cython.int:
         """Write the best levels into the scratch rows of a side (at most 64); return how many there are."""
         found: cython.longlong = 0
         slot: cython.longlong = self._best[s]
-        row: cython.longlong = s * TOP_MAX
-        base: cython.longlong = self._base[s]
         if count > TOP_MAX:
             raise ValueError(f"depth {count}: at most {TOP_MAX} levels")
         while slot >= 0 and found < count:
-            self._top_price[row + found] = -(base + slot) if s else base + slot
-            self._top_lots[row + found] = self._lots[s * WINDOW_TICKS + slot]
+            self._top_price[s * TOP_MAX + found] = -(self._base[s] + slot) if s else self._base[s] + slot
+            self._top_lots[s * TOP_MAX + found] = self._lots[s * WINDOW_TICKS + slot]
             found += 1
-            if found < count:
-                slot = self._below(s, slot)
+            slot = self._below(s, slot) if found < count else -1
         if found < count and self._far_keys[s]:
             for price_ticks, lots in self.levels(s, count)[found:]:
-                self._top_price[row + found] = price_ticks
-                self._top_lots[row + found] = lots
+                self._top_price[s * TOP_MAX + found] = price_ticks
+                self._top_lots[s * TOP_MAX + found] = lots
                 found += 1
         return found
 
@@ -376,8 +369,7 @@ def check_levels(levels: bytes, bid_count: cython.longlong) -> cython.longlong:
     """Return the number of levels of a block, every one of them in range."""
     count: cython.longlong
     index: cython.longlong
-    price_ticks: cython.longlong
-    lots: cython.longlong
+    signs: cython.longlong = 0
     if not isinstance(levels, bytes):
         raise TypeError(f"a levels block is bytes, not {type(levels).__name__}")
     count = len(levels) // 16
@@ -389,12 +381,19 @@ def check_levels(levels: bytes, bid_count: cython.longlong) -> cython.longlong:
         data: cython.p_const_char = levels
     else:
         data = array.array("q", levels)
+    # The sign is set when any value is out of range: no branch per level.
+    for index in range(count):
+        price_ticks: cython.longlong = kernel_i64(data, 2 * index)
+        lots: cython.longlong = kernel_i64(data, 2 * index + 1)
+        signs |= (price_ticks - 1) | (PRICE_TICKS_MAX - price_ticks) | lots | (LOTS_MAX - lots)
+    if signs >= 0:
+        return count
     for index in range(count):
         price_ticks = kernel_i64(data, 2 * index)
         lots = kernel_i64(data, 2 * index + 1)
-        if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX or lots < 0 or lots > LOTS_MAX:
-            raise ValueError(
-                f"level {index} of a block: price {price_ticks} must be 1..{PRICE_TICKS_MAX} ticks, "
-                f"quantity {lots} must be 0..{LOTS_MAX} lots"
-            )
-    return count
+        if not (0 < price_ticks <= PRICE_TICKS_MAX and 0 <= lots <= LOTS_MAX):
+            break
+    raise ValueError(
+        f"level {index} of a block: price {price_ticks} must be 1..{PRICE_TICKS_MAX} ticks, "
+        f"quantity {lots} must be 0..{LOTS_MAX} lots"
+    )

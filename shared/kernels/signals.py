@@ -85,7 +85,8 @@ def microprice_centiticks(book: Book, depth: cython.longlong = 5) -> int:
         bid_offset = reference - book._top_price[index]
         ask_offset = book._top_price[64 + index] - reference
         span = max(span, bid_offset, ask_offset, -ask_offset)
-    if weight_sum > INT64_LIMIT // (100 * (span + 1)):
+    # Ordinary books fit without the division that tells exactly.
+    if (weight_sum > 80_000_000_000 or span >= 1_000_000) and weight_sum > INT64_LIMIT // (100 * (span + 1)):
         return wide_microprice(book, depth, count)
     for index in range(count):
         bid_offset = book._top_price[index] - reference
@@ -187,6 +188,7 @@ def wide_ratio_ppm(part: int, total: int) -> int:
     return -(-part * 1_000_000 // total) if part < 0 else part * 1_000_000 // total
 
 
+@cython.final
 @cython.cclass
 class TradeFlow:
     """The last `window` trades of a market: VPIN-lite, and an EMA of price moves (ST-10)."""
@@ -224,13 +226,12 @@ class TradeFlow:
         return 0
 
     @cython.ccall
-    def add(self, side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong) -> None:
-        """Take in one trade by the side of its aggressor (0 buy, 1 sell).
+    def add(self, side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong) -> int:
+        """Take in one trade by the side of its aggressor (0 buy, 1 sell) and return `vpin_ppm` after it.
 
         Raises:
             ValueError: a value is out of range; nothing is changed.
         """
-        move_e4: cython.longlong
         if side not in {0, 1}:
             raise ValueError(f"trade side {side}: must be 0 (buy) or 1 (sell)")
         if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX or qty_lots < 0 or qty_lots > LOTS_MAX:
@@ -240,13 +241,11 @@ class TradeFlow:
             )
         self._push(side, qty_lots)
         if self._last_ticks:
-            move_e4 = price_ticks - self._last_ticks
-            if move_e4 < 0:
-                move_e4 = -move_e4
-            move_e4 = move_e4 * 10_000 - self._ema_e4
+            move_e4: cython.longlong = abs(price_ticks - self._last_ticks) * 10_000 - self._ema_e4
             self._ema_e4 += move_e4 // 20 if move_e4 >= 0 else -(-move_e4 // 20)
         self._last_ticks = price_ticks
         self.count += 1
+        return ratio_ppm(abs(self._bought_lots - self._sold_lots), self._bought_lots + self._sold_lots)
 
     @cython.cfunc
     @cython.inline
@@ -273,8 +272,7 @@ class TradeFlow:
     @property
     def vpin_ppm(self) -> int:
         """Return |bought - sold| / all lots of the window in ppm, rounded down; 0 without trades."""
-        part: cython.longlong = self._bought_lots - self._sold_lots
-        return ratio_ppm(-part if part < 0 else part, self._bought_lots + self._sold_lots)
+        return ratio_ppm(abs(self._bought_lots - self._sold_lots), self._bought_lots + self._sold_lots)
 
     @property
     def volatility_ema_e4(self) -> int:
