@@ -20,7 +20,16 @@ import msgspec
 
 from services.bench.figures import Figure
 from services.bench.levels import SYMBOL
-from services.bench.load_peers import BURST_LOTS, STEADY_LOTS, Told, freeze, produce, subscribe
+from services.bench.load_peers import (
+    AFTER_LOTS,
+    BURST_LOTS,
+    STEADY_LOTS,
+    WARM_UP_LOTS,
+    Told,
+    freeze,
+    produce,
+    subscribe,
+)
 from services.bench.machine import ROOT
 from services.bench.mesh import wait_for
 from services.broker.settings import BrokerSettings
@@ -93,8 +102,9 @@ def measure() -> list[Figure]:
     minutes = float(os.environ.get("QUOTEMESH_LOAD_MINUTES") or MINUTES)
     report = run(LoadPlan(seconds=minutes * 60))
     figures = [
-        _latency(report, f"publish at {RATE_HZ}/s for {minutes:g} min", STEADY_LOTS, 10.0),
+        _latency(report, f"publish at {RATE_HZ}/s ({minutes:g} min in all)", STEADY_LOTS, 10.0),
         _latency(report, f"publish in a burst of {BURST_HZ}/s", BURST_LOTS, None),
+        _latency(report, f"publish at {RATE_HZ}/s after the burst", AFTER_LOTS, 10.0),
         Figure(
             name="events a reading subscriber missed", unit="", value=report.sent - report.received, at_most=0
         ),
@@ -135,7 +145,7 @@ def _latency(report: LoadReport, name: str, lots: int, at_most: float | None) ->
         value=shares["p99"],
         at_most=at_most,
         rounds=[shares],
-        note=f"{sum(report.latency_us[lots])} events, append to receipt",
+        note=f"{sum(report.latency_us[lots])} events timed, append to receipt",
     )
 
 
@@ -168,8 +178,8 @@ def _play(
     said: Any = spawn.Queue()
     ready, ended = spawn.Event(), spawn.Event()
     quiet_s = (plan.seconds - plan.burst_s) / 2
-    phases = [(plan.warm_up_s, plan.rate_hz, 0), (quiet_s, plan.rate_hz, STEADY_LOTS)]
-    phases += [(plan.burst_s, plan.burst_hz, BURST_LOTS), (quiet_s, plan.rate_hz, STEADY_LOTS)]
+    phases = [(plan.warm_up_s, plan.rate_hz, WARM_UP_LOTS), (quiet_s, plan.rate_hz, STEADY_LOTS)]
+    phases += [(plan.burst_s, plan.burst_hz, BURST_LOTS), (quiet_s, plan.rate_hz, AFTER_LOTS)]
     peers = [
         spawn.Process(target=freeze, args=(data.stream,), daemon=True),
         spawn.Process(target=subscribe, args=(str(data.root), ready, ended, said), daemon=True),

@@ -20,8 +20,11 @@ from shared.units import Side
 
 STEADY_LOTS = 5
 BURST_LOTS = 6
-"""The quantity of a trade tells in which phase it was sent; 0 in the plan is the warm-up (1 lot)."""
+AFTER_LOTS = 7
+"""The quantity of a trade tells in which phase it was sent."""
 WARM_UP_LOTS = 1
+SAMPLE_EVERY = 7
+"""The subscriber looks at the time of each seventh event, so that it takes little of what it measures."""
 HWM = 1_000_000
 TURN_S = 0.004
 ALIVE_S = 0.25
@@ -59,7 +62,7 @@ def subscribe(root: str, ready: Flag, ended: Flag, said: Any) -> None:
     stream.connect(data.stream)
     ready.set()
     count = 0
-    counts = {lots: [0] * (LATENCY_US_MAX + 1) for lots in (STEADY_LOTS, BURST_LOTS)}
+    counts = {lots: [0] * (LATENCY_US_MAX + 1) for lots in (STEADY_LOTS, BURST_LOTS, AFTER_LOTS)}
     while True:
         try:
             _, packed, body = stream.recv_multipart()
@@ -67,8 +70,10 @@ def subscribe(root: str, ready: Flag, ended: Flag, said: Any) -> None:
             if ended.is_set():
                 break
             continue
-        now_ns = clock.now_ns()
         count += 1
+        if count % SAMPLE_EVERY:
+            continue
+        now_ns = clock.now_ns()
         lots = message_of(body).qty_lots
         if lots in counts:
             us = (now_ns - decode_header(packed).origin_ns) // 1000
@@ -92,7 +97,7 @@ def produce(root: str, symbol: str, phases: list[tuple[float, int, int]], said: 
     n, sent, alive_s = 1, 0, 0.0
     started_s = time.monotonic()
     for seconds, rate_hz, lots in phases:
-        trade = Trade(symbol, 1, 600_000, lots or WARM_UP_LOTS, Side.BUY, clock.now_ns(), clock.now_ns())
+        trade = Trade(symbol, 1, 600_000, lots, Side.BUY, clock.now_ns(), clock.now_ns())
         topic, body = trade.topic, body_of(trade)
         done = 0
         while done < int(seconds * rate_hz):

@@ -34,6 +34,8 @@ from shared.units import NS_PER_MS
 
 FRAMES_PER_BATCH = 256
 FRAMES_PER_APPEND_MAX = 1024
+APPENDS_HELD_MAX = 1000
+"""Appends of one peer that wait for us; more stay with the peer, which is told by its own full queue."""
 TICK_NS = 100 * NS_PER_MS
 HEARTBEAT_S = 0.1
 SOCKET_BYTES_MAX = 4
@@ -79,8 +81,8 @@ class Bus:
         for service in self._writer.services:
             self._silence.starting(service, time.monotonic_ns())
         self._context = zmq.Context()
-        self._append = self._bound(zmq.ROUTER, data.append)
-        self._stream = self._bound(zmq.PUB, data.stream)
+        self._append = self._bound(zmq.ROUTER, data.append, APPENDS_HELD_MAX)
+        self._stream = self._bound(zmq.PUB, data.stream, settings.subscriber_frames_max)
         self._reads = Reads(self._context, data, self.status)
         self._retention = Retention(data, settings, tell)
         self._unanswered: deque[tuple[int, list[bytes], bytes]] = deque()
@@ -307,10 +309,11 @@ class Bus:
         counters = self.sequencer.counters
         counters[name] = counters.get(name, 0) + 1
 
-    def _bound(self, kind: int, endpoint: str) -> "zmq.Socket[bytes]":
+    def _bound(self, kind: int, endpoint: str, held_max: int) -> "zmq.Socket[bytes]":
         socket = self._context.socket(kind)
         socket.linger = 0
-        socket.sndhwm = socket.rcvhwm = self._settings.subscriber_frames_max
+        socket.sndhwm = self._settings.subscriber_frames_max
+        socket.rcvhwm = held_max
         socket.setsockopt(zmq.MAXMSGSIZE, SOCKET_BYTES_MAX * self._settings.max_frame_bytes)
         try:
             socket.bind(endpoint)
