@@ -246,8 +246,8 @@ class AvellanedaStoikov(Strategy):
     def format_status(self, ctx: Context) -> str:
         """Return inventory, VPIN and spread in one line."""
         toxic = ", toxic" if self._is_toxic else ""
-        fair, spread = self._quoted_fair_centiticks / 100, self._multiplier_ppm / PPM
+        fair, spread = self._quoted_fair_centiticks // 100, self._multiplier_ppm / PPM
         return (
-            f"position {ctx.position.position_lots} lots, fair {fair:.1f} ticks, "
+            f"position {ctx.qty_text(ctx.position.position_lots)}, fair {ctx.price_text(fair)}, "
             f"VPIN {self._flow.vpin_ppm / PPM:.2f}, spread x{spread:.2f}{toxic}"
         )

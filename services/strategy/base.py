@@ -22,7 +22,7 @@ from shared.kernels.position import Position
 from shared.messages import Message
 from shared.messages.market import InstrumentRules, Trade
 from shared.messages.orders import Fill, OrderType, TimeInForce
-from shared.units import Side
+from shared.units import Side, atoms_text, decimal_text
 
 
 class Quote(msgspec.Struct, frozen=True, array_like=True):
@@ -125,6 +125,19 @@ class Context:
     def now_ns(self) -> int:
         """Return the mesh time of the event."""
         return self._world.now_ns
+
+    def price_text(self, price_ticks: int) -> str:
+        """Return a price as people write it."""
+        return decimal_text(price_ticks, self.rules.tick_size)
+
+    def qty_text(self, qty_lots: int) -> str:
+        """Return a quantity of the base asset as people write it, with the asset."""
+        return f"{decimal_text(qty_lots, self.rules.lot_size)} {self.rules.base_asset}"
+
+    def money_text(self, atoms: int) -> str:
+        """Return money in the quote asset to the cent (rounded down), with the asset."""
+        cents = atoms * 100 // 10**self.rules.quote_exponent
+        return f"{atoms_text(cents, 2)} {self.rules.quote_asset}"
 
 
 class Strategy:

@@ -361,6 +361,7 @@ class Grid(Strategy):
         """Return anchor, filled levels and cycles in one line."""
         filled = sum(1 for slot in self.slots.values() if slot.held_lots)
         return (
-            f"anchor {self.anchor_ticks} ticks, interval {self.interval_ticks} ticks, {filled} levels held, "
-            f"{len(ctx.orders)} orders, {self.cycles} cycles, earned {self.realized_atoms} atoms after fees"
+            f"anchor {ctx.price_text(self.anchor_ticks)}, interval {ctx.price_text(self.interval_ticks)}, "
+            f"{filled} levels held, {len(ctx.orders)} orders, {self.cycles} cycles, "
+            f"earned {ctx.money_text(self.realized_atoms)} after fees"
         )

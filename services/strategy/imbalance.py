@@ -263,6 +263,7 @@ class Imbalance(Strategy):
     def format_status(self, ctx: Context) -> str:
         """Return position, lean of the book and trades of the day in one line."""
         return (
-            f"position {ctx.position.position_lots} lots, imbalance {self._features.imbalance:+.2f}, "
+            f"position {ctx.qty_text(ctx.position.position_lots)}, "
+            f"imbalance {self._features.imbalance:+.2f}, "
             f"streak {self._features.streak}, {self._day_trades} entries today"
         )

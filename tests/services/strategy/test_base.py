@@ -3,10 +3,11 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from services.strategy.base import Strategy
+from services.strategy.base import Context, Strategy
 from services.strategy.conformance import CHECKS, Candidate, run
 from services.strategy.registry import STRATEGIES
 from shared.messages.orders import Fill
@@ -63,3 +64,16 @@ def test_the_manual_names_every_setting_of_every_strategy(kind) -> None:
 @pytest.mark.parametrize("callback", [name for name in vars(Strategy) if name.startswith("on_")])
 def test_the_guide_names_every_callback(callback) -> None:
     assert f"`{callback}(" in (ROOT / "docs" / "add_a_strategy.md").read_text()
+
+
+def test_what_people_read_is_in_their_units() -> None:
+    rules = SimpleNamespace(
+        symbol="binance_usdm:BTCUSDT", tick_size="0.10", lot_size="0.001", quote_exponent=8, base_asset="BTC",
+        quote_asset="USDT",
+    )  # fmt: skip
+    ctx = Context("one", rules, SimpleNamespace(book=lambda _: None), None, {})
+
+    assert ctx.price_text(596_289) == "59628.90"
+    assert ctx.qty_text(-1675) == "-1.675 BTC"
+    assert ctx.money_text(25_745_296) == "0.25 USDT"
+    assert ctx.money_text(-1) == "-0.01 USDT"
