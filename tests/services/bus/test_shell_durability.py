@@ -148,3 +148,47 @@ def test_a_new_segment_is_followed(scene):
     scene.wait()
 
     assert scene.durability.durable_seq == 5
+
+
+class Watch:
+    """A clock in our hands."""
+
+    def __init__(self, monkeypatch):
+        self.now_s = 1000.0
+        monkeypatch.setattr(shell_durability.time, "monotonic", lambda: self.now_s)
+
+
+def looked(scene, watch, seconds, step_s):
+    """Look each `step_s` for so long, and return the failure."""
+    end_s = watch.now_s + seconds
+    while watch.now_s < end_s:
+        watch.now_s += step_s
+        scene.durability.look(stall_ms=1000)
+    return scene.durability.failure
+
+
+@pytest.mark.req("JR-17", "I-28")
+def test_a_sync_that_does_not_return_becomes_a_failure(scene, monkeypatch):
+    disk, watch = Disk(monkeypatch), Watch(monkeypatch)
+    scene.durability.start()
+    assert looked(scene, watch, 60, 0.1) is None
+
+    scene.commit(1, 5, is_urgent=True)
+    assert disk.asked.acquire(timeout=LIMIT_S)
+
+    assert looked(scene, watch, 0.9, 0.1) is None
+    assert "has not answered" in str(looked(scene, watch, 0.5, 0.1))
+    disk.go.release()
+
+
+def test_who_was_stopped_itself_does_not_blame_the_disk(scene, monkeypatch):
+    disk, watch = Disk(monkeypatch), Watch(monkeypatch)
+    scene.durability.start()
+    scene.commit(1, 5, is_urgent=True)
+    assert disk.asked.acquire(timeout=LIMIT_S)
+
+    assert looked(scene, watch, 600, 60) is None
+
+    disk.go.release()
+    scene.wait()
+    assert scene.durability.durable_seq == 5
