@@ -10,7 +10,7 @@ import msgspec
 
 from shared.core import Core, Output
 from shared.errors import DivergenceError, ProtocolError
-from shared.messages import Event, Instruction, Message, body_of, message_of, source_service
+from shared.messages import Event, Instruction, Message, body_of, message_of, source_core
 from shared.messages.system import ServiceStarted
 
 
@@ -72,8 +72,7 @@ class CoreHost:
         assert header.seq == self.applied_seq + 1 or self.applied_seq == 0, (
             f"{self.service} was given seq {header.seq} after {self.applied_seq}: events come in order"
         )
-        own = source_service(header.source) == self.service and not header.source.endswith(".io")
-        if own:
+        if source_core(header.source) == self.service:
             self._meet_own(event)
         self.epoch = header.epoch
         message = event.message
@@ -117,7 +116,8 @@ class CoreHost:
                 f"{header.source} n={header.n} stands on the log at seq {header.seq} as {event.message!r}, "
                 f"but the core did not say it (its last n is {self.counters.get(header.source, 0)})"
             )
-        stored = body_of(event.message)
+        # Fused, it is the very same message.
+        stored = derived.body if event.message is derived.message else body_of(event.message)
         if stored != derived.body or header.cause_seq != derived.cause_seq:
             raise DivergenceError(
                 f"{header.source} n={header.n} stands on the log at seq {header.seq} as {event.message!r} "

@@ -23,6 +23,10 @@ REPORTS: tuple[type[Any], ...] = (
 )
 
 
+_STATES = {state.value: state for state in OrderState}
+_APPROVALS = (orders.OrderApproved, orders.OrderAdjusted)
+
+
 class OrderRecord(msgspec.Struct, array_like=True):
     """The state of one order. `qty_lots` is what risk approved once it has, before that what was asked.
 
@@ -50,7 +54,7 @@ class OrderRecord(msgspec.Struct, array_like=True):
     @property
     def is_final(self) -> bool:
         """Return whether nothing but a late fill may follow."""
-        return OrderState(self.state).is_final
+        return _STATES[self.state].is_final
 
 
 def of_intent(event: Event) -> OrderRecord:
@@ -80,13 +84,13 @@ def fold(record: OrderRecord, event: Event) -> bool:
     """Apply one report to its order; return False, changing nothing, when it cannot follow the state."""
     message = event.message
     try:
-        state = next_state(record.client_order_id, OrderState(record.state), message)
+        state = next_state(record.client_order_id, _STATES[record.state], message)
     except ImpossibleReportError:
         return False
     record.state = state.value
     record.updated_seq = event.header.seq
     record.updated_ts_ns = event.header.ts_ns
-    if isinstance(message, orders.OrderApproved | orders.OrderAdjusted):
+    if isinstance(message, _APPROVALS):
         record.qty_lots = message.qty_lots
     elif isinstance(message, orders.Fill):
         # Fills may be read in any order: the venue's own total counts, and it never shrinks.

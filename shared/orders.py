@@ -96,6 +96,9 @@ def next_state(client_order_id: str, state: OrderState, report: Message) -> Orde
     A fill leads to partially_filled or filled from every state in which the venue may hold the order, and
     leaves a final state as it is: late fills are always applied to the ledger (I-06).
     """
+    following = NEXT[state].get(type(report))
+    if following is not None:
+        return following
     if isinstance(report, orders.CancelRejected):
         return state
     if isinstance(report, orders.Fill):
@@ -103,10 +106,7 @@ def next_state(client_order_id: str, state: OrderState, report: Message) -> Orde
             return S.FILLED if report.leaves_lots == 0 else S.PARTIALLY_FILLED
         if state.is_final and state is not S.REFUSED:
             return state
-    try:
-        return NEXT[state][type(report)]
-    except KeyError:
-        raise ImpossibleReportError(
-            f"order {client_order_id}: {type(report).__name__} cannot follow {state}; "
-            "our view of this order is wrong, reconcile it with the venue before trading on"
-        ) from None
+    raise ImpossibleReportError(
+        f"order {client_order_id}: {type(report).__name__} cannot follow {state}; "
+        "our view of this order is wrong, reconcile it with the venue before trading on"
+    )

@@ -1,12 +1,14 @@
 """How long an order or a cancel takes to the paper venue: seeded, the same on every machine (BR-17)."""
 
 import hashlib
+import struct
 
 from services.broker.settings import BrokerSettings
 from shared.units import NS_PER_MS, PPM
 
 _WORD = 1 << 16
 _WORDS = 12
+_DRAW = struct.Struct(f"<{_WORDS}HI")
 
 
 def latency_ns(settings: BrokerSettings, key: str) -> int:
@@ -15,11 +17,11 @@ def latency_ns(settings: BrokerSettings, key: str) -> int:
     A normal draw from an integer hash of seed and key: the sum of twelve uniform words has variance 1 in
     units of a word, and tails that end at six deviations. Spikes multiply; the least value holds before.
     """
-    digest = hashlib.blake2b(f"{settings.seed}:{key}".encode(), digest_size=28).digest()
-    words = [int.from_bytes(digest[i : i + 2], "little") for i in range(0, 2 * _WORDS, 2)]
-    deviation = sum(words) - _WORDS // 2 * _WORD
+    digest = hashlib.blake2b(f"{settings.seed}:{key}".encode(), digest_size=_DRAW.size).digest()
+    words: tuple[int, ...] = _DRAW.unpack(digest)
+    deviation = sum(words[:_WORDS]) - _WORDS // 2 * _WORD
     value_ns = settings.latency_ms * NS_PER_MS
     value_ns += settings.latency_std_ms * NS_PER_MS * deviation // _WORD
     value_ns = max(value_ns, settings.latency_min_ms * NS_PER_MS)
-    spike = int.from_bytes(digest[24:28], "little") * PPM >> 32
+    spike = words[_WORDS] * PPM >> 32
     return value_ns * settings.latency_spike_factor if spike < settings.latency_spike_ppm else value_ns

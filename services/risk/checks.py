@@ -374,8 +374,9 @@ class Judgement(NamedTuple):
 def judge(ask: Ask, *, may_adjust: bool) -> Judgement:
     """Run the table; the first objection refuses, or cuts when it may and the rest is worth sending."""
     cut: Objection | None = None
+    is_reducing = ask.is_reducing
     for line in CHECKS:
-        if ask.is_reducing and not line.binds_reducing:
+        if is_reducing and not line.binds_reducing:
             continue
         objection = line.check(ask)
         if objection is None:
@@ -383,6 +384,7 @@ def judge(ask: Ask, *, may_adjust: bool) -> Judgement:
         if not may_adjust or not _is_worth_sending(objection.allowed_lots, ask):
             return Judgement(0, objection)
         ask = replace(ask, qty_lots=objection.allowed_lots)
+        is_reducing = ask.is_reducing
         cut = objection
     return Judgement(ask.qty_lots, cut)
 

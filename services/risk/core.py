@@ -142,7 +142,7 @@ class RiskCore:
     # ---- fold: what own words change
 
     def _fold(self, message: Message) -> None:
-        if isinstance(message, orders.OrderApproved | orders.OrderAdjusted):
+        if isinstance(message, _APPROVALS):
             pending = self.known.pending.pop(message.client_order_id)
             self.known.approvals.add(pending.ts_ns)
             self.known.exposure.reserve(
@@ -192,6 +192,7 @@ def _refused(
     )
 
 
+_APPROVALS = (orders.OrderApproved, orders.OrderAdjusted)
 _QUIET = frozenset({market.BookUpdate, market.BookSnapshot, market.Trade, market.PriceUpdate})
 _DECIDE: Mapping[type[Message], Callable[[RiskCore, Event, Say, bool], None]] = {
     orders.OrderIntent: RiskCore._decide_intent,

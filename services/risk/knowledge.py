@@ -47,13 +47,14 @@ class RiskKnowledge:
 
     def _observe(self, event: Event) -> tuple[str, bool]:
         message = event.message
-        if isinstance(message, orders.Fill):
+        kind = type(message)
+        if kind is orders.Fill:
             return self._observe_fill(message)
-        if isinstance(message, _REPORTS):
+        if kind in _REPORTS:
             return self.exposure.report(message), False
-        if isinstance(message, orders.OrderIntent):
+        if kind is orders.OrderIntent:
             return self._observe_intent(message, event.header.ts_ns), False
-        observe = _OBSERVE.get(type(message))
+        observe = _OBSERVE.get(kind)
         if observe is not None:
             observe(self, event)
         return "", False
@@ -245,14 +246,16 @@ class RiskKnowledge:
         self.pending = {p.intent.client_order_id: p for p in state.pending}
 
 
-_REPORTS = (
-    orders.OrderSent,
-    orders.NotSent,
-    orders.OrderAccepted,
-    orders.OrderRejected,
-    orders.OrderCanceled,
-    orders.OrderExpired,
-    orders.OrderUnknown,
+_REPORTS = frozenset(
+    {
+        orders.OrderSent,
+        orders.NotSent,
+        orders.OrderAccepted,
+        orders.OrderRejected,
+        orders.OrderCanceled,
+        orders.OrderExpired,
+        orders.OrderUnknown,
+    }
 )
 _OBSERVE: Mapping[type[Message], Callable[[RiskKnowledge, Any], None]] = {
     market.BookUpdate: RiskKnowledge._observe_book,

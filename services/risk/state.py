@@ -44,6 +44,9 @@ class Mood(msgspec.Struct, array_like=True):
 
     def reducing_reasons(self) -> tuple[str, ...]:
         """Return why only reducing orders may pass, the strongest first; empty when all may."""
+        is_reconciled = self.broker_run != 0 and self.reconciled_run == self.broker_run
+        if is_reconciled and not (self.silent or self.diverged or self.quarantine):
+            return ()
         reasons: list[str] = []
         if self.broker_run == 0:
             reasons.append("broker has not started")

@@ -16,7 +16,7 @@ from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
 from shared.errors import UNDECODABLE
-from shared.messages import Event, Instruction, Message, control, market, orders, source_service, system
+from shared.messages import Event, Instruction, Message, control, market, orders, source_core, system
 from shared.settings import pack, unpack
 
 REPORTS: tuple[type[Message], ...] = (
@@ -120,8 +120,7 @@ class StrategyCore:
 
     @staticmethod
     def _is_own(event: Event) -> bool:
-        source = event.header.source
-        return source_service(source) == "strategy" and not source.endswith(".io")
+        return source_core(event.header.source) == "strategy"
 
     def instance(self, name: str) -> Instance:
         """Return an instance, to look at: raises `KeyError` when there is none of this name."""

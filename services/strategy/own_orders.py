@@ -24,6 +24,7 @@ SLOT_NAME = re.compile(r"[a-z0-9]{1,9}\Z")
 RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 """States in which the venue is known to hold the order."""
 
+_APPROVALS = (OrderApproved, OrderAdjusted)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -151,7 +152,7 @@ class OwnOrders:
             problem = str(error)
         if isinstance(message, Fill):
             order.filled_lots = max(order.filled_lots, message.filled_lots)
-        elif isinstance(message, OrderAdjusted | OrderApproved):
+        elif isinstance(message, _APPROVALS):
             order.qty_lots = message.qty_lots
         elif isinstance(message, CancelRejected):
             order.cancel_ns = 0

@@ -23,6 +23,7 @@ __all__ = [
     "encode_header",
     "message_of",
     "owners_of_family",
+    "source_core",
     "source_service",
 ]
 
@@ -103,6 +104,12 @@ def message_of(body: bytes) -> Any:
 def source_service(source: str) -> str:
     """Return the service that speaks as `source`: `strategy/as_btc` and `strategy.io` are strategy's."""
     return source.split("/", 1)[0].removesuffix(".io")
+
+
+@lru_cache(maxsize=256)
+def source_core(source: str) -> str:
+    """Return the service whose core speaks as `source`, empty when it is a shell's source."""
+    return "" if source.endswith(".io") else source.split("/", 1)[0]
 
 
 def owners_of_family(family: str) -> frozenset[str]:
