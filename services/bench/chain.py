@@ -6,19 +6,12 @@ takes the time when the approval has arrived and been decoded, as the broker has
 time minus the feeder's clock before the append: what `prototypes/bus_log_chain.py` measures.
 """
 
-import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-
 import zmq
 
 from services.bench import prototypes
+from services.bench.cores import running_cores
 from services.bench.figures import Figure, median, percentile
 from services.bench.levels import SYMBOL
-from services.bench.machine import ROOT
-from services.bench.mesh import wait_for
 from services.broker.settings import BrokerSettings
 from services.bus.settings import BusSettings
 from services.gateway.settings import GatewaySettings
@@ -26,10 +19,8 @@ from services.risk.settings import RiskSettings
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.errors import QuotemeshError
 from shared.messages import decode_header, message_of
-from shared.runtime.client import BusClient
 from shared.runtime.clock import MeshClock
 from shared.runtime.paths import DataDir
-from shared.settings import pack
 
 HZ = 1000
 SECONDS = 8
@@ -69,31 +60,9 @@ def _figure(
 
 
 def _round(hz: int, seconds: int, *, every: int) -> tuple[float, float]:
-    with tempfile.TemporaryDirectory(prefix="quotemesh-bench-") as folder:
-        data = DataDir(Path(folder))
-        data.prepare()
-        _write_settings(data, every)
-        started: list[subprocess.Popen[bytes]] = []
-        environment = {**os.environ, "QUOTEMESH_DATA": folder, "QUOTEMESH_BENCH_FEED": f"{hz} {hz * seconds}"}
-
-        def start(module: str) -> None:
-            command = [sys.executable, "-m", module]
-            log = (data.logs / f"{module}.log").open("wb")
-            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
-
-        try:
-            start("services.bus.main")
-            wait_for(lambda: _status(data) is not None, "the bus")
-            for name in ("broker", "risk", "gateway", "strategy"):
-                start(f"services.{name}.main")
-            wait_for(lambda: _are_live(data, ("broker", "risk", "gateway", "strategy")), "the services")
-            start("services.bench.feeder")
-            latencies = _listen(data)
-        finally:
-            for process in reversed(started):
-                process.terminate()
-            for process in started:
-                process.wait(30)
+    with running_cores(_sections(every), (hz, hz * seconds)) as (data, start_feeder):
+        start_feeder()
+        latencies = _listen(data)
     if len(latencies) < hz * seconds // every * 0.9:
         raise QuotemeshError(f"only {len(latencies)} of {hz * seconds // every} orders were approved")
     latencies.sort()
@@ -125,31 +94,14 @@ def _listen(data: DataDir) -> list[float]:
     return latencies
 
 
-def _write_settings(data: DataDir, every: int) -> None:
+def _sections(every: int) -> dict[str, object]:
     instance = InstanceSettings(
         kind="services.bench.every_update:EveryUpdate", symbol=SYMBOL, params={"every": every}
     )
-    risk = RiskSettings(orders_per_s_max=MANY, orders_per_min_max=MANY, orders_per_hour_max=100 * MANY)
-    sections = {
+    return {
         "bus": BusSettings(),
         "strategy": StrategySettings(instances={"chain": instance}, warmup_points=0),
-        "risk": risk,
+        "risk": RiskSettings(orders_per_s_max=MANY, orders_per_min_max=MANY, orders_per_hour_max=100 * MANY),
         "broker": BrokerSettings(latency_std_ms=0, latency_ms=10, latency_spike_ppm=0),
         "gateway": GatewaySettings(port=0),
     }
-    for name, section in sections.items():
-        data.settings(name).parent.mkdir(parents=True, exist_ok=True)
-        data.settings(name).write_bytes(pack(section))
-
-
-def _status(data: DataDir) -> dict[str, dict[str, dict[str, str]]] | None:
-    try:
-        with BusClient(data, 300) as client:
-            return client.status()
-    except QuotemeshError:
-        return None
-
-
-def _are_live(data: DataDir, names: tuple[str, ...]) -> bool:
-    services = (_status(data) or {}).get("services", {})
-    return all(services.get(name, {}).get("state") == "live" for name in names)

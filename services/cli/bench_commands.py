@@ -17,6 +17,7 @@ BENCHES = {
     "chain": ("services.bench.chain", "tick to order through the real processes and the stored log"),
     "fused": ("services.bench.fused", "tick to order with the same cores in one process"),
     "load": ("services.bench.load", "minutes of 5,000 events/s, a burst, one frozen, one stopped"),
+    "kill": ("services.bench.kill", "from a kill to latched, to the last create, to an empty venue"),
     "life": ("services.bench.life", "start-up, memory and recovery after kill -9 of each process"),
 }
 """One line registers a benchmark: its module has `measure() -> list[Figure]`."""
