@@ -13,6 +13,8 @@ const when = (ns) => ({ text: format.clock(ns), title: format.moment(ns) });
 const stateCell = (state) => ({ text: format.words(state), tone: toneOf(state) });
 const shortMarket = (symbol) => symbol.replace(/^binance_usdm:(.*)$/, "$1 perp").replace(/^binance:(.*)$/, "$1 spot");
 const market = (one) => ({ text: shortMarket(one.symbol), title: one.symbol });
+const quantity = ({ qty, filled_qty: filled }) =>
+  Number(filled) > 0 && filled !== qty ? { text: `${format.trimmed(filled)} of ${format.trimmed(qty)}`, title: "filled of wanted" } : format.trimmed(qty);
 const amount = (value, digits = 2) => ({ text: format.signed(value, digits), tone: format.tone(value), title: value ?? "not known now" });
 
 export { shortMarket };
@@ -44,8 +46,7 @@ export class Panels {
       { title: "Market", of: market, class: "wide" },
       { title: "Side", of: side },
       { title: "Price", of: (one) => format.trimmed(one.price, 2), class: "number" },
-      { title: "Quantity", of: (one) => format.trimmed(one.qty), class: "number" },
-      { title: "Filled", of: (one) => format.trimmed(one.filled_qty), class: "number wide" },
+      { title: "Quantity", of: quantity, class: "number" },
       { title: "State", of: (one) => stateCell(one.state), class: "state" },
       { title: "Reason", of: (one) => ({ text: one.reason, title: one.reason }), class: "brief wide" },
     ], "No order yet.", (one) => one.client_order_id);
