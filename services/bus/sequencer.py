@@ -7,6 +7,7 @@ so nothing is ever taken back.
 import re
 from typing import NamedTuple
 
+from services.bus.impossible import impossible
 from shared.errors import ProtocolError
 from shared.messages import SCHEMA, Header, Message, body_of, encode_header, message_of, source_service
 from shared.messages.system import ServiceStarted, SourceGap
@@ -104,6 +105,9 @@ class Sequencer:
         if OPERATOR not in message.owners or not message.stored:
             detail = f"{type(message).__name__} is said by {', '.join(sorted(message.owners))}"
             return self._refuse(speaker, "owner", detail)
+        defect = impossible(message, body)
+        if defect:
+            return self._refuse(speaker, "impossible", defect)
         return self._own(source, message, now_ns, body)
 
     def hello(self, hello: Hello, now_ns: int) -> Welcome | Refused:
@@ -163,7 +167,7 @@ class Sequencer:
             message = message_of(body)
         except ProtocolError as error:
             return self._refuse(header, "undecodable", str(error))
-        problem = _message_problem(message, topic, service)
+        problem = _message_problem(message, topic, body, service)
         if problem is not None:
             return self._refuse(header, *problem)
         if not message.stored:
@@ -264,7 +268,7 @@ class Sequencer:
         return Refused(header.source, header.run, expected_n, reason, detail[:300])
 
 
-def _message_problem(message: Message, topic: bytes, service: str) -> tuple[str, str] | None:
+def _message_problem(message: Message, topic: bytes, body: bytes, service: str) -> tuple[str, str] | None:
     """Return why `service` may not say this message under this topic, if so."""
     kind = type(message)
     if service not in kind.owners:
@@ -273,4 +277,5 @@ def _message_problem(message: Message, topic: bytes, service: str) -> tuple[str,
         return "topic", f"topic {topic[:80]!r} must be {message.topic!r}"
     if kind.key == "service" and getattr(message, "service", service) != service:
         return "owner", f"{service} speaks of {getattr(message, 'service', '')} in {kind.__name__}"
-    return None
+    defect = impossible(message, body)
+    return ("impossible", f"{kind.__name__}: {defect}") if defect else None

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from services.hostile.bus_targets import AppendTarget, CommandTarget, HelloTarget
 from services.hostile.campaign import Report, Target, run
+from services.hostile.core_targets import CoresTarget
 from services.hostile.feed_targets import FramesTarget, RestTarget
 from services.hostile.gateway_targets import HttpTarget, SocketTarget
 from services.hostile.samples import Samples, harvest
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
 
 
 TARGETS: Mapping[str, Entry] = {
-    "append": Entry(530, lambda given, seed: AppendTarget(given.samples, seed)),
+    "append": Entry(520, lambda given, seed: AppendTarget(given.samples, seed)),
     "hello": Entry(80, lambda given, seed: HelloTarget(given.samples, seed)),
     "command": Entry(80, lambda given, seed: CommandTarget(given.samples, seed)),
     "bus-process": Entry(100, lambda given, seed: BusProcessTarget(given.samples, seed)),
@@ -40,6 +41,7 @@ TARGETS: Mapping[str, Entry] = {
     "config": Entry(20, lambda given, seed: ConfigTarget(given.loads, given.default_text, seed)),
     "captures": Entry(20, lambda given, seed: CaptureTarget(given.samples, seed)),
     "snapshots": Entry(10, lambda given, seed: SnapshotTarget(given.samples, seed)),
+    "cores": Entry(10, lambda given, seed: CoresTarget(given.samples, seed)),
     "rows": Entry(20, lambda given, seed: RowsTarget(given.samples, seed)),
     "http": Entry(15, lambda given, seed: HttpTarget(given.samples, seed)),
     "websocket": Entry(15, lambda given, seed: SocketTarget(given.samples, seed)),

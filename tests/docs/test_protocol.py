@@ -81,6 +81,7 @@ def test_every_reason_of_a_refusal_is_explained():
 
     assert said == {
         "schema",
+        "impossible",
         "owner",
         "ahead",
         "run",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from services.bus.sequencer import MAY_SKIP, Sequencer, SourceState
 from shared.messages import body_of, decode_header, message_of
 from shared.messages.control import KillRequested, PauseRequested, TradingState
-from shared.messages.market import BookInvalid
+from shared.messages.market import BookInvalid, BookUpdate
 from shared.messages.system import Alive, CoreDigest, Durable, ServiceStarted, SourceGap, Tick
 from shared.messages.wire import AppendHeader, Hello, Refused, Welcome, pack_wire
 
@@ -372,3 +372,13 @@ def test_hello_answers_where_its_start_stands():
 
     assert isinstance(welcome, Welcome)
     assert (welcome.epoch, welcome.started_seq, welcome.head_seq) == (EPOCH, 10, 10)
+
+
+def test_a_book_that_no_core_could_apply_never_reaches_the_log():
+    bus = sequencer()
+    hello(bus, "market_data")
+    bus.take()
+
+    refused = offer(bus, "market_data.io", 1, BookUpdate("binance:BTCUSDT", 1, 1, 1, 1, b"1234567", 1, 1))
+
+    assert (refused.reason, refused.expected_n, bus.take().events) == ("impossible", 1, [])
