@@ -26,12 +26,13 @@ from shared.runtime.durable_mark import DurableMark
 from shared.runtime.journal import JournalReader, Row, segments
 from shared.runtime.journal_check import refuse_damaged
 from shared.runtime.paths import DataDir
-from shared.runtime.retention import ledger_path
+from shared.runtime.retention import ledger_path, ledger_rows
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 COMPRESS_LEVEL = 1
 CHUNK_BYTES = 1 << 20
+SEQ_MAX = 2**62
 VENUE_STATE = "market/venue_sim.state"
 _NAMES = re.compile(
     r"journal/segment-\d{20}\.sqlite|journal/ledger\.sqlite|snapshots/[a-z_]{1,32}/[0-9-]{1,64}\.snap"
@@ -110,7 +111,9 @@ def read_archive(source: Path, data: DataDir) -> Manifest:
             )
         with closing(DurableMark(there.journal)) as mark:
             mark.write(head_seq)
-        for folder in sorted(path for path in there.root.iterdir() if path.is_dir()):
+        # The log last: killed in between, no log stands there without its latch.
+        folders = [path for path in there.root.iterdir() if path.is_dir()]
+        for folder in sorted(folders, key=lambda path: path.name == "journal"):
             target = data.root / folder.name
             for made in sorted(target.glob("**"), reverse=True):
                 made.rmdir()
@@ -169,7 +172,11 @@ def _add_log(
     # After the segments: what is pruned meanwhile is in here too.
     ledger = ledger_path(data.journal)
     if ledger.exists():
-        _copy_database(ledger, staging / ledger.name)
+        try:
+            _copy_database(ledger, staging / ledger.name)
+            _read_ledger(staging)
+        except (apsw.Error, JournalError) as error:
+            raise ArchiveError(f"{ledger} is damaged ({error}); nothing was backed up") from error
         _add(tar, files, f"journal/{ledger.name}", staging / ledger.name)
     return first_seq, (expected or 1) - 1, epoch
 
@@ -271,9 +278,16 @@ def _write(path: Path, content: IO[bytes]) -> Stored:
 def _checked_head(journal_dir: Path, first_seq: int) -> int:
     """Return the newest seq of a log after every row was read and checked."""
     refuse_damaged(journal_dir)
+    _read_ledger(journal_dir)
     with closing(JournalReader(journal_dir)) as reader:
         last = _read_through(reader, max(1, first_seq))
     return max(0, first_seq - 1) if last is None else last.seq
+
+
+def _read_ledger(journal_dir: Path) -> None:
+    """Read what was kept of pruned segments; raises `JournalError` or `apsw.Error` when it is damaged."""
+    for _ in ledger_rows(journal_dir, SEQ_MAX):
+        continue
 
 
 def _read_through(reader: JournalReader, first_seq: int) -> Row | None:

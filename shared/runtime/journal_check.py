@@ -16,6 +16,7 @@ import apsw
 import msgspec
 
 from shared.errors import JournalError
+from shared.messages import decode_header
 from shared.runtime.durable_mark import marked_seq
 from shared.runtime.journal import Row, first_seq_of, is_whole, segments
 from shared.runtime.retention import ledger_path
@@ -103,15 +104,28 @@ def _last_seq(segment: Path, marked: int, *, is_last: bool) -> int:
 
 def _refuse_bad_tail(segment: Path, from_seq: int) -> None:
     expected = from_seq
+    newest: dict[str, tuple[int, int]] = {}
     try:
         for row in _rows(segment, from_seq - 1):
             if row.seq != expected:
                 raise _Malformed(f"seq {expected} is missing", expected)
             if not is_whole(row):
                 raise _Malformed(f"the row of seq {expected} is damaged (checksum)", expected)
+            header = decode_header(row.header)
+            newest[header.source] = (header.run, header.n)
             expected += 1
+        with closing(_opened(segment)) as db:
+            known = {
+                source: (run, n) for source, run, n in _values(db, "select source, run, last_n from sources")
+            }
     except apsw.Error as error:
         raise _Malformed(str(error), expected) from error
+    # This table has no checksum: the rows say what must stand in it.
+    for source, said in newest.items():
+        if known.get(source, said) != said:
+            raise _Malformed(
+                f"its table of sources says {known[source]} of {source}, its rows say {said}", expected
+            )
 
 
 def _refuse_holes(journal_dir: Path, ends: list[tuple[int, int]], marked: int) -> None:

@@ -12,7 +12,7 @@ from shared.messages.system import Tick
 from shared.runtime.durable_mark import MARK_NAME, DurableMark, marked_seq
 from shared.runtime.journal import JournalReader, Row, first_seq_of, row_crc, segment_path, segments
 from shared.runtime.journal_check import QUARANTINE, DamagedLogError, first_bad_seq, refuse_damaged
-from shared.runtime.journal_writer import JournalWriter
+from shared.runtime.journal_writer import JournalWriter, SourceRow
 
 COLUMNS = ("header", "topic", "body", "crc")
 ROWS_PER_SEGMENT = 60
@@ -142,6 +142,20 @@ def test_a_damaged_row_near_the_end_is_named_before_the_bus_writes_on(log):
 
     with pytest.raises(DamagedLogError, match="first bad seq is 150"):
         JournalWriter(log)
+
+
+def test_a_table_of_sources_that_differs_from_the_rows_is_named(tmp_path):
+    writer = JournalWriter(tmp_path)
+    writer.append([row(1), row(2)], [SourceRow("bus", "bus", 5, 2)])
+    path = writer.segment
+    writer.close()
+    refuse_damaged(tmp_path)
+    db = apsw.Connection(str(path))
+    db.execute("update sources set last_n = 66")
+    db.close()
+
+    with pytest.raises(DamagedLogError, match=r"says \(5, 66\) of bus, its rows say \(5, 2\)"):
+        JournalWriter(tmp_path)
 
 
 @pytest.mark.req("JR-17", "I-16")
