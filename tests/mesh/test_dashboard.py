@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.timeout(300)]
 
 LIMIT_MS = 30_000
 PANELS = ("tiles", "book", "trades", "equity", "strategies", "orders", "fills", "trading", "positions")

@@ -43,7 +43,8 @@ export function signed(text, digits = 2) {
   return (Number(text) < 0 ? "\u2212" : "+") + shown;
 }
 
-export const tone = (value) => (value === null || Number(value) === 0 ? "" : Number(value) > 0 ? "gain" : "loss");
+// What is shown as zero has no colour either.
+export const tone = (value) => (value === null || Math.abs(Number(value)) < 0.005 ? "" : Number(value) > 0 ? "gain" : "loss");
 
 export const words = (text) => String(text).replaceAll("_", " ");
 

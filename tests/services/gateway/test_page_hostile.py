@@ -11,7 +11,7 @@ from services.gateway.app import pulse_of
 from shared.messages import control, market, orders, system
 from shared.units import Side
 
-pytestmark = pytest.mark.mesh
+pytestmark = [pytest.mark.mesh, pytest.mark.timeout(300)]
 
 MARKS = (
     "<img src=x onerror=window.ran=1>",
