@@ -188,6 +188,27 @@ def test_a_full_disk_stops_trading_until_a_person_clears_it(small_disk, make_mes
     assert check_log(JournalReader(journal).events()).problems == []
 
 
+@pytest.mark.req("JR-17", "I-28")
+def test_a_mesh_does_not_start_on_a_damaged_log_and_says_where(make_mesh, rig):
+    # Given a log that a bus has written, of which a later part of the file is overwritten
+    mesh = make_mesh()
+    rig.stop(rig.bus())
+    segment = segment_path(rig.data.journal, 1)
+    content = segment.read_bytes()
+    segment.write_bytes(b"\0" * len(content))
+
+    # When the mesh is started, and started again
+    for _ in range(2):
+        refused = mesh.run("up")
+
+        # Then it is not, the file lies in the quarantine, and kill is latched
+        assert refused.returncode == 1
+        assert "the first bad seq is 1" in refused.stderr
+        assert "quotemesh restore" in refused.stderr
+    assert (rig.data.journal / "quarantine" / segment.name).exists()
+    assert "the first bad seq is 1" in (rig.data.latch / "kill").read_text()
+
+
 @pytest.fixture
 def rig_on_small_disk(small_disk):
     made = bus_rig()(small_disk / "data")
