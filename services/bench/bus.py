@@ -56,10 +56,10 @@ def _round() -> float:
         data.settings("bus").parent.mkdir(parents=True, exist_ok=True)
         data.settings("bus").write_bytes(pack(BusSettings(subscriber_frames_max=HWM)))
         environment = {**os.environ, "QUOTEMESH_DATA": folder}
-        log = (data.logs / "bus.log").open("wb")
-        bus = subprocess.Popen(
-            [sys.executable, "-m", "services.bus.main"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
+        with (data.logs / "bus.log").open("wb") as log:
+            bus = subprocess.Popen(
+                [sys.executable, "-m", "services.bus.main"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            )
         try:
             wait_for(lambda: _answers(data), "the bus")
             return _rate(data)
@@ -80,7 +80,7 @@ def _rate(data: DataDir) -> float:
     spawn = get_context("spawn")
     ready = [spawn.Event() for _ in range(SUBSCRIBERS)]
     done: Any = spawn.Queue()
-    subscribers = [spawn.Process(target=_subscribe, args=(data.stream, one, done)) for one in ready]
+    subscribers = [spawn.Process(target=_subscribe, args=(data.stream, EVENTS, one, done)) for one in ready]
     for process in subscribers:
         process.start()
     for one in ready:
@@ -97,7 +97,7 @@ def _rate(data: DataDir) -> float:
     return EVENTS / took_s
 
 
-def _subscribe(endpoint: str, ready: ReadyEvent, done: Any) -> None:
+def _subscribe(endpoint: str, events: int, ready: ReadyEvent, done: Any) -> None:
     context = zmq.Context()
     stream = context.socket(zmq.SUB)
     stream.set(zmq.RCVHWM, HWM)
@@ -105,7 +105,7 @@ def _subscribe(endpoint: str, ready: ReadyEvent, done: Any) -> None:
     stream.connect(endpoint)
     ready.set()
     count = 0
-    while count < EVENTS:
+    while count < events:
         stream.recv_multipart()
         count += 1
     done.put((count, time.monotonic()))

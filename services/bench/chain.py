@@ -26,7 +26,8 @@ HZ = 1000
 SECONDS = 8
 ROUNDS = 3
 MANY = 1_000_000
-SILENT_MS = 3000
+SILENT_MS = 5000
+"""The feeder waits 3 s between its first book, which brings an order as well, and the updates."""
 
 
 def measure() -> list[Figure]:

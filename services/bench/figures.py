@@ -4,6 +4,9 @@ from typing import Any
 
 import msgspec
 
+HEAD = "| what | measured | budget | peer | |\n|---|---|---|---|---|"
+"""The head of the table whose rows are `Figure.line()`."""
+
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table: `value` in `unit`, what it may be at the most (or least), and raw rounds.

@@ -49,4 +49,4 @@ class BrokerSettings:
         int, Gt(0), Doc("quotes leave when market_data is silent for so long")
     ] = 2000
     risk_silent_ms: Annotated[int, Gt(0), Doc("quotes leave when risk is silent for so long")] = 2000
-    latch_poll_ms: Annotated[int, Gt(0), Le(50), Doc("the kill latch file is looked at this often")] = 20
+    latch_poll_ms: Annotated[int, Gt(0), Le(50), Doc("the kill latch file is looked at this often")] = 5

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from services.bench.figures import Figure
+from services.bench.figures import HEAD, Figure
 from services.bench.machine import machine
+from services.bench.page import figure_fields, with_results
 
 BENCHES = {
     "kernels": ("services.bench.kernels", "book, signals and trade flow called from Python"),
@@ -21,7 +22,6 @@ BENCHES = {
     "life": ("services.bench.life", "start-up, memory and recovery after kill -9 of each process"),
 }
 """One line registers a benchmark: its module has `measure() -> list[Figure]`."""
-HEAD = "| what | measured | budget | peer | |\n|---|---|---|---|---|"
 
 
 @click.command()
@@ -30,7 +30,12 @@ HEAD = "| what | measured | budget | peer | |\n|---|---|---|---|---|"
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the JSON to this file as well, e.g. for a report."
 )
-def bench(names: tuple[str, ...], as_json: bool, out: Path | None) -> None:
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Put the results between the marks of this page, e.g. docs/benchmarks.md.",
+)
+def bench(names: tuple[str, ...], as_json: bool, out: Path | None, page: Path | None) -> None:
     """Measure NAMES (default: all) and print each figure beside its budget and its peer.
 
     Figures mean something only on a quiet machine: the load before the run is printed with them.
@@ -43,20 +48,14 @@ def bench(names: tuple[str, ...], as_json: bool, out: Path | None) -> None:
         if not as_json:
             click.echo(f"\n{name}: {what}\n{HEAD}")
         figures: list[Figure] = importlib.import_module(module).measure()
-        report["figures"][name] = [_as_json(figure) for figure in figures]
+        report["figures"][name] = [figure_fields(figure) for figure in figures]
         if not as_json:
             for figure in figures:
                 click.echo(figure.line())
+    if page is not None:
+        page.write_text(with_results(page.read_text(encoding="utf-8"), report), encoding="utf-8")
     text = json.dumps(report, indent=1)
     if out is not None:
         out.write_text(text + "\n", encoding="utf-8")
     if as_json:
         sys.stdout.write(text + "\n")
-
-
-def _as_json(figure: Figure) -> dict[str, Any]:
-    fields = {name: getattr(figure, name) for name in figure.__struct_fields__}
-    return {
-        **{key: value for key, value in fields.items() if value not in (None, "", [])},
-        "is_met": figure.is_met,
-    }
