@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,3 +74,15 @@ def test_cores_do_no_input_or_output() -> None:
                 problems.append(f"{path.relative_to(ROOT)}: {sorted(named)}")
 
     assert not problems, f"a core has no clock, socket, random source or log: {problems}"
+
+
+@pytest.mark.req("MD-12")
+def test_only_the_feed_reads_what_a_venue_says() -> None:
+    readers = {
+        path.relative_to(ROOT).parts[1]
+        for path in (ROOT / "services").rglob("*.py")
+        if any(name.startswith("shared.venues") for name in imported(path))
+    }
+
+    # The broker joins with live execution; prices come from the frames of market_data alone.
+    assert readers == {"market_data"}

@@ -14,6 +14,7 @@ from services.bench.page import figure_fields, with_results
 
 BENCHES = {
     "kernels": ("services.bench.kernels", "book, signals and trade flow called from Python"),
+    "feed": ("services.bench.feed", "a recorded depth frame through market_data's core"),
     "bus": ("services.bench.bus", "stored events per second with four subscribers"),
     "chain": ("services.bench.chain", "tick to order through the real processes and the stored log"),
     "fused": ("services.bench.fused", "tick to order with the same cores in one process"),

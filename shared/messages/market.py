@@ -15,8 +15,8 @@ _MARKET_DATA = frozenset({"market_data"})
 class InstrumentRules(Message, frozen=True, tag="instrument"):
     """Rules of one market, published at start, at every change and daily (MD-20).
 
-    Notional in atoms of the quote asset = price_ticks * lots * tick_lot_atoms. Fees are parts per
-    million of the notional. A zero limit means that the venue sets none.
+    Notional in atoms of the quote asset = price_ticks * lots * tick_lot_atoms, which holds the contract
+    size too. Fees are parts per million of the notional. A zero limit means that the venue sets none.
     """
 
     family: ClassVar[str] = "instrument"

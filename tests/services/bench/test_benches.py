@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from services.bench import bus, chain, every_update, fused, hundred_orders, kernels, kill, levels, page
+from services.bench import bus, chain, every_update, feed, fused, hundred_orders, kernels, kill, levels, page
 from services.bench.machine import machine
 from services.cli import bench_commands
 from shared.units import Side
@@ -118,3 +118,20 @@ def test_the_kill_strategy_fills_the_slots_that_are_free_and_streams_one_order()
     again = hundred_orders.HundredOrders(hundred_orders.HundredOrdersSettings())
     again.restore(strategy.snapshot())
     assert again.snapshot() == strategy.snapshot()
+
+
+@pytest.mark.req("MD-23")
+def test_the_feed_is_measured_on_a_recorded_capture(captures, monkeypatch):
+    monkeypatch.setenv("QUOTEMESH_CAPTURES", str(captures))
+    monkeypatch.setattr(feed, "SECONDS", 5)
+
+    median_us, tail_us = feed.measure()
+
+    assert 0 < median_us.value <= tail_us.value
+    assert median_us.at_most == 100
+
+
+def test_without_a_capture_there_is_no_figure_of_the_feed(tmp_path, monkeypatch):
+    monkeypatch.setenv("QUOTEMESH_CAPTURES", str(tmp_path))
+
+    assert feed.measure() == []
