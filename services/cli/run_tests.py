@@ -65,7 +65,19 @@ def _steps(folder: Path) -> list[Step]:
         Step("imports", [str(tools / "lint-imports")]),
         Step("kernels", [python, "-m", "shared.kernels.build"]),
         _tests("tests", folder / "fast.xml", "-m", f"{NOT_SLOW} and not mesh", "-n", str(WORKERS)),
-        _tests("tests of the whole mesh", folder / "mesh.xml", "-m", f"{NOT_SLOW} and mesh"),
+        _tests(
+            "tests of the whole mesh",
+            folder / "mesh.xml",
+            "-m",
+            f"{NOT_SLOW} and mesh",
+            "-n",
+            str(WORKERS),
+            # One file is one worker's: its tests share engines, browsers and ports.
+            "--dist",
+            "loadfile",
+            "--durations",
+            "12",
+        ),
         _tests(
             "kernels uncompiled",
             folder / "kernels.xml",
