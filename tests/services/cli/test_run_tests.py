@@ -24,9 +24,9 @@ def test_a_run_that_did_not_end_is_not_taken_for_complete(tmp_path: Path) -> Non
     assert any("mesh" in reason for reason in reasons)
 
 
-def test_tests_of_the_mesh_run_alone_and_kernels_also_uncompiled(tmp_path: Path) -> None:
+def test_a_file_of_mesh_tests_stays_on_one_worker_and_kernels_run_uncompiled_too(tmp_path: Path) -> None:
     steps = {step.name: step for step in _steps(tmp_path)}
 
     assert "-n" in steps["tests"].command
-    assert "-n" not in steps["tests of the whole mesh"].command
+    assert "loadfile" in steps["tests of the whole mesh"].command
     assert steps["kernels uncompiled"].environment == {"QUOTEMESH_KERNELS": "python"}
