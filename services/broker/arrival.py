@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from services.broker.order import BrokerOrder
 from services.broker.paper import PaperMarket, Part
+from services.broker.settings import BrokerSettings
+from services.broker.without_book import simple_part
 from shared.messages.orders import OrderType, TimeInForce
 from shared.units import PPM, Side
 
@@ -18,10 +20,16 @@ class Arrival(NamedTuple):
     is_accepted: bool = True
 
 
-def arrive(order: BrokerOrder, place: PaperMarket, free_cash_atoms: int, free_holdings_lots: int) -> Arrival:
+def arrive(
+    order: BrokerOrder,
+    place: PaperMarket,
+    free_cash_atoms: int,
+    free_holdings_lots: int,
+    settings: BrokerSettings,
+) -> Arrival:
     """Return what becomes of `order` now; spot orders need the cash or the holdings they would move."""
     if not place.is_open:
-        return _rejected("untrusted_book", "the book is not trusted, so nothing can be matched")
+        return _arrive_without_book(order, place, free_cash_atoms, free_holdings_lots, settings)
     side = order.side
     is_market = order.order_type is OrderType.MARKET
     limit_ticks = 0 if is_market else order.price_ticks
@@ -48,6 +56,18 @@ def arrive(order: BrokerOrder, place: PaperMarket, free_cash_atoms: int, free_ho
     left_lots = order.leaves_lots - taken_lots
     expire_reason = "" if rests or left_lots == 0 else f"{'market' if is_market else 'ioc'}: rest canceled"
     return Arrival(parts=parts, expire_reason=expire_reason)
+
+
+def _arrive_without_book(
+    order: BrokerOrder, place: PaperMarket, cash_atoms: int, holdings_lots: int, settings: BrokerSettings
+) -> Arrival:
+    if settings.without_book != "simple" or place.rules is None:
+        return _rejected("untrusted_book", "the book is not trusted, so nothing can be matched")
+    part = simple_part(order, place.last_ticks, sum(place.recent_lots), settings)
+    if isinstance(part, str):
+        return _rejected("untrusted_book", part)
+    short = _shortage(order, place, (part,), cash_atoms, holdings_lots)
+    return _rejected("insufficient_balance", short) if short else Arrival(parts=(part,))
 
 
 def _rejected(code: str, reason: str) -> Arrival:

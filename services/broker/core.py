@@ -91,7 +91,7 @@ class BrokerCore:
             cash_atoms = known.free_cash_atoms(order, place.rules)
             held = known.account.holdings_lots.get(order.symbol, 0)
             lots = held - known.reserved_lots(order.symbol, order.side, but=order)
-        arrival = arrive(order, place, cash_atoms, lots)
+        arrival = arrive(order, place, cash_atoms, lots, known.settings)
         if arrival.reject_code:
             self._say(orders.OrderRejected(*order.name, arrival.reject_code, arrival.reject_reason))
             return

@@ -9,6 +9,7 @@ A trade that is received after the book that already shows it shortens the queue
 capture of 2024-08-08 those are 302 of 21,313 trades (1.4 %).
 """
 
+from collections import deque
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +21,8 @@ from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, Instru
 from shared.units import Side
 
 FIRST_LEVELS = 32
+RECENT_TRADES = 50
+"""Public trades whose volume counts as visible where there is no book (BR-18)."""
 
 
 class Part(NamedTuple):
@@ -47,6 +50,8 @@ class PaperMarketState(msgspec.Struct, array_like=True, frozen=True):
     taken: list[Taken]
     rules: InstrumentRules | None
     fresh_ns: int
+    last_ticks: int = 0
+    recent_lots: tuple[int, ...] = ()
 
 
 class PaperMarket:
@@ -58,6 +63,8 @@ class PaperMarket:
         self.queue = RestingQueue(is_pro_rata)
         self.rules: InstrumentRules | None = None
         self.fresh_ns = 0
+        self.last_ticks = 0
+        self.recent_lots: deque[int] = deque(maxlen=RECENT_TRADES)
         self._taken: dict[tuple[int, int], Taken] = {}
 
     @property
@@ -85,6 +92,8 @@ class PaperMarket:
 
     def trade(self, trade: Trade) -> list[tuple[int, int]]:
         """Let one public trade work on the queue; return proposed fills (handle, lots), best price first."""
+        self.last_ticks = trade.price_ticks
+        self.recent_lots.append(trade.qty_lots)
         if not self.is_open or not len(self.queue):
             return []
         fills: list[tuple[int, int]] = self.queue.trade(int(trade.side), trade.price_ticks, trade.qty_lots)
@@ -152,7 +161,16 @@ class PaperMarket:
         """Return the whole state."""
         queue: Any = self.queue.dump()
         taken = [self._taken[key] for key in sorted(self._taken)]
-        return PaperMarketState(self.symbol, dump_book(self.book), queue, taken, self.rules, self.fresh_ns)
+        return PaperMarketState(
+            self.symbol,
+            dump_book(self.book),
+            queue,
+            taken,
+            self.rules,
+            self.fresh_ns,
+            self.last_ticks,
+            tuple(self.recent_lots),
+        )
 
     def load(self, state: PaperMarketState) -> None:
         """Replace everything by a dump."""
@@ -160,3 +178,5 @@ class PaperMarket:
         self.queue.load(state.queue)
         self._taken = {(int(t.side), t.price_ticks): t for t in state.taken}
         self.rules, self.fresh_ns = state.rules, state.fresh_ns
+        self.last_ticks = state.last_ticks
+        self.recent_lots = deque(state.recent_lots, maxlen=RECENT_TRADES)

@@ -12,6 +12,11 @@ def is_queue_model(name: str) -> bool:
     return name in {"pro_rata", "behind"}
 
 
+def is_bookless_model(name: str) -> bool:
+    """Return whether `name` says what becomes of an order that meets no trusted book."""
+    return name in {"reject", "simple"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings:
     """Settings of `services.broker`; money in whole units of the quote asset."""
@@ -35,6 +40,18 @@ class BrokerSettings:
         Predicate(is_queue_model),
         Doc("where cancels of others happen: `pro_rata` all over the level, `behind` us only (strictest)"),
     ] = "pro_rata"
+    without_book: Annotated[
+        str,
+        Predicate(is_bookless_model),
+        Doc("an order that meets no trusted book: `reject`, or `simple`, a fill near the last trade"),
+    ] = "reject"
+    simple_slippage_bps: Annotated[int, Ge(0), Le(5000), Doc("simple model: fills are worse by so much")] = 5
+    simple_impact_e2_bps: Annotated[
+        int, Ge(0), Le(1000), Doc("simple model: worse by so many 1/100 bps per percent of recent volume")
+    ] = 10
+    simple_fill_ppm: Annotated[
+        int, Ge(0), Le(1_000_000), Doc("simple model: share of orders that are filled, parts per million")
+    ] = 950_000
     approval_ttl_ms: Annotated[int, Gt(0), Doc("an approval on data older than this is not sent")] = 500
     book_stale_ms: Annotated[
         int, Gt(0), Doc("quotes leave a market without a good book for so long (I-28)")

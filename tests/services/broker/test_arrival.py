@@ -1,13 +1,18 @@
 """What the paper venue does with an order that arrives, as a pure decision."""
 
+from functools import partial
+
 import pytest
 
-from services.broker.arrival import arrive
+from services.broker import arrival
 from services.broker.order import from_intent
 from services.broker.paper import PaperMarket
+from services.broker.settings import BrokerSettings
 from shared.messages.market import BookSnapshot
 from shared.messages.orders import OrderIntent, OrderType, TimeInForce
 from shared.units import Side
+
+arrive = partial(arrival.arrive, settings=BrokerSettings())
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def log_and_ledger(journal):
     return [event.header.seq for event in history(journal)]
 
 
-@pytest.mark.req("JR-18", "JR-19")
+@pytest.mark.req("JR-18", "JR-19", "BR-5")
 def test_segments_go_only_up_to_the_oldest_snapshot_and_orders_stay(place):
     journal, snapshots = place
 
