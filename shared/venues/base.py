@@ -1,6 +1,7 @@
 """What a venue adapter gives: names, targets and parsed frames, without any I/O.
 
-To add a venue: a module with a class that satisfies `VenueAdapter`, and one line in `shared/venues/__init__.py`.
+To add a venue: a module with a class that satisfies `VenueAdapter`, and one line in
+`shared/venues/__init__.py`.
 Only adapters know a venue's texts and its rules of sequence.
 """
 # ruff: noqa: D102  (Protocols: the class docstring describes each method)
