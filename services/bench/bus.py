@@ -77,10 +77,10 @@ def _answers(data: DataDir) -> bool:
 
 
 def _rate(data: DataDir) -> float:
-    spawn = get_context("spawn")
-    ready = [spawn.Event() for _ in range(SUBSCRIBERS)]
-    done: Any = spawn.Queue()
-    subscribers = [spawn.Process(target=_subscribe, args=(data.stream, EVENTS, one, done)) for one in ready]
+    fork = get_context("fork")
+    ready = [fork.Event() for _ in range(SUBSCRIBERS)]
+    done: Any = fork.Queue()
+    subscribers = [fork.Process(target=_subscribe, args=(data.stream, EVENTS, one, done)) for one in ready]
     for process in subscribers:
         process.start()
     for one in ready:
