@@ -2,19 +2,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from shared.settings import Doc, Ge, Gt, Le, Predicate
 
-
-def is_queue_model(name: str) -> bool:
-    """Return whether `name` is a model of the queue ahead."""
-    return name in {"pro_rata", "behind"}
-
-
-def is_bookless_model(name: str) -> bool:
-    """Return whether `name` says what becomes of an order that meets no trusted book."""
-    return name in {"reject", "simple"}
+QueueModel = Literal["pro_rata", "behind"]
+BooklessModel = Literal["reject", "simple"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +29,11 @@ class BrokerSettings:
     )
     latency_spike_factor: Annotated[int, Ge(1), Doc("a spike takes this many times as long")] = 10
     queue_model: Annotated[
-        str,
-        Predicate(is_queue_model),
+        QueueModel,
         Doc("where cancels of others happen: `pro_rata` all over the level, `behind` us only (strictest)"),
     ] = "pro_rata"
     without_book: Annotated[
-        str,
-        Predicate(is_bookless_model),
+        BooklessModel,
         Doc("an order that meets no trusted book: `reject`, or `simple`, a fill near the last trade"),
     ] = "reject"
     simple_slippage_bps: Annotated[int, Ge(0), Le(5000), Doc("simple model: fills are worse by so much")] = 5
