@@ -69,6 +69,7 @@ class MeshCollector(Collector):
         live = {(venue,): float(said.state == "live") for venue, said in feeds}
         yield _gauge("feed_live", "1 when market data of a venue flows", live, ("venue",))
         for name, field, text in (
+            ("messages", "message_count", "messages of the venue, whose rate is the feed's"),
             ("reconnects", "reconnect_count", "connections to the venue made again"),
             ("gaps", "gap_count", "gaps in the venue's own sequence"),
             ("bad_frames", "bad_frame_count", "frames that could not be read"),
@@ -76,6 +77,12 @@ class MeshCollector(Collector):
         ):
             counts = {(venue,): getattr(said, field) for venue, said in feeds}
             yield _counter(f"feed_{name}", f"{text}, in the run of market_data", counts, ("venue",))
+        for name, field, text in (
+            ("lag", "lag_ms", "receive time less the venue's time of the newest message"),
+            ("silent", "silent_ms", "time since the last message of the venue, when it was last reported"),
+        ):
+            values = {(venue,): getattr(said, field) / 1000 for venue, said in feeds}
+            yield _gauge(f"feed_{name}_seconds", text, values, ("venue",))
         yield _counter("book_gaps", "books that became invalid by a gap", {(): self._view.gap_count})
         ages = {(one.symbol,): one.age_ms / 1000 for one in self._pulse.books}
         yield _gauge("book_age_seconds", "age of the newest update of a book", ages, ("symbol",))

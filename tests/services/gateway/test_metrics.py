@@ -20,7 +20,7 @@ def samples(client):
     return found
 
 
-@pytest.mark.req("OB-2", "OB-3")
+@pytest.mark.req("OB-2", "OB-3", "MD-22")
 def test_a_scrape_tells_log_services_trading_and_money(client, feed, stages):
     feed.everything()
     feed.say(orders.OrderRefused("c", "as_btc", SYMBOL, "position", "too large"), "risk")
@@ -39,6 +39,8 @@ def test_a_scrape_tells_log_services_trading_and_money(client, feed, stages):
     assert found[("quotemesh_book_gaps_total",)] == 1
     assert found["quotemesh_profit", ("asset", "USDT")] == pytest.approx(-0.000002)
     assert found["quotemesh_feed_live", ("venue", "binance_usdm")] == 1
+    for name in ("messages_total", "lag_seconds", "silent_seconds"):
+        assert found[f"quotemesh_feed_{name}", ("venue", "binance_usdm")] >= 0
     assert found["quotemesh_trading_state", ("state", "active")] == 1
     assert found[("quotemesh_killed",)] == 0
     assert found["quotemesh_log_events_total", ("family", "fill")] == 1
