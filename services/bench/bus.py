@@ -87,8 +87,12 @@ def _rate(data: DataDir) -> float:
         one.wait(30)
     time.sleep(0.5)
     started_s = time.monotonic()
-    _produce(data)
-    counts: list[tuple[int, float]] = [done.get(timeout=120) for _ in subscribers]
+    # Closed only after all was seen: a socket that closes while the bus is behind loses what it had sent.
+    with zmq.Context() as context:
+        append = context.socket(zmq.DEALER)
+        _produce(data, append)
+        counts: list[tuple[int, float]] = [done.get(timeout=120) for _ in subscribers]
+        append.close(0)
     took_s = max(ended for _, ended in counts) - started_s
     for process in subscribers:
         process.join(10)
@@ -112,9 +116,7 @@ def _subscribe(endpoint: str, events: int, ready: ReadyEvent, done: Any) -> None
     context.destroy(0)
 
 
-def _produce(data: DataDir) -> None:
-    context = zmq.Context()
-    append = context.socket(zmq.DEALER)
+def _produce(data: DataDir, append: "zmq.Socket[bytes]") -> None:
     append.set(zmq.SNDHWM, 2000)
     append.connect(data.append)
     source = "market_data.io"
@@ -130,4 +132,3 @@ def _produce(data: DataDir) -> None:
             n += 1
             parts += [pack_wire(AppendHeader(welcome.epoch, source, welcome.run, n, 0, 0)), topic, body]
         append.send_multipart(parts)
-    context.destroy(-1)

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import msgspec
 
 from shared.errors import ProtocolError
-from shared.messages import control, market, orders, system
+from shared.messages import control, guards, market, orders, shadow, system
 from shared.messages.base import Instruction, Message
 from shared.messages.header import SCHEMA, Event, Header, decode_header, encode_header
 
@@ -36,6 +36,12 @@ AnyMessage = (
     | market.PriceUpdate
     | market.FeedStatus
     | market.CaptureFinished
+    | market.Candle
+    | market.FundingRate
+    | market.OpenInterest
+    | market.Liquidation
+    | market.Basis
+    | market.Regime
     | orders.OrderIntent
     | orders.CancelIntent
     | orders.OrderApproved
@@ -51,12 +57,26 @@ AnyMessage = (
     | orders.OrderUnknown
     | orders.CancelRejected
     | orders.PositionChanged
+    | orders.FundingPaid
+    | guards.ScopedState
+    | guards.GuardRaised
+    | guards.GuardReleased
+    | guards.SessionReset
+    | guards.RoundTrip
+    | guards.ProfitParts
+    | guards.MarginStatus
+    | guards.MostOrderAsked
+    | guards.MostOrderTold
+    | shadow.VersionStarted
+    | shadow.ShadowOrder
+    | shadow.ShadowFill
     | control.KillRequested
     | control.KillLatched
     | control.KillClearRequested
     | control.KillCleared
     | control.PauseRequested
     | control.ResumeRequested
+    | control.ResetRequested
     | control.CancelAllRequested
     | control.StopRequested
     | control.TradingState

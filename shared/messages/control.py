@@ -72,6 +72,17 @@ class ResumeRequested(Message, frozen=True, tag="resume_requested"):
     reason: str
 
 
+class ResetRequested(Message, frozen=True, tag="reset_requested"):
+    """Let a strategy instance forget its state and begin anew with the position it has (ST-5)."""
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _PEOPLE
+
+    strategy: str
+    by: str
+    reason: str
+
+
 class CancelAllRequested(Message, frozen=True, tag="cancel_all_requested"):
     """Cancel every resting order of a symbol, or all when `symbol` is empty."""
 

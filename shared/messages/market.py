@@ -174,3 +174,114 @@ class CaptureFinished(Message, frozen=True, tag="capture_finished"):
 
     venue: str
     frame_count: int
+
+
+class Candle(Message, frozen=True, tag="candle"):
+    """One candle of a market: said while it is open when it changed (at most each second), and once closed.
+
+    `open_ns` is the venue's time of its start and `interval_s` its length. A closed candle is final.
+    """
+
+    family: ClassVar[str] = "candle"
+    owners: ClassVar[frozenset[str]] = _MARKET_DATA
+    key: ClassVar[str] = "symbol"
+
+    symbol: str
+    interval_s: int
+    open_ns: int
+    open_ticks: int
+    high_ticks: int
+    low_ticks: int
+    close_ticks: int
+    volume_lots: int
+    trade_count: int
+    is_closed: bool
+    ts_venue_ns: int
+    ts_recv_ns: int
+
+
+class FundingRate(Message, frozen=True, tag="funding_rate"):
+    """Mark, index and the funding rate of a perpetual (MD-17).
+
+    `rate_e8` is the rate of one interval in 10^-8; longs pay when it is positive. `next_funding_ns` is when
+    it is paid.
+    """
+
+    family: ClassVar[str] = "funding"
+    owners: ClassVar[frozenset[str]] = _MARKET_DATA
+    key: ClassVar[str] = "symbol"
+
+    symbol: str
+    rate_e8: int
+    next_funding_ns: int
+    mark_centiticks: int
+    index_centiticks: int
+    ts_venue_ns: int
+    ts_recv_ns: int
+
+
+class OpenInterest(Message, frozen=True, tag="open_interest"):
+    """All open contracts of a perpetual, in lots (MD-17)."""
+
+    family: ClassVar[str] = "funding"
+    owners: ClassVar[frozenset[str]] = _MARKET_DATA
+    key: ClassVar[str] = "symbol"
+
+    symbol: str
+    open_interest_lots: int
+    ts_venue_ns: int
+    ts_recv_ns: int
+
+
+class Liquidation(Message, frozen=True, tag="liquidation"):
+    """A forced order of somebody else; `side` is the order's, so SELL closes a long (MD-17)."""
+
+    family: ClassVar[str] = "funding"
+    owners: ClassVar[frozenset[str]] = _MARKET_DATA
+    key: ClassVar[str] = "symbol"
+
+    symbol: str
+    side: Side
+    price_ticks: int
+    qty_lots: int
+    ts_venue_ns: int
+    ts_recv_ns: int
+
+
+class Basis(Message, frozen=True, tag="basis"):
+    """Distance of a perpetual from its spot market, said each minute (MD-19).
+
+    `basis_ppm` is (perpetual - spot) / spot; `z_e3` its z-score in thousandths over `sample_count` minutes.
+    """
+
+    family: ClassVar[str] = "regime"
+    owners: ClassVar[frozenset[str]] = _MARKET_DATA
+    key: ClassVar[str] = "symbol"
+
+    symbol: str
+    spot_symbol: str
+    basis_ppm: int
+    z_e3: int
+    sample_count: int
+
+
+class Regime(Message, frozen=True, tag="regime"):
+    """What funding, open interest and liquidations say together, at each change and each minute (MD-17).
+
+    `regime` is normal, high_risk or trending; `funding` normal, long, short (mood) or extreme; `liquidations`
+    low, medium or high; `bias` is long or short, the side that is liquidated, or empty. `open_interest_ppm`
+    is the change in an hour. `is_reduce_advised` advises to hold less (MD-18).
+    """
+
+    family: ClassVar[str] = "regime"
+    owners: ClassVar[frozenset[str]] = _MARKET_DATA
+    key: ClassVar[str] = "symbol"
+
+    symbol: str
+    regime: str
+    is_reduce_advised: bool
+    reasons: list[str]
+    funding: str
+    open_interest_ppm: int
+    liquidations: str
+    bias: str

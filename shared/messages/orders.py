@@ -232,3 +232,23 @@ class PositionChanged(Message, frozen=True, tag="position"):
     fees_atoms: int
     quote_asset: str
     volume_atoms: int = 0
+
+
+class FundingPaid(Message, frozen=True, tag="funding_paid"):
+    """A funding payment on a position; `amount_atoms` is what came in, negative what was paid (RK-29).
+
+    Applied exactly once by (symbol, funding_ns, strategy). On paper the broker books it at each funding time.
+    """
+
+    family: ClassVar[str] = "fill"
+    owners: ClassVar[frozenset[str]] = _BROKER
+    key: ClassVar[str] = "strategy"
+
+    strategy: str
+    symbol: str
+    funding_ns: int
+    rate_e8: int
+    mark_centiticks: int
+    position_lots: int
+    amount_atoms: int
+    quote_asset: str
