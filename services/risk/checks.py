@@ -1,147 +1,17 @@
 """The checks of one order, in one table: `CHECKS`, run from the top (RK-2).
 
 A check is a pure function of an `Ask` that returns an `Objection` or None. To add one: the function, its
-limit in `Caps` (and settings.py), one line in `CHECKS`, a test that it objects and one that it does not.
-Orders that only shrink the position meet just the checks whose line says so (RK-1).
+limit in `Caps` (ask.py, settings.py), one line in `CHECKS`, a test that it objects and one that it does not.
+Orders that only shrink the position meet just the checks whose line says so (RK-1). What has a memory of its
+own is a guard (guards.py): its objections come in as `halts` and `holds`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from typing import NamedTuple
 
-from services.risk.settings import RiskSettings
-from shared.messages.market import InstrumentRules
-from shared.units import INT64_MAX, NS_PER_MS, Side, atoms_text, round_down
-
-MONEY_EXPONENT = 18
-"""The portfolio adds markets of different atoms; it counts in 10^-18 of the account currency."""
-
-NO_LIMIT = INT64_MAX
-E2_BPS = 1_000_000
-"""The whole, in hundredths of a basis point."""
-
-
-class Caps(NamedTuple):
-    """The limits of one market in its own units; the portfolio and the loss in 10^-18 of the currency."""
-
-    order_atoms: int
-    order_lots: int
-    position_atoms: int
-    position_lots: int
-    symbol_atoms: int
-    open_orders: int
-    spread_e2_bps: int
-    band_e2_bps: int
-    portfolio_money: int
-    loss_money: int
-    intent_ttl_ns: int
-    book_stale_ns: int
-    is_currency: bool
-
-
-class Flow(NamedTuple):
-    """One true sliding window of approvals."""
-
-    name: str
-    approved_count: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """All that a check may know: the order asked for, the market, the exposure, the state of the mesh.
-
-    `price_ticks` of a market order is the far touch. `live_*` count approved, sent, resting and unknown
-    orders at their open quantity, this one not included.
-    """
-
-    side: Side
-    price_ticks: int
-    qty_lots: int
-    is_market: bool
-    is_reduce_only: bool
-    age_ns: int
-    rules: InstrumentRules
-    caps: Caps
-    is_killed: bool
-    reducing_reasons: tuple[str, ...]
-    is_book_trusted: bool
-    book_age_ns: int
-    bid_ticks: int
-    ask_ticks: int
-    position_lots: int
-    strategy_position_lots: int
-    live_lots: int
-    strategy_live_lots: int
-    live_atoms: int
-    position_atoms: int
-    open_order_count: int
-    portfolio_money: int
-    loss_money: int
-    flows: tuple[Flow, ...] = ()
-
-    @property
-    def reducible_lots(self) -> int:
-        """Return how much of this side only shrinks the position, whatever else rests on it."""
-        return max(0, -self.side.sign * self.position_lots - self.live_lots)
-
-    @property
-    def is_reducing(self) -> bool:
-        """Return whether this order can only shrink the position."""
-        return self.qty_lots <= self.reducible_lots
-
-    @property
-    def half_ticks(self) -> int:
-        """Return bid + ask: twice the mid, in ticks."""
-        return self.bid_ticks + self.ask_ticks
-
-    @property
-    def lot_atoms(self) -> int:
-        """Return the value of one lot at the price of the order."""
-        return self.price_ticks * self.rules.tick_lot_atoms
-
-
-class Objection(NamedTuple):
-    """Why an order may not pass as it is; `allowed_lots` of it may (0: none)."""
-
-    code: str
-    reason: str
-    value: int = 0
-    limit: int = 0
-    allowed_lots: int = 0
-
-
-def caps_of(settings: RiskSettings, rules: InstrumentRules) -> Caps:
-    """Return the limits of one market in its own units, rounded down: never beyond the setting."""
-    limits = settings.limits_of(rules.symbol)
-    exponent = rules.quote_exponent
-    lot_size = Decimal(rules.lot_size)
-
-    def lots(quantity: Decimal) -> int:
-        return round_down(quantity, lot_size) if quantity else NO_LIMIT
-
-    return Caps(
-        order_atoms=int(limits.order_notional_max.scaleb(exponent)),
-        order_lots=lots(limits.order_qty_max),
-        position_atoms=int(limits.position_notional_max.scaleb(exponent)),
-        position_lots=lots(limits.position_qty_max),
-        symbol_atoms=int(limits.symbol_notional_max.scaleb(exponent)),
-        open_orders=limits.open_orders_max,
-        spread_e2_bps=int(limits.spread_bps_max * 100),
-        band_e2_bps=int(limits.price_band_bps * 100),
-        portfolio_money=int(settings.portfolio_notional_max.scaleb(MONEY_EXPONENT)),
-        loss_money=int(settings.loss_max.scaleb(MONEY_EXPONENT)),
-        intent_ttl_ns=settings.intent_ttl_ms * NS_PER_MS,
-        book_stale_ns=settings.book_stale_ms * NS_PER_MS,
-        is_currency=rules.quote_asset == settings.currency and exponent <= MONEY_EXPONENT,
-    )
-
-
-def money(atoms: int, rules: InstrumentRules) -> int:
-    """Return atoms of one market in 10^-18 of the currency, in which markets may be added."""
-    atom_money: int = 10 ** (MONEY_EXPONENT - rules.quote_exponent)
-    return atoms * atom_money
+from services.risk.ask import E2_BPS, MONEY_EXPONENT, PPM, Ask, Objection, money
+from shared.units import INT64_MAX, NS_PER_MS, Side, atoms_text
 
 
 def kill_switch(ask: Ask) -> Objection | None:
@@ -202,6 +72,16 @@ def trading_state(ask: Ask) -> Objection | None:
     return Objection("reducing", "only reducing orders: " + ", ".join(ask.reducing_reasons))
 
 
+def halted(ask: Ask) -> Objection | None:
+    """Refuse every order, reducing ones too, where a guard has halted (a calendar pause, RK-26)."""
+    return ask.halts[0] if ask.halts else None
+
+
+def held(ask: Ask) -> Objection | None:
+    """Refuse new risk where a guard holds it back (RK-9, RK-10, RK-18, RK-27)."""
+    return ask.holds[0] if ask.holds else None
+
+
 def market_status(ask: Ask) -> Objection | None:
     """Refuse new risk in a market that the venue does not trade normally (I-27)."""
     status = ask.rules.status
@@ -235,7 +115,7 @@ def spread(ask: Ask) -> Objection | None:
 
 def order_size(ask: Ask) -> Objection | None:
     """Cut an order beyond the largest quantity or value (RK-6)."""
-    allowed = min(ask.caps.order_lots, ask.caps.order_atoms // max(1, ask.lot_atoms))
+    allowed = min(ask.caps.order_lots, ask.caps.order_atoms // max(1, ask.lot_atoms)) * ask.size_ppm // PPM
     if ask.qty_lots <= allowed:
         return None
     value = _text(ask.qty_lots * ask.lot_atoms, ask)
@@ -264,6 +144,7 @@ def position(ask: Ask) -> Objection | None:
         ask.caps.position_lots,
         2 * ask.caps.position_atoms // max(1, ask.half_ticks * ask.rules.tick_lot_atoms),
     )
+    limit = limit * ask.size_ppm // PPM
     taken = ask.side.sign * ask.position_lots + ask.live_lots
     worst = taken + ask.qty_lots
     if worst <= limit:
@@ -348,7 +229,9 @@ CHECKS: tuple[Check, ...] = (
     Check(intent_age, binds_reducing=True),
     Check(reduce_only, binds_reducing=True),
     Check(holdings, binds_reducing=True),
+    Check(halted, binds_reducing=True),
     Check(trading_state, binds_reducing=False),
+    Check(held, binds_reducing=False),
     Check(market_status, binds_reducing=False),
     Check(book_trust, binds_reducing=False),
     Check(book_age, binds_reducing=False),

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from services.risk.checks import MONEY_EXPONENT, judge
+from services.risk.ask import MONEY_EXPONENT
+from services.risk.checks import judge
 from services.risk.exposure import OpenOrder
 from services.risk.knowledge import TRADERS, RiskKnowledge
-from services.risk.state import RiskState
+from services.risk.state import RiskState, scope_key, scoped_states
 from shared.core import Output
-from shared.messages import Event, Instruction, Message, control, market, orders, system
+from shared.messages import Event, Instruction, Message, control, guards, market, orders, system
 from shared.orders import OrderState
 from shared.units import atoms_text
 
@@ -51,6 +52,9 @@ class RiskCore:
         decide = _DECIDE.get(type(event.message))
         if decide is not None:
             decide(self, event, say, is_new_fill)
+        if is_new_fill or type(event.message) is not orders.Fill:
+            for message in self.known.guards.decide(event, self.known):
+                say(message)
         if type(event.message) not in _QUIET:
             self._say_state(say)
         return said
@@ -135,9 +139,17 @@ class RiskCore:
             say(control.KillRequested(by="risk", reason=reason))
 
     def _say_state(self, say: Say) -> None:
-        state, reasons = self.known.mood.trading_state()
-        if (state, reasons) != (self.known.mood.said_state, self.known.mood.said_reasons):
+        mood, holds = self.known.mood, self.known.guards.holds(self.known)
+        state, reasons = mood.trading_state([hold for hold in holds if hold.strategy == hold.symbol == ""])
+        if (state, reasons) != (mood.said_state, mood.said_reasons):
             say(control.TradingState(state=state, reasons=reasons))
+        scopes = scoped_states(holds)
+        for (strategy, symbol), (state, reasons) in scopes.items():
+            if mood.said_scopes.get(scope_key(strategy, symbol)) != [state, *reasons]:
+                say(guards.ScopedState(strategy, symbol, state, reasons))
+        for key in sorted(mood.said_scopes.keys() - {scope_key(*scope) for scope in scopes}):
+            strategy, _, symbol = key.partition(" ")
+            say(guards.ScopedState(strategy, symbol, "active", []))
 
     # ---- fold: what own words change
 
@@ -166,6 +178,13 @@ class RiskCore:
         elif isinstance(message, control.TradingState):
             self.known.mood.said_state = message.state
             self.known.mood.said_reasons = list(message.reasons)
+        elif isinstance(message, guards.ScopedState):
+            key = scope_key(message.strategy, message.symbol)
+            if message.state == "active":
+                self.known.mood.said_scopes.pop(key, None)
+            else:
+                self.known.mood.said_scopes[key] = [message.state, *message.reasons]
+        self.known.guards.fold(message)
 
     # ---- state
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.risk.checks import Ask, Caps, Flow, caps_of, money
+from services.risk.ask import Ask, Caps, Flow, caps_of, money
 from services.risk.exposure import Exposure
+from services.risk.guards import Guards
 from services.risk.market import Market
 from services.risk.settings import RiskSettings
 from services.risk.state import MarketState, Mood, Pending, RiskState
@@ -33,6 +34,7 @@ class RiskKnowledge:
         self.exposure = Exposure()
         self.approvals = Windows()
         self.pending: dict[str, Pending] = {}
+        self.guards = Guards()
         self._caps: dict[str, Caps] = {}
 
     def observe(self, event: Event) -> bool:
@@ -43,6 +45,8 @@ class RiskKnowledge:
         problem, is_new_fill = self._observe(event)
         if problem:
             self.mood.quarantine[event.message.symbol] = problem
+        if is_new_fill or type(event.message) is not orders.Fill:
+            self.guards.observe(event, self)
         return is_new_fill
 
     def _observe(self, event: Event) -> tuple[str, bool]:
@@ -141,6 +145,7 @@ class RiskKnowledge:
         book, exposure, settings = place.book, self.exposure, self.settings
         position_lots = self.ledger.position_lots(symbol)
         now_ns = event.header.ts_ns
+        halts, holds = self.guards.objections(intent, self)
         limits = (settings.orders_per_s_max, settings.orders_per_min_max, settings.orders_per_hour_max)
         return Ask(
             side=side,
@@ -170,6 +175,9 @@ class RiskKnowledge:
                 Flow(f"{seconds} s", self.approvals.count(seconds, now_ns), limit)
                 for seconds, limit in zip(WINDOWS_S, limits, strict=True)
             ),
+            halts=halts,
+            holds=holds,
+            size_ppm=self.guards.size_ppm(strategy, symbol, self),
         )
 
     def pnl_money(self) -> int:
@@ -223,6 +231,7 @@ class RiskKnowledge:
             closed_orders=closed,
             approvals=self.approvals.dump(self.now_ns),
             pending=list(self.pending.values()),
+            guards=self.guards.dump(),
         )
 
     def load(self, state: RiskState) -> None:
@@ -244,6 +253,7 @@ class RiskKnowledge:
         self.exposure.load(state.open_orders, state.closed_orders)
         self.approvals.load(state.approvals)
         self.pending = {p.intent.client_order_id: p for p in state.pending}
+        self.guards.load(state.guards)
 
 
 _REPORTS = frozenset(

@@ -1,8 +1,11 @@
 """What the risk core remembers, as it is written to a snapshot."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from services.risk.exposure import ClosedOrder, OpenOrder
+from services.risk.guards import Hold
 from shared.book_state import BookState
 from shared.ledger import LedgerState
 from shared.messages.market import InstrumentRules
@@ -41,6 +44,7 @@ class Mood(msgspec.Struct, array_like=True):
     is_loss_said: bool = False
     said_state: str = ""
     said_reasons: list[str] = []
+    said_scopes: dict[str, list[str]] = {}
 
     def reducing_reasons(self) -> tuple[str, ...]:
         """Return why only reducing orders may pass, the strongest first; empty when all may."""
@@ -57,12 +61,32 @@ class Mood(msgspec.Struct, array_like=True):
         reasons.extend(f"quarantine {symbol}: {why}" for symbol, why in sorted(self.quarantine.items()))
         return tuple(reasons)
 
-    def trading_state(self) -> tuple[str, list[str]]:
-        """Return the state to announce, with all its reasons."""
-        reducing = list(self.reducing_reasons())
+    def trading_state(self, holds: Sequence[Hold] = ()) -> tuple[str, list[str]]:
+        """Return the state to announce with all its reasons; `holds` are those of guards on everything."""
+        halted = [f"{hold.code}: {hold.reason}" for hold in holds if hold.state == "halted"]
         if self.is_killed:
-            return "halted", [f"kill: {self.kill_reason}", *reducing]
+            halted.insert(0, f"kill: {self.kill_reason}")
+        reducing = list(self.reducing_reasons())
+        reducing += [f"{hold.code}: {hold.reason}" for hold in holds if hold.state != "halted"]
+        if halted:
+            return "halted", [*halted, *reducing]
         return ("reducing" if reducing else "active"), reducing
+
+
+def scope_key(strategy: str, symbol: str) -> str:
+    """Return the key of a part of the mesh: neither name holds a space."""
+    return f"{strategy} {symbol}"
+
+
+def scoped_states(holds: Sequence[Hold]) -> dict[tuple[str, str], tuple[str, list[str]]]:
+    """Return state and reasons of each part that is held, the strictest state of a part."""
+    scopes: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for hold in holds:
+        if hold.strategy or hold.symbol:
+            state, reasons = scopes.get((hold.strategy, hold.symbol), ("reducing", []))
+            strictest = "halted" if "halted" in (state, hold.state) else "reducing"
+            scopes[hold.strategy, hold.symbol] = (strictest, [*reasons, f"{hold.code}: {hold.reason}"])
+    return scopes
 
 
 class RiskState(msgspec.Struct, array_like=True, frozen=True):
@@ -77,3 +101,4 @@ class RiskState(msgspec.Struct, array_like=True, frozen=True):
     closed_orders: list[tuple[str, ClosedOrder]]
     approvals: bytes
     pending: list[Pending]
+    guards: list[tuple[str, bytes]] = []

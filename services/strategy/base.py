@@ -20,7 +20,16 @@ from services.strategy.own_orders import OwnOrder
 from services.strategy.world import World
 from shared.kernels.position import Position
 from shared.messages import Message
-from shared.messages.market import InstrumentRules, Trade
+from shared.messages.market import (
+    Basis,
+    Candle,
+    FundingRate,
+    InstrumentRules,
+    Liquidation,
+    OpenInterest,
+    Regime,
+    Trade,
+)
 from shared.messages.orders import Fill, OrderType, TimeInForce
 from shared.units import Side, atoms_text, decimal_text
 
@@ -77,6 +86,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
 
 
 Intent = TargetQuotes | PlaceOrder | CancelOrder | Note
+Facts = FundingRate | OpenInterest | Liquidation | Basis | Regime
+"""What is known of a market besides its book and its trades."""
 Intents = Sequence[Intent]
 NOTHING: Intents = ()
 
@@ -126,6 +137,21 @@ class Context:
         """Return the mesh time of the event."""
         return self._world.now_ns
 
+    @property
+    def regime(self) -> Regime | None:
+        """Return the regime of its market, None before the first (MD-17)."""
+        return self._world.regimes.get(self.symbol)
+
+    @property
+    def funding(self) -> FundingRate | None:
+        """Return mark, index and funding rate of its market, None before the first or on spot."""
+        return self._world.fundings.get(self.symbol)
+
+    @property
+    def basis(self) -> Basis | None:
+        """Return the distance of its market from spot, None before the first (MD-19)."""
+        return self._world.bases.get(self.symbol)
+
     def price_text(self, price_ticks: int) -> str:
         """Return a price as people write it."""
         return decimal_text(price_ticks, self.rules.tick_size)
@@ -166,6 +192,14 @@ class Strategy:
 
     def on_trade(self, ctx: Context, trade: Trade) -> Intents:
         """Take a public trade; called only while the book is trusted."""
+        return NOTHING
+
+    def on_candle(self, ctx: Context, candle: Candle) -> Intents:
+        """Take a candle of its market: the open one as it changes, and each once it is closed."""
+        return NOTHING
+
+    def on_facts(self, ctx: Context, facts: Facts) -> Intents:
+        """Take funding, open interest, a liquidation, basis or regime of its market."""
         return NOTHING
 
     def on_timer(self, ctx: Context) -> Intents:

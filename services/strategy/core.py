@@ -16,7 +16,7 @@ from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
 from shared.errors import UNDECODABLE
-from shared.messages import Event, Instruction, Message, control, market, orders, source_core, system
+from shared.messages import Event, Instruction, Message, control, guards, market, orders, source_core, system
 from shared.settings import pack, unpack
 
 REPORTS: tuple[type[Message], ...] = (
@@ -32,6 +32,14 @@ REPORTS: tuple[type[Message], ...] = (
     orders.OrderExpired,
     orders.OrderUnknown,
     orders.CancelRejected,
+)
+
+FACTS: tuple[type[Message], ...] = (
+    market.FundingRate,
+    market.OpenInterest,
+    market.Liquidation,
+    market.Basis,
+    market.Regime,
 )
 
 
@@ -70,11 +78,14 @@ class StrategyCore:
             market.BookUpdate: self._on_book_update,
             market.BookInvalid: self._on_book_invalid,
             market.Trade: self._on_trade,
+            market.Candle: self._on_candle,
+            **dict.fromkeys(FACTS, self._on_facts),
             market.CaptureFinished: self._on_capture_finished,
             control.KillRequested: self._on_kill,
             control.KillLatched: self._on_kill,
             control.KillCleared: self._on_kill_cleared,
             control.TradingState: self._on_trading_state,
+            guards.ScopedState: self._on_scoped_state,
             control.PauseRequested: self._on_pause,
             control.ResumeRequested: self._on_resume,
             control.StopRequested: self._on_stop_requested,
@@ -186,6 +197,25 @@ class StrategyCore:
             instance.meet_trade(event.message)
         return touched
 
+    def _on_candle(self, event: Event) -> Iterable[Instance]:
+        touched = self._of(event.message.symbol)
+        for instance in touched:
+            instance.meet_candle(event.message)
+        return touched
+
+    def _on_facts(self, event: Event) -> Iterable[Instance]:
+        message = event.message
+        if isinstance(message, market.Regime):
+            self._world.regimes[message.symbol] = message
+        elif isinstance(message, market.FundingRate):
+            self._world.fundings[message.symbol] = message
+        elif isinstance(message, market.Basis):
+            self._world.bases[message.symbol] = message
+        touched = self._of(message.symbol)
+        for instance in touched:
+            instance.meet_facts(message)
+        return touched
+
     def _on_capture_finished(self, event: Event) -> Iterable[Instance]:
         self._world.finished.add(event.message.venue)
         return self._all()
@@ -223,6 +253,11 @@ class StrategyCore:
         message: control.TradingState = event.message
         self._world.trading_state = message.state
         self._world.trading_reason = ", ".join(message.reasons)
+        return self._all_may_try_again()
+
+    def _on_scoped_state(self, event: Event) -> Iterable[Instance]:
+        message: guards.ScopedState = event.message
+        self._world.set_scope(message.strategy, message.symbol, message.state, ", ".join(message.reasons))
         return self._all_may_try_again()
 
     def _named(self, strategy: str) -> list[Instance]:

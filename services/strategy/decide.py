@@ -56,7 +56,7 @@ class Decision:
             instance.commands.clear()
             if not (state == "pulled" and self._is_explained()):
                 self._withdraw(reason)
-        elif self.world.is_reducing and self._is_explained():
+        elif self._is_reducing and self._is_explained():
             # Risk reduces until all are back: what rests since before the stop stays.
             instance.commands.clear()
         else:
@@ -65,6 +65,10 @@ class Decision:
             if instance.is_dirty:
                 self._quotes()
         self._notes()
+
+    @property
+    def _is_reducing(self) -> bool:
+        return self.world.is_reducing(self.instance.name, self.instance.symbol)
 
     def _is_explained(self) -> bool:
         """Return whether a planned stop or a fresh start explains what is missing: resting orders stay."""
@@ -155,7 +159,7 @@ class Decision:
 
     def _allowed(self, targets: TargetQuotes) -> list[Quote]:
         """Return the quotes that the trading state allows: all, or those that shrink the position."""
-        if not self.world.is_reducing:
+        if not self._is_reducing:
             return list(targets.quotes)
         allowed = []
         room_lots = self.instance.position_lots
@@ -183,7 +187,7 @@ class Decision:
             return False
         if not instance.back_off.allows(command.slot, self.now_ns):
             return False
-        if self.world.is_reducing and not _shrinks(command, instance.position_lots):
+        if self._is_reducing and not _shrinks(command, instance.position_lots):
             return False
         return not quoter.crosses_own(command.side, command.price_ticks, instance.orders.by_slot.values())
 

@@ -18,7 +18,7 @@ from services.strategy.world import World
 from shared.kernels.position import Position
 from shared.messages import Message
 from shared.messages.control import InstanceFailed, StrategyStatus
-from shared.messages.market import Trade
+from shared.messages.market import Basis, Candle, FundingRate, Liquidation, OpenInterest, Regime, Trade
 from shared.messages.orders import CancelIntent, Fill, OrderIntent
 from shared.units import NS_PER_S
 
@@ -282,6 +282,16 @@ class Instance:
         if self.strategy is not None and self.is_started and not self.is_unsure:
             self.call(self.strategy.on_trade, trade)
 
+    def meet_candle(self, candle: Candle) -> None:
+        """Take a candle of its market, open or closed."""
+        if self.strategy is not None and self.is_started:
+            self.call(self.strategy.on_candle, candle)
+
+    def meet_facts(self, message: FundingRate | OpenInterest | Liquidation | Basis | Regime) -> None:
+        """Take what is known of its market besides book and trades."""
+        if self.strategy is not None and self.is_started:
+            self.call(self.strategy.on_facts, message)
+
     def meet_tick(self) -> None:
         """Take 100 ms that passed."""
         if self.strategy is not None and self.is_started:
@@ -362,7 +372,7 @@ class Instance:
             return "paused", "not enabled in the configuration"
         if self.is_paused:
             return "paused", "paused by a person"
-        reason = world.hold_reason(self.symbol)
+        reason = world.hold_reason(self.symbol, self.name)
         if not reason and self.is_unsure:
             reason = "waiting for the next book"
         return ("pulled", reason) if reason else ("quoting", "")

@@ -4,7 +4,7 @@ import msgspec
 
 from shared.instrument import venue_of
 from shared.kernels.book import Book
-from shared.messages.market import InstrumentRules
+from shared.messages.market import Basis, FundingRate, InstrumentRules, Regime
 from shared.units import NS_PER_S
 
 WATCHED = frozenset({"market_data", "risk", "broker"})
@@ -26,6 +26,10 @@ class WorldState(msgspec.Struct, array_like=True):
     finished: list[str]
     is_stopping: bool
     grace_until_ns: int
+    scopes: list[tuple[str, str, str, str]] = []
+    regimes: list[Regime] = []
+    fundings: list[FundingRate] = []
+    bases: list[Basis] = []
 
 
 class World:
@@ -45,6 +49,10 @@ class World:
         self.is_stopping = False
         self.grace_until_ns = 0
         self.now_ns = 0
+        self.scopes: dict[tuple[str, str], tuple[str, str]] = {}
+        self.regimes: dict[str, Regime] = {}
+        self.fundings: dict[str, FundingRate] = {}
+        self.bases: dict[str, Basis] = {}
 
     def book(self, symbol: str) -> Book:
         """Return the book of `symbol`, an invalid one when nothing was heard of it."""
@@ -57,8 +65,8 @@ class World:
         """Return whether the capture that plays this market has ended."""
         return venue_of(symbol) in self.finished
 
-    def hold_reason(self, symbol: str) -> str:
-        """Return why no order of `symbol` may rest, empty when it may."""
+    def hold_reason(self, symbol: str, strategy: str) -> str:
+        """Return why no order of `strategy` in `symbol` may rest, empty when it may."""
         if self.is_killed:
             return "killed"
         if self.is_stopping:
@@ -67,6 +75,9 @@ class World:
             return f"{min(self.silent)} is silent"
         if self.trading_state == "halted":
             return f"halted: {self.trading_reason}"
+        for state, reason in self._scopes_of(strategy, symbol):
+            if state == "halted":
+                return f"halted: {reason}"
         if symbol not in self.rules:
             return f"no rules of {symbol} yet"
         if not self.books[symbol].is_trusted:
@@ -88,10 +99,24 @@ class World:
         self.silent.clear()
         self.grace_until_ns = now_ns + START_GRACE_NS
 
-    @property
-    def is_reducing(self) -> bool:
-        """Return whether only orders that shrink a position are allowed."""
-        return self.trading_state == "reducing"
+    def is_reducing(self, strategy: str, symbol: str) -> bool:
+        """Return whether only orders of `strategy` in `symbol` that shrink a position are allowed."""
+        return self.trading_state == "reducing" or any(
+            state == "reducing" for state, _ in self._scopes_of(strategy, symbol)
+        )
+
+    def set_scope(self, strategy: str, symbol: str, state: str, reason: str) -> None:
+        """Take what risk allows a part of the mesh; active lifts what held it."""
+        if state == "active":
+            self.scopes.pop((strategy, symbol), None)
+        else:
+            self.scopes[strategy, symbol] = (state, reason)
+
+    def _scopes_of(self, strategy: str, symbol: str) -> list[tuple[str, str]]:
+        if not self.scopes:
+            return []
+        parts = ((strategy, symbol), (strategy, ""), ("", symbol))
+        return [self.scopes[part] for part in parts if part in self.scopes]
 
     def dump(self) -> WorldState:
         """Return the whole state in a canonical order."""
@@ -110,6 +135,10 @@ class World:
             sorted(self.finished),
             self.is_stopping,
             self.grace_until_ns,
+            [(*scope, *said) for scope, said in sorted(self.scopes.items())],
+            [self.regimes[symbol] for symbol in sorted(self.regimes)],
+            [self.fundings[symbol] for symbol in sorted(self.fundings)],
+            [self.bases[symbol] for symbol in sorted(self.bases)],
         )
 
     def load(self, state: WorldState) -> None:
@@ -128,3 +157,7 @@ class World:
         self.finished = set(state.finished)
         self.is_stopping = state.is_stopping
         self.grace_until_ns = state.grace_until_ns
+        self.scopes = {(strategy, symbol): (how, why) for strategy, symbol, how, why in state.scopes}
+        self.regimes = {one.symbol: one for one in state.regimes}
+        self.fundings = {one.symbol: one for one in state.fundings}
+        self.bases = {one.symbol: one for one in state.bases}

@@ -11,7 +11,7 @@ _STRATEGY = frozenset({"strategy"})
 class VersionStarted(Message, frozen=True, tag="version_started"):
     """A version of a strategy begins: hash of code and settings, feature flags, and the live one it shadows.
 
-    `shadow_of` is empty for a live version. `params` is the MessagePack of its settings; `flags` are those on.
+    `shadow_of` is empty for a live version. `params` is the MessagePack of its settings; `flags` those on.
     """
 
     family: ClassVar[str] = "strategy"

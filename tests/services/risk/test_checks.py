@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.risk.checks import CHECKS, Ask, Flow, caps_of, judge
+from services.risk.ask import Ask, Flow, Objection, caps_of
+from services.risk.checks import CHECKS, judge
 from services.risk.settings import RiskSettings, SymbolLimits, SymbolOverrides
 from shared.instrument import quote_exponent, tick_lot_atoms
 from shared.messages.market import InstrumentRules
@@ -132,6 +133,16 @@ CASES = [
         "portfolio_notional",
         an_ask(portfolio_money=49_401 * 10**18),
         an_ask(portfolio_money=49_400 * 10**18),
+    ),
+    (
+        "calendar",
+        an_ask(halts=(Objection("calendar", "a pause"),)),
+        an_ask(),
+    ),
+    (
+        "breaker",
+        an_ask(holds=(Objection("breaker", "five losses"),)),
+        an_ask(holds=(Objection("breaker", "five losses"),), side=Side.SELL, position_lots=1000),
     ),
     ("open_orders", an_ask(open_order_count=200), an_ask(open_order_count=199)),
     ("rate", an_ask(flows=(Flow("1 s", 5, 5),)), an_ask(flows=(Flow("1 s", 4, 5), Flow("60 s", 0, 1)))),

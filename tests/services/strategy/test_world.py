@@ -15,31 +15,31 @@ def good():
 
 @pytest.mark.req("I-27", "I-29")
 def test_each_thing_that_is_wrong_is_a_reason_to_hold() -> None:
-    assert good().hold_reason(SYMBOL) == ""
+    assert good().hold_reason(SYMBOL, "mm") == ""
 
     world = good()
     world.is_killed = True
-    assert world.hold_reason(SYMBOL) == "killed"
+    assert world.hold_reason(SYMBOL, "mm") == "killed"
 
     world = good()
     world.stop()
-    assert world.hold_reason(SYMBOL) == "the mesh is being stopped"
+    assert world.hold_reason(SYMBOL, "mm") == "the mesh is being stopped"
     world.begin_epoch(1)
-    assert world.hold_reason(SYMBOL) == ""
+    assert world.hold_reason(SYMBOL, "mm") == ""
 
     world = good()
     world.silent = {"risk", "broker"}
-    assert world.hold_reason(SYMBOL) == "broker is silent"
+    assert world.hold_reason(SYMBOL, "mm") == "broker is silent"
 
     world = good()
     world.trading_state, world.trading_reason = "halted", "loss"
-    assert world.hold_reason(SYMBOL) == "halted: loss"
+    assert world.hold_reason(SYMBOL, "mm") == "halted: loss"
 
     world = good()
     world.book(SYMBOL).invalidate()
-    assert world.hold_reason(SYMBOL) == "book not trusted"
+    assert world.hold_reason(SYMBOL, "mm") == "book not trusted"
 
-    assert good().hold_reason("binance:BTCUSDT") == "no rules of binance:BTCUSDT yet"
+    assert good().hold_reason("binance:BTCUSDT", "mm") == "no rules of binance:BTCUSDT yet"
 
 
 def test_a_loaded_world_is_the_saved_one_books_included() -> None:

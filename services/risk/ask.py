@@ -1,0 +1,143 @@
+"""What the checks of an order may know, and what they answer: pure data, built by `RiskKnowledge.ask`."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from services.risk.settings import RiskSettings
+from shared.messages.market import InstrumentRules
+from shared.units import INT64_MAX, NS_PER_MS, Side, round_down
+
+MONEY_EXPONENT = 18
+"""The portfolio adds markets of different atoms; it counts in 10^-18 of the account currency."""
+
+NO_LIMIT = INT64_MAX
+PPM = 1_000_000
+E2_BPS = 1_000_000
+"""The whole, in hundredths of a basis point."""
+
+
+class Caps(NamedTuple):
+    """The limits of one market in its own units; the portfolio and the loss in 10^-18 of the currency."""
+
+    order_atoms: int
+    order_lots: int
+    position_atoms: int
+    position_lots: int
+    symbol_atoms: int
+    open_orders: int
+    spread_e2_bps: int
+    band_e2_bps: int
+    portfolio_money: int
+    loss_money: int
+    intent_ttl_ns: int
+    book_stale_ns: int
+    is_currency: bool
+
+
+class Flow(NamedTuple):
+    """One true sliding window of approvals."""
+
+    name: str
+    approved_count: int
+    limit: int
+
+
+class Objection(NamedTuple):
+    """Why an order may not pass as it is; `allowed_lots` of it may (0: none)."""
+
+    code: str
+    reason: str
+    value: int = 0
+    limit: int = 0
+    allowed_lots: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """All that a check may know: the order asked for, the market, the exposure, the state of the mesh.
+
+    `price_ticks` of a market order is the far touch. `live_*` count approved, sent, resting and unknown
+    orders at their open quantity, this one not included. `halts` of the guards stop every order, `holds`
+    those that are not reducing; `size_ppm` of the limits of size is available now.
+    """
+
+    side: Side
+    price_ticks: int
+    qty_lots: int
+    is_market: bool
+    is_reduce_only: bool
+    age_ns: int
+    rules: InstrumentRules
+    caps: Caps
+    is_killed: bool
+    reducing_reasons: tuple[str, ...]
+    is_book_trusted: bool
+    book_age_ns: int
+    bid_ticks: int
+    ask_ticks: int
+    position_lots: int
+    strategy_position_lots: int
+    live_lots: int
+    strategy_live_lots: int
+    live_atoms: int
+    position_atoms: int
+    open_order_count: int
+    portfolio_money: int
+    loss_money: int
+    flows: tuple[Flow, ...] = ()
+    halts: tuple[Objection, ...] = ()
+    holds: tuple[Objection, ...] = ()
+    size_ppm: int = PPM
+
+    @property
+    def reducible_lots(self) -> int:
+        """Return how much of this side only shrinks the position, whatever else rests on it."""
+        return max(0, -self.side.sign * self.position_lots - self.live_lots)
+
+    @property
+    def is_reducing(self) -> bool:
+        """Return whether this order can only shrink the position."""
+        return self.qty_lots <= self.reducible_lots
+
+    @property
+    def half_ticks(self) -> int:
+        """Return bid + ask: twice the mid, in ticks."""
+        return self.bid_ticks + self.ask_ticks
+
+    @property
+    def lot_atoms(self) -> int:
+        """Return the value of one lot at the price of the order."""
+        return self.price_ticks * self.rules.tick_lot_atoms
+
+
+def caps_of(settings: RiskSettings, rules: InstrumentRules) -> Caps:
+    """Return the limits of one market in its own units, rounded down: never beyond the setting."""
+    limits = settings.limits_of(rules.symbol)
+    exponent = rules.quote_exponent
+    lot_size = Decimal(rules.lot_size)
+
+    def lots(quantity: Decimal) -> int:
+        return round_down(quantity, lot_size) if quantity else NO_LIMIT
+
+    return Caps(
+        order_atoms=int(limits.order_notional_max.scaleb(exponent)),
+        order_lots=lots(limits.order_qty_max),
+        position_atoms=int(limits.position_notional_max.scaleb(exponent)),
+        position_lots=lots(limits.position_qty_max),
+        symbol_atoms=int(limits.symbol_notional_max.scaleb(exponent)),
+        open_orders=limits.open_orders_max,
+        spread_e2_bps=int(limits.spread_bps_max * 100),
+        band_e2_bps=int(limits.price_band_bps * 100),
+        portfolio_money=int(settings.portfolio_notional_max.scaleb(MONEY_EXPONENT)),
+        loss_money=int(settings.loss_max.scaleb(MONEY_EXPONENT)),
+        intent_ttl_ns=settings.intent_ttl_ms * NS_PER_MS,
+        book_stale_ns=settings.book_stale_ms * NS_PER_MS,
+        is_currency=rules.quote_asset == settings.currency and exponent <= MONEY_EXPONENT,
+    )
+
+
+def money(atoms: int, rules: InstrumentRules) -> int:
+    """Return atoms of one market in 10^-18 of the currency, in which markets may be added."""
+    atom_money: int = 10 ** (MONEY_EXPONENT - rules.quote_exponent)
+    return atoms * atom_money
