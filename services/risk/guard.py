@@ -1,0 +1,106 @@
+"""What a guard is: a part of risk with a memory of its own. All of them stand in guards.py."""
+# ruff: noqa: D102, ARG002  (Protocols: the class docstring describes each method)
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from services.risk.ask import PPM, Objection
+from shared.messages import Event, Message, orders
+
+if TYPE_CHECKING:
+    from services.risk.knowledge import RiskKnowledge
+
+
+class Hold(NamedTuple):
+    """What a guard holds back: all when `strategy` and `symbol` are empty, else that part.
+
+    `state` is reducing (only orders that shrink a position) or halted (none). `code` is that of a refusal.
+    """
+
+    strategy: str
+    symbol: str
+    state: str
+    code: str
+    reason: str
+    value: int = 0
+    limit: int = 0
+
+    def covers(self, strategy: str, symbol: str) -> bool:
+        """Return whether an order of `strategy` in `symbol` is held."""
+        return self.strategy in ("", strategy) and self.symbol in ("", symbol)
+
+    @property
+    def objection(self) -> Objection:
+        """Return it as the answer of a check."""
+        return Objection(self.code, self.reason, self.value, self.limit)
+
+
+class Guard(Protocol):
+    """A part of risk's state that watches events and holds orders back. Deterministic like its core.
+
+    `name`      key of its state in a snapshot.
+    `watches`   the messages for which `observe` and `decide` are called; keep market data out where you can.
+    `observe(event, known)`  take an event of others (a repeated fill never comes): counters, windows, clocks.
+    `decide(event, known)`   messages that risk says because of it; never called while adopting. A decision
+                changes state in `fold` only.
+    `fold(message)`  take what risk said itself, when said or, while adopting, from the log.
+    `holds(known)`   what it holds back now.
+    `objection(intent, known)`  what it has against this very order, None mostly.
+    `size_ppm(strategy, symbol, known)`  the share of the limits of size that may be used, 1,000,000 for all.
+    `dump()`, `load(data)`  its whole state, canonically encoded.
+    """
+
+    name: str
+    watches: frozenset[type[Message]]
+
+    def observe(self, event: Event, known: "RiskKnowledge") -> None: ...
+
+    def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]: ...
+
+    def fold(self, message: Message) -> None: ...
+
+    def holds(self, known: "RiskKnowledge") -> Sequence[Hold]: ...
+
+    def objection(self, intent: orders.OrderIntent, known: "RiskKnowledge") -> Objection | None: ...
+
+    def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int: ...
+
+    def dump(self) -> bytes: ...
+
+    def load(self, data: bytes) -> None: ...
+
+
+class QuietGuard:
+    """A guard that does nothing yet: base of those that need only some of the methods."""
+
+    name = ""
+    watches: frozenset[type[Message]] = frozenset()
+
+    def observe(self, event: Event, known: "RiskKnowledge") -> None:
+        """Take an event of others."""
+
+    def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
+        """Say nothing."""
+        return ()
+
+    def fold(self, message: Message) -> None:
+        """Take an own message."""
+
+    def holds(self, known: "RiskKnowledge") -> Sequence[Hold]:
+        """Hold nothing."""
+        return ()
+
+    def objection(self, intent: orders.OrderIntent, known: "RiskKnowledge") -> Objection | None:
+        """Have nothing against an order."""
+        return None
+
+    def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int:
+        """Allow the whole size."""
+        return PPM
+
+    def dump(self) -> bytes:
+        """Return the state."""
+        return b""
+
+    def load(self, data: bytes) -> None:
+        """Take the state."""
