@@ -4,20 +4,18 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 
-from services.strategy import registry
-from services.strategy.base import TargetQuotes
+from services.strategy.configure import Roster
 from services.strategy.decide import Decision
 from services.strategy.instance import Instance, InstanceState
-from services.strategy.settings import InstanceSettings, StrategySettings
+from services.strategy.settings import StrategySettings
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
 from shared.errors import UNDECODABLE
 from shared.messages import Event, Instruction, Message, control, guards, market, orders, source_core, system
-from shared.settings import pack, unpack
+from shared.settings import unpack
 
 REPORTS: tuple[type[Message], ...] = (
     orders.OrderApproved,
@@ -50,13 +48,6 @@ class _State(msgspec.Struct, array_like=True):
     instances: list[InstanceState]
 
 
-def version_of(build: str, settings: InstanceSettings, source: str) -> str:
-    """Return the version id on every order: a hash of code, kind, market and params (ST-44)."""
-    parts = (build, source, settings.kind, settings.symbol)
-    text = "\0".join(parts).encode() + b"\0" + pack(dict(settings.params))
-    return hashlib.sha256(text).hexdigest()[:12]
-
-
 class StrategyCore:
     """Books, gates and instances; see `shared.core.Core` for what each method promises.
 
@@ -68,8 +59,7 @@ class StrategyCore:
 
     def __init__(self) -> None:
         self._world = World()
-        self._instances: dict[str, Instance] = {}
-        self._by_symbol: dict[str, list[Instance]] = {}
+        self._roster = Roster(self._world)
         self._warmup_s = 0
         self._warmup_points = 0
         self._observers: dict[type[Message], Callable[[Event], Iterable[Instance]]] = {
@@ -118,7 +108,7 @@ class StrategyCore:
     def adopt(self, event: Event) -> None:
         """Observe inputs, and fold own outputs as they stand on the log; decide nothing."""
         if self._is_own(event):
-            instance = self._instances.get(event.header.source.partition("/")[2])
+            instance = self._roster.by_name.get(event.header.source.partition("/")[2])
             if instance is not None:
                 self._world.now_ns = event.header.ts_ns
                 instance.fold(event.message, event.header.ts_ns)
@@ -135,20 +125,17 @@ class StrategyCore:
 
     def instance(self, name: str) -> Instance:
         """Return an instance, to look at: raises `KeyError` when there is none of this name."""
-        return self._instances[name]
+        return self._roster.by_name[name]
 
     # ---- market data
-
-    def _of(self, symbol: str) -> list[Instance]:
-        return self._by_symbol.get(symbol, [])
 
     def _on_rules(self, event: Event) -> Iterable[Instance]:
         rules: market.InstrumentRules = event.message
         self._world.rules[rules.symbol] = rules
-        for instance in self._of(rules.symbol):
+        for instance in self._roster.of(rules.symbol):
             instance.begin(self._world)
-        self._index()
-        return self._of(rules.symbol)
+        self._roster.index()
+        return self._roster.of(rules.symbol)
 
     def _on_book_snapshot(self, event: Event) -> Iterable[Instance]:
         message: market.BookSnapshot = event.message
@@ -180,25 +167,25 @@ class StrategyCore:
     def _book_changed(self, symbol: str) -> list[Instance]:
         if not self._world.book(symbol).is_trusted:
             return self._book_lost(symbol, "one side is empty, or bid and ask cross")
-        touched = self._of(symbol)
+        touched = self._roster.of(symbol)
         for instance in touched:
             instance.meet_book()
         return touched
 
     def _book_lost(self, symbol: str, reason: str) -> list[Instance]:
-        touched = self._of(symbol)
+        touched = self._roster.of(symbol)
         for instance in touched:
             instance.lose_book(reason)
         return touched
 
     def _on_trade(self, event: Event) -> Iterable[Instance]:
-        touched = self._of(event.message.symbol)
+        touched = self._roster.of(event.message.symbol)
         for instance in touched:
             instance.meet_trade(event.message)
         return touched
 
     def _on_candle(self, event: Event) -> Iterable[Instance]:
-        touched = self._of(event.message.symbol)
+        touched = self._roster.of(event.message.symbol)
         for instance in touched:
             instance.meet_candle(event.message)
         return touched
@@ -211,19 +198,19 @@ class StrategyCore:
             self._world.fundings[message.symbol] = message
         elif isinstance(message, market.Basis):
             self._world.bases[message.symbol] = message
-        touched = self._of(message.symbol)
+        touched = self._roster.of(message.symbol)
         for instance in touched:
             instance.meet_facts(message)
         return touched
 
     def _on_capture_finished(self, event: Event) -> Iterable[Instance]:
         self._world.finished.add(event.message.venue)
-        return self._all()
+        return self._roster.all()
 
     # ---- orders
 
     def _on_report(self, event: Event) -> Iterable[Instance]:
-        instance = self._instances.get(event.message.strategy)
+        instance = self._roster.by_name.get(event.message.strategy)
         if instance is None:
             return ()
         instance.meet_report(event.message, event.header.ts_ns)
@@ -231,19 +218,16 @@ class StrategyCore:
 
     # ---- gates
 
-    def _all(self) -> list[Instance]:
-        return list(self._instances.values())
-
     def _all_may_try_again(self) -> list[Instance]:
         """What refused orders may have changed: forget the refusals."""
-        for instance in self._instances.values():
+        for instance in self._roster.all():
             instance.back_off.clear()
             instance.is_dirty = True
-        return self._all()
+        return self._roster.all()
 
     def _on_kill(self, event: Event) -> Iterable[Instance]:
         self._world.is_killed = True
-        return self._all()
+        return self._roster.all()
 
     def _on_kill_cleared(self, event: Event) -> Iterable[Instance]:
         self._world.is_killed = False
@@ -260,17 +244,14 @@ class StrategyCore:
         self._world.set_scope(message.strategy, message.symbol, message.state, ", ".join(message.reasons))
         return self._all_may_try_again()
 
-    def _named(self, strategy: str) -> list[Instance]:
-        return [one for one in self._instances.values() if strategy in ("", one.name)]
-
     def _on_pause(self, event: Event) -> Iterable[Instance]:
-        touched = self._named(event.message.strategy)
+        touched = self._roster.named(event.message.strategy)
         for instance in touched:
             instance.is_paused = True
         return touched
 
     def _on_resume(self, event: Event) -> Iterable[Instance]:
-        touched = self._named(event.message.strategy)
+        touched = self._roster.named(event.message.strategy)
         for instance in touched:
             instance.is_paused = False
             instance.is_dirty = True
@@ -278,19 +259,19 @@ class StrategyCore:
 
     def _on_stop_requested(self, event: Event) -> Iterable[Instance]:
         self._world.stop()
-        return self._all()
+        return self._roster.all()
 
     def _on_epoch(self, event: Event) -> Iterable[Instance]:
         self._world.begin_epoch(event.header.ts_ns)
-        for instance in self._instances.values():
+        for instance in self._roster.all():
             # The books of before are old: only one that comes now tells that the feed is back.
             instance.is_returning = instance.is_unsure = True
-        return self._all()
+        return self._roster.all()
 
     def _on_silent(self, event: Event) -> Iterable[Instance]:
         if event.message.service in WATCHED:
             self._world.silent.add(event.message.service)
-        return self._all()
+        return self._roster.all()
 
     def _on_back(self, event: Event) -> Iterable[Instance]:
         self._world.silent.discard(event.message.service)
@@ -300,9 +281,9 @@ class StrategyCore:
         return self._all_may_try_again()
 
     def _on_tick(self, event: Event) -> Iterable[Instance]:
-        for instance in self._instances.values():
+        for instance in self._roster.all():
             instance.meet_tick()
-        return self._all()
+        return self._roster.all()
 
     # ---- settings
 
@@ -318,63 +299,16 @@ class StrategyCore:
         self._warmup_s = settings.warmup_s
         self._warmup_points = settings.warmup_points
         for name in sorted(settings.instances):
-            self._configure(name, settings.instances[name], message.build)
-        for instance in self._all():
+            self._roster.configure(name, settings.instances[name], message.build)
+        for instance in self._roster.all():
             wanted = settings.instances.get(instance.name)
             instance.is_enabled = wanted is not None and wanted.enabled
             instance.started_ns = event.header.ts_ns
             instance.points = 0
             instance.is_dirty = True
             instance.begin(self._world)
-        self._index()
-        return self._all()
-
-    def _configure(self, name: str, settings: InstanceSettings, build: str) -> None:
-        try:
-            source = registry.source_of(settings.kind)
-        except (ValueError, OSError) as error:
-            source = str(error)
-        version = version_of(build, settings, source)
-        old = self._instances.get(name)
-        if old is not None and old.version == version:
-            return
-        new = Instance(name, settings.kind, settings.symbol, pack(dict(settings.params)), version)
-        if old is not None and not self._succeed(old, new):
-            return
-        self._instances[name] = new
-        self._instances = dict(sorted(self._instances.items()))
-        _make_strategy(new)
-        if old is not None:
-            new.load_strategy(old.dump().strategy if old.kind == new.kind else b"")
-        self._index()
-
-    def _succeed(self, old: Instance, new: Instance) -> bool:
-        """Give `new` what `old` has; False, and `old` frozen, when its market changed while it is in use."""
-        state = old.dump()
-        if old.symbol == new.symbol:
-            if old.kind != new.kind:
-                state.targets = TargetQuotes()
-            state.strategy, state.failure, state.is_failure_said, state.is_started = b"", "", False, False
-            new.load(state, self._world)
-            return True
-        if old.position_lots == 0 and len(old.orders) == 0:
-            new.generation = old.generation
-            return True
-        old.fail(
-            f"its symbol was changed from {old.symbol} to {new.symbol} while it holds {old.position_lots} "
-            f"lots and {len(old.orders)} orders; close them first, or give the new one another name"
-        )
-        return False
-
-    def _index(self) -> None:
-        self._by_symbol = {}
-        for instance in self._instances.values():
-            self._world.book(instance.symbol)
-            self._by_symbol.setdefault(instance.symbol, []).append(instance)
-        for instance in self._instances.values():
-            if instance.ctx is not None:
-                enabled = [one for one in self._of(instance.symbol) if one.is_enabled]
-                instance.ctx.shares_market = len(enabled) > 1
+        self._roster.index()
+        return self._roster.all()
 
     # ---- snapshots
 
@@ -384,7 +318,7 @@ class StrategyCore:
             self._world.dump(),
             self._warmup_s,
             self._warmup_points,
-            [self._instances[name].dump() for name in sorted(self._instances)],
+            self._roster.dump(),
         )
         return msgspec.msgpack.encode(state, order="sorted")
 
@@ -397,24 +331,8 @@ class StrategyCore:
         self._world.load(state.world)
         self._warmup_s = state.warmup_s
         self._warmup_points = state.warmup_points
-        self._instances = {}
-        for saved in state.instances:
-            instance = Instance(saved.name, saved.kind, saved.symbol, saved.params, saved.version)
-            self._instances[saved.name] = instance
-            self._world.book(saved.symbol)
-            _make_strategy(instance)
-            instance.load(saved, self._world)
-        self._index()
+        self._roster.load(state.instances)
 
     def digest(self) -> bytes:
         """Return 16 bytes over the state."""
         return hashlib.blake2b(self.snapshot(), digest_size=16).digest()
-
-
-def _make_strategy(instance: Instance) -> None:
-    try:
-        params: dict[str, Any] = msgspec.msgpack.decode(instance.params)
-        kind = registry.strategy_class(instance.kind)
-        instance.strategy = kind(registry.settings_of(instance.kind, params))
-    except Exception as error:  # noqa: BLE001  a user's strategy may raise anything
-        instance.fail(f"{type(error).__name__}: {error}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.strategy.core import version_of
+from services.strategy.configure import version_of
 from services.strategy.settings import InstanceSettings
 from shared.messages import control, market, orders, system
 from shared.messages.control import StrategyStatus
