@@ -32,6 +32,9 @@ class FrameKind(Enum):
     DEPTH = "depth"
     PARTIAL = "partial"
     TRADE = "trade"
+    CANDLE = "candle"
+    MARK = "mark"
+    LIQUIDATION = "liquidation"
     CONTROL = "control"
 
 
@@ -82,6 +85,51 @@ class TradePrint(NamedTuple):
     is_market: bool
 
 
+class CandlePrint(NamedTuple):
+    """One candle as the venue states it; `ts_venue_ns` is 0 where the venue does not say it."""
+
+    venue_symbol: str
+    interval_s: int
+    open_ns: int
+    open_price: str
+    high_price: str
+    low_price: str
+    close_price: str
+    volume: str
+    trade_count: int
+    is_closed: bool
+    ts_venue_ns: int
+
+
+class MarkPrint(NamedTuple):
+    """Mark and index price of a perpetual, and the rate of the running funding interval, as texts."""
+
+    venue_symbol: str
+    mark_price: str
+    index_price: str
+    rate: str
+    next_funding_ns: int
+    ts_venue_ns: int
+
+
+class OpenInterestPrint(NamedTuple):
+    """All open contracts, in the base asset."""
+
+    venue_symbol: str
+    qty: str
+    ts_venue_ns: int
+
+
+class LiquidationPrint(NamedTuple):
+    """A forced order of somebody; `side` is the order's."""
+
+    venue_symbol: str
+    side: Side
+    price: str
+    qty: str
+    ts_venue_ns: int
+
+
 class CaptureEnd(NamedTuple):
     """The simulated venue has played its capture to the end."""
 
@@ -128,11 +176,14 @@ class VenueAdapter(Protocol):
 
     `sequence`                    its rules of sequence.
     `depth_stream(venue_symbol, channel)`, `trade_stream(venue_symbol)`  names of streams.
+    `candle_stream`, `mark_stream`, `liquidation_stream`  likewise; empty where the venue has none.
     `kind_of(stream)`             what a stream of ours carries.
     `groups(streams)`             streams by the route that must carry them; one connection each.
     `stream_path(group, streams)` path and query of one connection.
     `rules_targets(symbols)`      REST targets that together list the rules of `symbols`.
     `depth_target(venue_symbol, level_count)`  REST target of a book.
+    `candles_target(venue_symbol, count, from_ns)`  REST target of candles, the newest or from a time on.
+    `mark_target`, `open_interest_target`  REST targets of one market; empty where the venue has none.
     `is_unlisted(status, body)`   the venue says that it does not know the symbol asked for.
     """
 
@@ -142,6 +193,12 @@ class VenueAdapter(Protocol):
     def depth_stream(self, venue_symbol: str, channel: str) -> str: ...
 
     def trade_stream(self, venue_symbol: str) -> str: ...
+
+    def candle_stream(self, venue_symbol: str) -> str: ...
+
+    def mark_stream(self, venue_symbol: str) -> str: ...
+
+    def liquidation_stream(self, venue_symbol: str) -> str: ...
 
     def kind_of(self, stream: str) -> FrameKind: ...
 
@@ -153,6 +210,12 @@ class VenueAdapter(Protocol):
 
     def depth_target(self, venue_symbol: str, level_count: int) -> str: ...
 
+    def candles_target(self, venue_symbol: str, count: int, from_ns: int = 0) -> str: ...
+
+    def mark_target(self, venue_symbol: str) -> str: ...
+
+    def open_interest_target(self, venue_symbol: str) -> str: ...
+
     def is_unlisted(self, status: int, body: bytes) -> bool: ...
 
     def parse_diff(self, data: bytes) -> DepthDiff: ...
@@ -162,6 +225,18 @@ class VenueAdapter(Protocol):
     def parse_depth(self, body: bytes) -> DepthBook: ...
 
     def parse_trade(self, data: bytes) -> TradePrint: ...
+
+    def parse_candle(self, data: bytes) -> CandlePrint: ...
+
+    def parse_candles(self, body: bytes, venue_symbol: str) -> list[CandlePrint]: ...
+
+    def parse_mark(self, data: bytes) -> MarkPrint: ...
+
+    def parse_mark_answer(self, body: bytes) -> MarkPrint: ...
+
+    def parse_open_interest(self, body: bytes) -> OpenInterestPrint: ...
+
+    def parse_liquidation(self, data: bytes) -> LiquidationPrint: ...
 
     def parse_control(self, stream: str, frame: bytes) -> CaptureEnd | Shutdown | Answer: ...
 

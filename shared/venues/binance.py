@@ -30,6 +30,7 @@ from shared.venues.base import (
     Shutdown,
     TradePrint,
 )
+from shared.venues.binance_facts import BinanceFacts
 
 SPOT = "binance"
 USDM = "binance_usdm"
@@ -42,6 +43,13 @@ STREAM_HOSTS = {SPOT: "wss://stream.binance.com:443", USDM: "wss://fstream.binan
 # Bounded, so that a hostile number is refused here and not where a message is packed.
 VenueId = Annotated[int, Meta(ge=0, le=2**62)]
 TimeMs = Annotated[int, Meta(ge=0, le=2**42)]
+_KINDS = {
+    "trade": FrameKind.TRADE,
+    "aggTrade": FrameKind.TRADE,
+    "kline_1m": FrameKind.CANDLE,
+    "markPrice": FrameKind.MARK,
+    "forceOrder": FrameKind.LIQUIDATION,
+}
 _USDM_PUBLIC = ("depth", "bookTicker", "rpiDepth")
 
 
@@ -155,13 +163,11 @@ class UsdmSequence:
         return last_id
 
 
-class _Binance:
+class _Binance(BinanceFacts):
     """What both venues share."""
 
     name: str
     sequence: SequenceRules
-    _prefix: str
-    _is_derivative: bool
 
     def depth_stream(self, venue_symbol: str, channel: str) -> str:
         """Return `btcusdt@depth@100ms`; `channel` is depth[@100ms] or depth5, depth10, depth20[@100ms]."""
@@ -174,7 +180,7 @@ class _Binance:
             return FrameKind.DEPTH
         if channel in {"depth5", "depth10", "depth20"}:
             return FrameKind.PARTIAL
-        return FrameKind.TRADE if channel in {"trade", "aggTrade"} else FrameKind.CONTROL
+        return _KINDS.get(channel, FrameKind.CONTROL)
 
     def groups(self, streams: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return all streams under the one route there is, which has no name."""
