@@ -110,8 +110,9 @@ def test_a_recorded_candle_is_read():
 def test_recorded_candles_agree_with_the_aggregate_trades_of_the_same_recording(captures):
     candles, trades = [], defaultdict(list)
     with gzip.open(captures / "cryptofeed" / "BINANCE.ws.1.0.gz") as file:
-        for line in list(file)[1:]:
-            envelope = envelope_of(line.partition(b": ")[2])
+        frames = [line.partition(b": ")[2].strip() for line in list(file)[1:]]
+        for frame in filter(None, frames):
+            envelope = envelope_of(frame)
             if "@kline" in envelope.stream:
                 candles.append(SPOT.parse_candle(bytes(envelope.data)))
             elif "@aggTrade" in envelope.stream:
