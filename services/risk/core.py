@@ -12,12 +12,12 @@ import msgspec
 from services.risk.ask import MONEY_EXPONENT
 from services.risk.checks import judge
 from services.risk.exposure import OpenOrder
-from services.risk.knowledge import TRADERS, RiskKnowledge
+from services.risk.knowledge import BOOKED, TRADERS, RiskKnowledge
 from services.risk.state import RiskState, scope_key, scoped_states
 from shared.core import Output
 from shared.messages import Event, Instruction, Message, control, guards, market, orders, system
 from shared.orders import OrderState
-from shared.units import atoms_text
+from shared.units import INT64_MAX, atoms_text
 
 SOURCE = "risk"
 
@@ -52,7 +52,7 @@ class RiskCore:
         decide = _DECIDE.get(type(event.message))
         if decide is not None:
             decide(self, event, say, is_new_fill)
-        if is_new_fill or type(event.message) is not orders.Fill:
+        if is_new_fill or type(event.message) not in BOOKED:
             for message in self.known.guards.decide(event, self.known):
                 say(message)
         if type(event.message) not in _QUIET:
@@ -95,10 +95,11 @@ class RiskCore:
             say(_refused(intent, objection.code, objection.reason, objection.value, objection.limit))
 
     def _decide_fill(self, event: Event, say: Say, is_new: bool) -> None:
-        if not is_new:
-            return
         fill = event.message
-        position = self.known.ledger.by_strategy[fill.strategy, fill.symbol]
+        position = self.known.ledger.by_strategy.get((fill.strategy, fill.symbol))
+        if not is_new or position is None:
+            return
+        funding = self.known.ledger.strategy_funding(fill.strategy, fill.symbol)
         rules = self.known.markets[fill.symbol].rules
         assert rules is not None, f"{fill.symbol} has fills but no rules"
         say(
@@ -110,7 +111,10 @@ class RiskCore:
                 realized_atoms=position.realized_atoms,
                 fees_atoms=position.fees_atoms,
                 quote_asset=rules.quote_asset,
-                volume_atoms=position.volume_atoms,
+                volume_atoms=min(position.volume_atoms, INT64_MAX),
+                cost_atoms=position.cost_atoms,
+                funding_atoms=funding.atoms,
+                funding_count=funding.count,
             )
         )
         self._decide_loss(event, say, is_new)
@@ -216,6 +220,7 @@ _QUIET = frozenset({market.BookUpdate, market.BookSnapshot, market.Trade, market
 _DECIDE: Mapping[type[Message], Callable[[RiskCore, Event, Say, bool], None]] = {
     orders.OrderIntent: RiskCore._decide_intent,
     orders.Fill: RiskCore._decide_fill,
+    orders.FundingPaid: RiskCore._decide_fill,
     system.Tick: RiskCore._decide_loss,
     system.ServiceStarted: RiskCore._decide_service,
     system.CoreDiverged: RiskCore._decide_diverged,

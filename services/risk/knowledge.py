@@ -11,6 +11,7 @@ from services.risk.settings import RiskSettings
 from services.risk.state import MarketState, Mood, Pending, RiskState
 from services.risk.windows import WINDOWS_S, Windows
 from shared.book_state import dump_book, load_book
+from shared.double_entry import AssetMark
 from shared.ledger import Ledger
 from shared.messages import Event, Message, control, market, orders, system
 from shared.settings import unpack
@@ -19,6 +20,8 @@ GUARDS = ("broker", "market_data")
 """Services whose silence makes the mesh reduce only."""
 TRADERS = ("strategy", "risk", "broker")
 """Services whose divergence from the log does the same."""
+BOOKED = (orders.Fill, orders.FundingPaid)
+"""What the ledger books once; a repeat reaches no guard."""
 
 
 class RiskKnowledge:
@@ -45,7 +48,7 @@ class RiskKnowledge:
         problem, is_new_fill = self._observe(event)
         if problem:
             self.mood.quarantine[event.message.symbol] = problem
-        if is_new_fill or type(event.message) is not orders.Fill:
+        if is_new_fill or type(event.message) not in BOOKED:
             self.guards.observe(event, self)
         return is_new_fill
 
@@ -54,6 +57,8 @@ class RiskKnowledge:
         kind = type(message)
         if kind is orders.Fill:
             return self._observe_fill(message)
+        if kind is orders.FundingPaid:
+            return "", self.ledger.apply_funding(message)
         if kind in _REPORTS:
             return self.exposure.report(message), False
         if kind is orders.OrderIntent:
@@ -69,7 +74,7 @@ class RiskKnowledge:
     def _observe_rules(self, event: Event) -> None:
         rules = event.message
         self.place(rules.symbol).rules = rules
-        self.ledger.register(rules.symbol, rules.tick_lot_atoms)
+        self.ledger.register_rules(rules)
         self._caps[rules.symbol] = caps_of(self.settings, rules)
 
     def _observe_intent(self, intent: orders.OrderIntent, now_ns: int) -> str:
@@ -82,7 +87,7 @@ class RiskKnowledge:
     def _observe_fill(self, fill: orders.Fill) -> tuple[str, bool]:
         if not self.ledger.is_registered(fill.symbol):
             return f"a fill of {fill.symbol}, whose rules are unknown", False
-        if not self.ledger.apply(fill):
+        if not self.ledger.apply(fill, self.fee_mark(fill)):
             return "", False
         return self.exposure.report(fill), True
 
@@ -205,6 +210,17 @@ class RiskKnowledge:
             place = self.markets[symbol] = Market(symbol)
         return place
 
+    def fee_mark(self, fill: orders.Fill) -> AssetMark | None:
+        """Return the price of a fee taken in a third asset, where a market of it is known."""
+        terms = self.ledger.terms.get(fill.symbol)
+        if terms is None or fill.fee_asset in (terms.quote_asset, terms.base_asset):
+            return None
+        for symbol, other in self.ledger.terms.items():
+            half_ticks = self.place(symbol).mark_half_ticks
+            if (other.base_asset, other.quote_asset) == (fill.fee_asset, terms.quote_asset) and half_ticks:
+                return AssetMark(half_ticks, other)
+        return None
+
     def _reference_ticks(self, intent: orders.OrderIntent) -> int:
         if intent.order_type is not orders.OrderType.MARKET:
             return intent.price_ticks
@@ -250,6 +266,9 @@ class RiskKnowledge:
             if saved.rules is not None:
                 self._caps[saved.symbol] = caps_of(self.settings, saved.rules)
         self.ledger.load(state.ledger)
+        for place in self.markets.values():
+            if place.rules is not None:
+                self.ledger.register_rules(place.rules)
         self.exposure.load(state.open_orders, state.closed_orders)
         self.approvals.load(state.approvals)
         self.pending = {p.intent.client_order_id: p for p in state.pending}

@@ -218,7 +218,11 @@ class CancelRejected(_OrderMessage, frozen=True, tag="cancel_rejected"):
 
 
 class PositionChanged(Message, frozen=True, tag="position"):
-    """Risk's own ledger after a fill (RK-20, RK-29); money in atoms of `quote_asset`."""
+    """Risk's own ledger after a fill or a funding payment (RK-20, RK-29); money in atoms of `quote_asset`.
+
+    `cost_atoms` is the signed cost of the open position, so that cash = realized - cost - fees + funding;
+    None where it was not said. `volume_atoms` stops at the largest 64-bit integer.
+    """
 
     family: ClassVar[str] = "position"
     owners: ClassVar[frozenset[str]] = _RISK
@@ -232,6 +236,9 @@ class PositionChanged(Message, frozen=True, tag="position"):
     fees_atoms: int
     quote_asset: str
     volume_atoms: int = 0
+    cost_atoms: int | None = None
+    funding_atoms: int = 0
+    funding_count: int = 0
 
 
 class FundingPaid(Message, frozen=True, tag="funding_paid"):
