@@ -12,17 +12,18 @@ from typing import Any
 
 import msgspec
 
-from services.broker.arrival import arrive
 from services.broker.gate import Passage, held_back
 from services.broker.instructions import ClearLatch, LatchKill
 from services.broker.knowledge import BrokerKnowledge, BrokerState
-from services.broker.latency import latency_ns
 from services.broker.order import BrokerOrder
-from services.broker.paper import PaperMarket
+from services.broker.without_book import simple_part
 from shared.core import Output
 from shared.instrument import fee_atoms, notional_atoms
 from shared.messages import Event, Instruction, Message, control, market, orders, system
 from shared.orders import OrderState, next_state
+from shared.paper.arrival import Bookless, arrive
+from shared.paper.latency import latency_ns
+from shared.paper.market import PaperMarket
 from shared.units import NS_PER_MS
 
 SOURCE = "broker"
@@ -91,7 +92,7 @@ class BrokerCore:
             cash_atoms = known.free_cash_atoms(order, place.rules)
             held = known.account.holdings_lots.get(order.symbol, 0)
             lots = held - known.reserved_lots(order.symbol, order.side, but=order)
-        arrival = arrive(order, place, cash_atoms, lots, known.settings)
+        arrival = arrive(order, place, cash_atoms, lots, self._bookless(order, place))
         if arrival.reject_code:
             self._say(orders.OrderRejected(*order.name, arrival.reject_code, arrival.reject_reason))
             return
@@ -102,6 +103,13 @@ class BrokerCore:
             self._fill(order, place, part.price_ticks, part.lots, order.arrive_ns, is_maker=False)
         if arrival.expire_reason:
             self._say(orders.OrderExpired(*order.name, order.filled_lots, arrival.expire_reason))
+
+    def _bookless(self, order: BrokerOrder, place: PaperMarket) -> Bookless | None:
+        """Return the model of fills where there is no trusted book, None when there is to be none (BR-18)."""
+        settings = self.known.settings
+        if settings.without_book != "simple":
+            return None
+        return lambda: simple_part(order, place.last_ticks, sum(place.recent_lots), settings)
 
     # ---- matching of resting orders
 
@@ -251,12 +259,14 @@ class BrokerCore:
         order.filled_lots += fill.qty_lots
         assert order.leaves_lots >= 0, f"{order.client_order_id} was filled for more than its quantity (I-08)"
         known.account.book(fill, place.rules)
-        if fill.is_maker:
-            for part in place.walk_beyond(order.side, order.price_ticks, fill.qty_lots):
-                place.take(order.side.opposite, part.price_ticks, part.lots)
-        else:
-            place.take(order.side.opposite, fill.price_ticks, fill.qty_lots)
-        place.queue.reduce(order.handle, fill.qty_lots)
+        place.executed(
+            order.handle,
+            order.side,
+            order.price_ticks,
+            fill.price_ticks,
+            fill.qty_lots,
+            is_maker=fill.is_maker,
+        )
 
     def _finish(self, order: BrokerOrder) -> None:
         known = self.known

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from services.broker.order import BrokerOrder
-from shared.instrument import notional_atoms
 from shared.messages.market import InstrumentRules
-from shared.messages.orders import OrderAdjusted, OrderApproved, OrderType
+from shared.messages.orders import OrderAdjusted, OrderApproved
+from shared.paper.filters import broken_filter
 from shared.units import NS_PER_MS
 
 
@@ -61,7 +61,8 @@ def held_back(passage: Passage) -> Held | None:
         return Held("mismatch", f"the approval differs from the intent: {mismatch}")
     if passage.rules is None:
         return Held("unknown_symbol", f"no rules of {order.symbol} are known; is it configured?")
-    return _filtered(passage.approval, passage.rules)
+    broken = broken_filter(passage.approval, passage.rules)
+    return Held("filter", broken) if broken else None
 
 
 def _mismatch(approval: OrderApproved | OrderAdjusted, order: BrokerOrder) -> str:
@@ -77,25 +78,3 @@ def _mismatch(approval: OrderApproved | OrderAdjusted, order: BrokerOrder) -> st
     if not 0 < approval.qty_lots <= order.asked_lots:
         return f"{approval.qty_lots} lots of {order.asked_lots}"
     return ""
-
-
-def _filtered(approval: OrderApproved | OrderAdjusted, rules: InstrumentRules) -> Held | None:
-    """Return which of the venue's filters the order breaks (BR-26); a limit of 0 is none.
-
-    Tick and lot hold by construction: prices and quantities are whole numbers of them.
-    """
-    qty_lots, price_ticks = approval.qty_lots, approval.price_ticks
-    if qty_lots < max(1, rules.min_qty_lots):
-        return Held("filter", f"{qty_lots} lots, the least is {max(1, rules.min_qty_lots)}")
-    if 0 < rules.max_qty_lots < qty_lots:
-        return Held("filter", f"{qty_lots} lots, the most is {rules.max_qty_lots}")
-    if approval.order_type is OrderType.MARKET:
-        return None
-    if price_ticks < max(1, rules.min_price_ticks):
-        return Held("filter", f"price {price_ticks} ticks, the least is {max(1, rules.min_price_ticks)}")
-    if 0 < rules.max_price_ticks < price_ticks:
-        return Held("filter", f"price {price_ticks} ticks, the most is {rules.max_price_ticks}")
-    value_atoms = notional_atoms(rules, price_ticks, qty_lots)
-    if value_atoms < rules.min_notional_atoms and not (approval.is_reduce_only and rules.is_derivative):
-        return Held("filter", f"value of {value_atoms} atoms, the least is {rules.min_notional_atoms}")
-    return None

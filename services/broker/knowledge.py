@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 
 from services.broker.account import Account
-from services.broker.latency import latency_ns
 from services.broker.order import BrokerOrder, from_intent
-from services.broker.paper import PaperMarket, PaperMarketState
 from services.broker.settings import BrokerSettings
 from shared.core import Deadlines
 from shared.messages import Event, Message, control, market, orders, system
 from shared.orders import OrderState
+from shared.paper.latency import latency_ns
+from shared.paper.market import PaperMarket, PaperMarketState
 from shared.settings import unpack
 from shared.units import NS_PER_MS, PPM, Side
 

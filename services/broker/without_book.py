@@ -8,9 +8,9 @@ is broken. Orders that would rest are rejected in any case; risk lets only reduc
 import hashlib
 
 from services.broker.order import BrokerOrder
-from services.broker.paper import Part
 from services.broker.settings import BrokerSettings
 from shared.messages.orders import OrderType
+from shared.paper.market import Part
 from shared.units import PPM, Side, ceil_div
 
 E2_BPS = 1_000_000

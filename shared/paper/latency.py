@@ -1,9 +1,11 @@
 """How long an order or a cancel takes to the paper venue: seeded, the same on every machine (BR-17)."""
 
+# ruff: noqa: D102  what is looked at is named like the setting or field itself
+
 import hashlib
 import struct
+from typing import Protocol
 
-from services.broker.settings import BrokerSettings
 from shared.units import NS_PER_MS, PPM
 
 _WORD = 1 << 16
@@ -11,7 +13,24 @@ _WORDS = 12
 _DRAW = struct.Struct(f"<{_WORDS}HI")
 
 
-def latency_ns(settings: BrokerSettings, key: str) -> int:
+class LatencyModel(Protocol):
+    """The settings of the draws: mean, deviation, least value and spikes."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def latency_ms(self) -> int: ...
+    @property
+    def latency_std_ms(self) -> int: ...
+    @property
+    def latency_min_ms(self) -> int: ...
+    @property
+    def latency_spike_ppm(self) -> int: ...
+    @property
+    def latency_spike_factor(self) -> int: ...
+
+
+def latency_ns(settings: LatencyModel, key: str) -> int:
     """Return the time from us to the venue's matching for `key` (`order:ID`, `cancel:ID`).
 
     A normal draw from an integer hash of seed and key: the sum of twelve uniform words has variance 1 in

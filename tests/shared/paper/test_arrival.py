@@ -1,18 +1,27 @@
 """What the paper venue does with an order that arrives, as a pure decision."""
 
-from functools import partial
+from dataclasses import dataclass
 
 import pytest
 
-from services.broker import arrival
-from services.broker.order import from_intent
-from services.broker.paper import PaperMarket
-from services.broker.settings import BrokerSettings
 from shared.messages.market import BookSnapshot
-from shared.messages.orders import OrderIntent, OrderType, TimeInForce
+from shared.messages.orders import OrderType, TimeInForce
+from shared.paper.arrival import arrive
+from shared.paper.market import PaperMarket
 from shared.units import Side
 
-arrive = partial(arrival.arrive, settings=BrokerSettings())
+
+@dataclass
+class Order:
+    """What the paper venue looks at."""
+
+    symbol: str
+    side: Side
+    price_ticks: int
+    leaves_lots: int
+    order_type: OrderType = OrderType.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+    is_post_only: bool = False
 
 
 @pytest.fixture
@@ -28,9 +37,7 @@ def place_of(make_bench):
 
 
 def an_order(place, side, price_ticks, lots, **terms):
-    order = from_intent(OrderIntent("id", "mm", place.symbol, side, price_ticks, lots, **terms), 1)
-    order.qty_lots = lots
-    return order
+    return Order(place.symbol, side, price_ticks, lots, **terms)
 
 
 def test_a_derivative_needs_no_cash(place_of, make_bench):

@@ -55,11 +55,14 @@ class PaperMarketState(msgspec.Struct, array_like=True, frozen=True):
 
 
 class PaperMarket:
-    """See the module. `fresh_ns` is when the newest data of a trusted book were received (mesh time)."""
+    """See the module. A `book` of somebody else is changed there, and `follow` is told of each change.
 
-    def __init__(self, symbol: str, *, is_pro_rata: bool) -> None:
+    `fresh_ns` is when the newest data of a trusted book were received (mesh time).
+    """
+
+    def __init__(self, symbol: str, *, is_pro_rata: bool, book: Book | None = None) -> None:
         self.symbol = symbol
-        self.book = Book()
+        self.book = Book() if book is None else book
         self.queue = RestingQueue(is_pro_rata)
         self.rules: InstrumentRules | None = None
         self.fresh_ns = 0
@@ -79,9 +82,14 @@ class PaperMarket:
             is_known = bool(self.book.update(message.levels, message.bid_count, message.update_n))
         elif isinstance(message, BookSnapshot):
             self.book.snapshot(message.levels, message.bid_count, message.update_n)
-            self._taken.clear()
         else:
             self.book.invalidate()
+        self.follow(origin_ns, is_known=is_known, is_anew=isinstance(message, BookSnapshot))
+
+    def follow(self, origin_ns: int, *, is_known: bool, is_anew: bool) -> None:
+        """Let our places follow a changed book: by a known update, or said anew as a whole."""
+        if is_anew:
+            self._taken.clear()
         if not self.book.is_trusted:
             return
         self.fresh_ns = origin_ns
@@ -132,6 +140,17 @@ class PaperMarket:
             taken = self._taken[int(side), price_ticks] = Taken(side, price_ticks, level_lots, 0)
         taken.lots += lots
 
+    def executed(
+        self, handle: int, side: Side, own_ticks: int, price_ticks: int, lots: int, *, is_maker: bool
+    ) -> None:
+        """Take a fill of an order of ours at `own_ticks` out of the book and of its place in the queue."""
+        if is_maker:
+            for part in self.walk_beyond(side, own_ticks, lots):
+                self.take(side.opposite, part.price_ticks, part.lots)
+        else:
+            self.take(side.opposite, price_ticks, lots)
+        self.queue.reduce(handle, lots)
+
     def opposite_touch_ticks(self, side: Side) -> int:
         """Return the best price an order of `side` would meet, 0 when there is none."""
         return int(self.book.ask_ticks if side is Side.BUY else self.book.bid_ticks)
@@ -157,10 +176,18 @@ class PaperMarket:
             if self.book.lots_at(key[0], taken.price_ticks) != taken.level_lots:
                 del self._taken[key]
 
+    def dump_taken(self) -> list[Taken]:
+        """Return what our takers consumed, in a canonical order."""
+        return [self._taken[key] for key in sorted(self._taken)]
+
+    def load_taken(self, taken: list[Taken]) -> None:
+        """Replace it by the result of `dump_taken`."""
+        self._taken = {(int(t.side), t.price_ticks): t for t in taken}
+
     def dump(self) -> PaperMarketState:
         """Return the whole state."""
         queue: Any = self.queue.dump()
-        taken = [self._taken[key] for key in sorted(self._taken)]
+        taken = self.dump_taken()
         return PaperMarketState(
             self.symbol,
             dump_book(self.book),
@@ -176,7 +203,7 @@ class PaperMarket:
         """Replace everything by a dump."""
         self.book = load_book(state.book)
         self.queue.load(state.queue)
-        self._taken = {(int(t.side), t.price_ticks): t for t in state.taken}
+        self.load_taken(state.taken)
         self.rules, self.fresh_ns = state.rules, state.fresh_ns
         self.last_ticks = state.last_ticks
         self.recent_lots = deque(state.recent_lots, maxlen=RECENT_TRADES)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.broker.paper import PaperMarket, Part
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate
+from shared.paper.market import PaperMarket, Part
 from shared.units import Side
 
 

@@ -1,13 +1,31 @@
 """What the paper venue does with an order that arrives: one pure decision (BR-14, BR-15)."""
 
-from typing import NamedTuple
+# ruff: noqa: D102  what is looked at is named like the setting or field itself
 
-from services.broker.order import BrokerOrder
-from services.broker.paper import PaperMarket, Part
-from services.broker.settings import BrokerSettings
-from services.broker.without_book import simple_part
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
 from shared.messages.orders import OrderType, TimeInForce
+from shared.paper.market import PaperMarket, Part
 from shared.units import PPM, Side
+
+
+class PaperOrder(Protocol):
+    """What the paper venue has to know of an order; price 0 is a market order."""
+
+    symbol: str
+    side: Side
+    price_ticks: int
+    order_type: OrderType
+    tif: TimeInForce
+    is_post_only: bool
+
+    @property
+    def leaves_lots(self) -> int: ...
+
+
+Bookless = Callable[[], Part | str]
+"""What becomes of an order that meets no trusted book: a fill, or why there is none (BR-18)."""
 
 
 class Arrival(NamedTuple):
@@ -21,15 +39,18 @@ class Arrival(NamedTuple):
 
 
 def arrive(
-    order: BrokerOrder,
+    order: PaperOrder,
     place: PaperMarket,
     free_cash_atoms: int,
     free_holdings_lots: int,
-    settings: BrokerSettings,
+    bookless: Bookless | None = None,
 ) -> Arrival:
-    """Return what becomes of `order` now; spot orders need the cash or the holdings they would move."""
+    """Return what becomes of `order` now; spot orders need the cash or the holdings they would move.
+
+    Without a trusted book it is rejected, unless `bookless` says otherwise.
+    """
     if not place.is_open:
-        return _arrive_without_book(order, place, free_cash_atoms, free_holdings_lots, settings)
+        return _arrive_without_book(order, place, free_cash_atoms, free_holdings_lots, bookless)
     side = order.side
     is_market = order.order_type is OrderType.MARKET
     limit_ticks = 0 if is_market else order.price_ticks
@@ -59,11 +80,11 @@ def arrive(
 
 
 def _arrive_without_book(
-    order: BrokerOrder, place: PaperMarket, cash_atoms: int, holdings_lots: int, settings: BrokerSettings
+    order: PaperOrder, place: PaperMarket, cash_atoms: int, holdings_lots: int, bookless: Bookless | None
 ) -> Arrival:
-    if settings.without_book != "simple" or place.rules is None:
+    if bookless is None or place.rules is None:
         return _rejected("untrusted_book", "the book is not trusted, so nothing can be matched")
-    part = simple_part(order, place.last_ticks, sum(place.recent_lots), settings)
+    part = bookless()
     if isinstance(part, str):
         return _rejected("untrusted_book", part)
     short = _shortage(order, place, (part,), cash_atoms, holdings_lots)
@@ -75,7 +96,7 @@ def _rejected(code: str, reason: str) -> Arrival:
 
 
 def _shortage(
-    order: BrokerOrder, place: PaperMarket, parts: tuple[Part, ...], cash_atoms: int, holdings_lots: int
+    order: PaperOrder, place: PaperMarket, parts: tuple[Part, ...], cash_atoms: int, holdings_lots: int
 ) -> str:
     """Return what a spot wallet lacks for the whole order, empty when nothing; derivatives need none."""
     rules = place.rules
