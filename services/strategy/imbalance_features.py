@@ -1,11 +1,14 @@
-"""Features of the imbalance strategy, each over its own window of samples (ST-38). Estimates in float.
+"""Features of the imbalance strategy, each over its own window of samples (ST-38).
 
-The volatility is annualised as if a sample were a minute, as in the source; its mean and deviation are of the
-same annualised values, so the z-score is in one unit (the source mixed raw and annualised).
+Imbalances are in parts per million, mids in half ticks: their slopes and ranges are exact. Volatility and the
+z-scores are estimates in float. The volatility is annualised as if a sample were a minute, as in the source;
+its mean and deviation are of the same annualised values, so the z-score is in one unit (the source mixed raw
+and annualised).
 """
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,8 +27,11 @@ IMBALANCE_FLOOR = 0.001
 VOLATILITY_FLOOR = 0.0001
 
 
-def z_score(values: "deque[float]", floor: float) -> float | None:
-    """Return how far the last value lies from the mean in deviations (at least `floor`); None under 20."""
+def z_score(values: Sequence[float], floor: float) -> float | None:
+    """Return how far the last value lies from the mean in deviations (at least `floor`); None under 20.
+
+    The deviation is that of the values themselves (population), the last one included.
+    """
     if len(values) < Z_LEAST:
         return None
     mean = math.fsum(values) / len(values)
@@ -33,15 +39,17 @@ def z_score(values: "deque[float]", floor: float) -> float | None:
     return (values[-1] - mean) / max(deviation, floor)
 
 
-def slope(values: "deque[float]") -> float:
-    """Return the least-squares slope of the values per sample; 0.0 with less than two."""
+def slope(values: Sequence[int]) -> float:
+    """Return the least-squares slope of whole numbers per sample; 0.0 with less than two.
+
+    6 sum((2 i - (n - 1)) value_i) / (n (n^2 - 1)): the sum is exact, so values that are all alike have the
+    slope 0 and not a rounding above or below it.
+    """
     count = len(values)
     if count < 2:
         return 0.0
-    middle = (count - 1) / 2
-    mean = math.fsum(values) / count
-    above = math.fsum((index - middle) * (value - mean) for index, value in enumerate(values))
-    return above / math.fsum((index - middle) ** 2 for index in range(count))
+    above = sum((2 * index - count + 1) * value for index, value in enumerate(values))
+    return 6 * above / (count * (count * count - 1))
 
 
 class Features:
@@ -51,11 +59,11 @@ class Features:
         self._volatility = ReturnWindow(VOLATILITY_WINDOW)
         self._momentum = ReturnWindow(MOMENTUM_WINDOW)
         self._mids: deque[int] = deque(maxlen=ATR_WINDOW + 1)
-        self._imbalances: deque[float] = deque(maxlen=Z_WINDOW)
-        self._recent: deque[float] = deque(maxlen=SLOPE_WINDOW)
+        self._imbalances_ppm: deque[int] = deque(maxlen=Z_WINDOW)
+        self._recent_ppm: deque[int] = deque(maxlen=SLOPE_WINDOW)
         self._volatilities: deque[float] = deque(maxlen=Z_WINDOW)
-        self.imbalance = 0.0
-        self.weighted = 0.0
+        self.imbalance_ppm = 0
+        self.weighted_ppm = 0
         self.streak = 0
 
     def add(self, book: Book) -> None:
@@ -64,17 +72,29 @@ class Features:
         self._volatility.add(mid_half)
         self._momentum.add(mid_half)
         self._mids.append(mid_half)
-        before = self.imbalance
-        self.imbalance = imbalance_ppm(book, 5) / PPM
-        self.weighted = weighted_imbalance_ppm(book, 10) / PPM
-        self._imbalances.append(self.imbalance)
-        self._recent.append(self.imbalance)
+        before_ppm = self.imbalance_ppm
+        self.imbalance_ppm = imbalance_ppm(book, 5)
+        self.weighted_ppm = weighted_imbalance_ppm(book, 10)
+        self._imbalances_ppm.append(self.imbalance_ppm)
+        self._recent_ppm.append(self.imbalance_ppm)
         if self._volatility.count >= VOLATILITY_WINDOW:
             self._volatilities.append(self._volatility.volatility * ANNUAL)
-        if self.imbalance == 0.0:
+        if self.imbalance_ppm == 0:
             self.streak = 0
         else:
-            self.streak = self.streak + 1 if before * self.imbalance > 0 else 1
+            self.streak = self.streak + 1 if before_ppm * self.imbalance_ppm > 0 else 1
+
+    def break_off(self) -> None:
+        """Take that samples are missing: what follows samples in a row begins anew.
+
+        Streak, momentum, slope and ATR do; what is "usual" for the market (the z-scores) stays.
+        """
+        self._momentum = ReturnWindow(MOMENTUM_WINDOW)
+        self._mids.clear()
+        self._recent_ppm.clear()
+        self.imbalance_ppm = 0
+        self.weighted_ppm = 0
+        self.streak = 0
 
     @property
     def momentum(self) -> float | None:
@@ -83,8 +103,13 @@ class Features:
 
     @property
     def imbalance_momentum(self) -> float | None:
-        """Return the slope of the imbalance over 10 samples."""
-        return slope(self._recent) if len(self._recent) == SLOPE_WINDOW else None
+        """Return the slope of the imbalance over 10 samples, as a fraction of 1 per sample."""
+        return slope(self._recent_ppm) / PPM if len(self._recent_ppm) == SLOPE_WINDOW else None
+
+    @property
+    def volatility(self) -> float | None:
+        """Return the annualised volatility of 20 log returns of the mid."""
+        return self._volatility.volatility * ANNUAL if self._volatility.count >= VOLATILITY_WINDOW else None
 
     @property
     def volatility_z(self) -> float | None:
@@ -94,7 +119,7 @@ class Features:
     @property
     def imbalance_z(self) -> float | None:
         """Return the z-score of the imbalance over at most 100 samples."""
-        return z_score(self._imbalances, IMBALANCE_FLOOR)
+        return z_score([value / PPM for value in self._imbalances_ppm], IMBALANCE_FLOOR)
 
     @property
     def atr_half_ticks(self) -> float | None:
@@ -109,22 +134,29 @@ class Features:
             self._volatility.dump(),
             self._momentum.dump(),
             list(self._mids),
-            list(self._imbalances),
-            list(self._recent),
+            list(self._imbalances_ppm),
+            list(self._recent_ppm),
             list(self._volatilities),
-            self.imbalance,
-            self.weighted,
+            self.imbalance_ppm,
+            self.weighted_ppm,
             self.streak,
         ]
 
     def load(self, state: list[Any]) -> None:
         """Replace everything by the result of `dump`."""
         self.__init__()  # type: ignore[misc]
-        volatility, momentum, mids, imbalances, recent, volatilities, *last = state
+        volatility, momentum, mids, imbalances, recent, volatilities, imbalance, weighted, streak = state
         self._volatility.load(volatility)
         self._momentum.load(momentum)
         self._mids.extend(mids)
-        self._imbalances.extend(imbalances)
-        self._recent.extend(recent)
+        self._imbalances_ppm.extend(_ppm(value) for value in imbalances)
+        self._recent_ppm.extend(_ppm(value) for value in recent)
         self._volatilities.extend(volatilities)
-        self.imbalance, self.weighted, self.streak = last
+        self.imbalance_ppm = _ppm(imbalance)
+        self.weighted_ppm = _ppm(weighted)
+        self.streak = streak
+
+
+def _ppm(value: Any) -> int:
+    """Return a saved imbalance in ppm; snapshots of the first builds hold fractions of 1, as floats."""
+    return round(value * PPM) if isinstance(value, float) else int(value)

@@ -1,114 +1,15 @@
-from decimal import Decimal
-
 import pytest
 
-from services.strategy.base import PlaceOrder
-from services.strategy.imbalance import (
-    DAY_NS,
-    ENTRY,
-    EXIT,
-    Imbalance,
-    ImbalanceSettings,
-    confidence,
-    direction,
-    size_factor,
-)
+from services.strategy.base import CancelOrder, PlaceOrder
+from services.strategy.imbalance import DAY_NS, ENTRY, EXIT, Imbalance
+from services.strategy.imbalance_signal import ImbalanceSettings
 from services.strategy.own_orders import OwnOrder
-from shared.messages.orders import OrderIntent, OrderType, TimeInForce
+from shared.messages.control import TradingState
+from shared.messages.orders import Fill, OrderExpired, OrderIntent, OrderType, TimeInForce
+from shared.messages.system import Tick
 from shared.units import NS_PER_S, Side
 
 SPOT = "binance:BTCUSDT"
-
-
-@pytest.mark.req("ST-40")
-@pytest.mark.parametrize(
-    ("imbalance", "weighted", "streak", "z", "agrees", "wanted"),
-    [
-        (0.5, 0.5, 5, None, False, 0.2 + 0.1 + 0.1),
-        (-0.5, -0.5, 5, None, False, 0.4),
-        (0.0, 0.0, 0, None, False, 0.0),
-        # the streak counts up to ten
-        (0.0, 0.0, 10, None, False, 0.2),
-        (0.0, 0.0, 1000, None, False, 0.2),
-        # volatility: beyond one deviation, not at it
-        (0.5, 0.5, 5, -1.0, False, 0.4),
-        (0.5, 0.5, 5, -1.01, False, 0.5),
-        (0.5, 0.5, 5, 1.0, False, 0.4),
-        (0.5, 0.5, 5, 1.01, False, 0.3),
-        (0.5, 0.5, 5, None, True, 0.5),
-        # clipped below at 0 and above at 1
-        (0.0, 0.0, 0, 2.0, False, 0.0),
-        (1.0, 1.0, 10, -2.0, True, 1.0),
-        (1.0, 1.0, 10, None, False, 0.8),
-    ],
-)
-def test_confidence_follows_the_formula_at_each_clipping_point(
-    imbalance, weighted, streak, z, agrees, wanted
-) -> None:
-    assert confidence(imbalance, weighted, streak, z, agrees) == pytest.approx(wanted)
-
-
-class Features:
-    """Features with the values of a good long signal, changed by the test."""
-
-    def __init__(self, **changes):
-        values = {
-            "imbalance": 0.9,
-            "weighted": 0.8,
-            "streak": 10,
-            "momentum": 0.0002,
-            "imbalance_momentum": 0.01,
-            "volatility_z": 0.0,
-        }
-        for name, value in {**values, **changes}.items():
-            setattr(self, name, value)
-
-
-SETTINGS = ImbalanceSettings()
-
-
-@pytest.mark.req("ST-39")
-def test_a_signal_needs_every_condition() -> None:
-    assert direction(Features(), 1.0, SETTINGS)[0] == 1
-
-    for changes in (
-        {"imbalance": 0.29},
-        {"imbalance": 0.0},
-        {"streak": 2},
-        {"momentum": 0.00009},
-        {"momentum": -0.0002},
-        {"imbalance_momentum": -0.01},
-        {"imbalance": 0.35, "weighted": 0.0},
-    ):
-        assert direction(Features(**changes), 1.0, SETTINGS)[0] == 0, changes
-    assert direction(Features(), 10.1, SETTINGS)[0] == 0
-    assert direction(Features(), 10.0, SETTINGS)[0] == 1
-
-
-@pytest.mark.req("ST-39")
-def test_a_short_signal_mirrors_a_long_one() -> None:
-    mirrored = Features(imbalance=-0.9, weighted=-0.8, momentum=-0.0002, imbalance_momentum=-0.01)
-
-    assert direction(mirrored, 1.0, SETTINGS) == (-1, direction(Features(), 1.0, SETTINGS)[1])
-
-
-@pytest.mark.req("ST-40")
-def test_what_is_not_known_yet_forbids_nothing() -> None:
-    unknown = Features(momentum=None, imbalance_momentum=None, volatility_z=None)
-
-    assert direction(unknown, 1.0, SETTINGS)[0] == 1
-
-
-@pytest.mark.req("ST-41")
-def test_the_size_is_larger_in_calm_and_smaller_in_wild_markets() -> None:
-    assert [size_factor(z) for z in (None, 0.0, -1.0, 1.0, -1.01, 1.01)] == [
-        1,
-        1,
-        1,
-        1,
-        Decimal("1.5"),
-        Decimal("0.5"),
-    ]
 
 
 def lean(stage, one, count=30, start=600_000, lots=(3000, 100), step=10):
@@ -127,11 +28,51 @@ def strategy(**changes):
     return Imbalance(ImbalanceSettings(**{"min_momentum": 0.00001, **changes}))
 
 
-def entered(stage, one, order, atr_steps=True):
+def filled(stage, one, slot, side, price, lots, order_id=""):
+    """Let an order fill; the position has it before the strategy hears of it, as in the core."""
+    fill = stage.fill(slot, side, price, lots, order_id=order_id)
+    stage.position.apply_fill(side, price, lots, 0)
+    one.on_fill(stage.ctx, slot, fill)
+
+
+def entered(stage, one, order):
     """Let an entry fill."""
-    fill = stage.fill(ENTRY, order.side, order.price_ticks, order.qty_lots)
-    stage.position.apply_fill(order.side, order.price_ticks, order.qty_lots, 0)
-    one.on_fill(stage.ctx, ENTRY, fill)
+    filled(stage, one, ENTRY, order.side, order.price_ticks, order.qty_lots)
+
+
+def sent(stage, one, order):
+    """Tell the strategy that its order was sent, and hold it as unfinished."""
+    intent = OrderIntent(
+        f"e-one-{order.slot}-9",
+        "one",
+        stage.rules.symbol,
+        order.side,
+        order.price_ticks,
+        order.qty_lots,
+        order.order_type,
+        order.tif,
+        slot=order.slot,
+        reason=order.reason,
+    )
+    one.on_order_event(stage.ctx, stage.orders.intend(intent, stage.world.now_ns), intent)
+    return intent
+
+
+def ended(stage, one, intent):
+    """Let an order end without another fill."""
+    report = OrderExpired(intent.client_order_id, "one", intent.symbol, 0)
+    order, problem = stage.orders.report(report, intent.client_order_id, stage.world.now_ns)
+    assert not problem or order
+    stage.orders.load([])
+    one.on_order_event(stage.ctx, order, report)
+
+
+def held(make_stage, symbol="binance_usdm:BTCUSDT", side=Side.BUY, **changes):
+    """A strategy that holds 16 lots entered at 600,000 ticks with an ATR of 30 ticks: 60 and 90 away."""
+    stage, one = make_stage(symbol).at(DAY_NS), strategy(atr_floor_bps=0.5, **changes)
+    stage.touch(599_999, 600_001)
+    filled(stage, one, ENTRY, side, 600_000, 16)
+    return stage, one
 
 
 @pytest.mark.req("ST-39", "ST-41")
@@ -162,22 +103,183 @@ def test_a_falling_book_is_sold_short_on_derivatives_only(make_stage) -> None:
 
 
 @pytest.mark.req("ST-42")
-def test_a_position_is_left_at_its_stop_and_at_its_target(make_stage) -> None:
-    for move, word in ((-60, "stop-loss"), (90, "take-profit")):
-        stage, one = make_stage().at(DAY_NS), strategy(atr_floor_bps=0.5)
-        order = lean(stage, one)[0]
-        entered(stage, one, order)
-        # an ATR of at least 0.5 bps is 30 ticks: stop at 60, target at 90
+@pytest.mark.parametrize(
+    ("side", "stays", "leaves", "word"),
+    [
+        # 30 ticks of ATR: the stop is 60 below a long entry at 600,000, the target 90 above
+        (Side.BUY, 599_941, 599_940, "stop-loss at -60.0 ticks"),
+        (Side.BUY, 600_089, 600_090, "take-profit at 90.0 ticks"),
+        (Side.SELL, 600_059, 600_060, "stop-loss at -60.0 ticks"),
+        (Side.SELL, 599_911, 599_910, "take-profit at 90.0 ticks"),
+    ],
+)
+@pytest.mark.parametrize("callback", ["on_book", "on_timer"])
+def test_a_position_is_left_at_its_stop_and_at_its_target(
+    make_stage, side, stays, leaves, word, callback
+) -> None:
+    stage, one = held(make_stage, side=side)
+    # a long is left at the bid, a short at the ask
+    ask_above = 2 if side is Side.BUY else 0
+    shown = getattr(one, callback)
 
-        stage.touch(order.price_ticks + move + 1 * (move < 0), order.price_ticks + move + 2)
-        assert one.on_book(stage.ctx) == ()
-        stage.touch(order.price_ticks + move + (1 if move > 0 else -1), order.price_ticks + move + 3)
-        leave = one.on_book(stage.ctx)[0]
+    stage.touch(stays - 2 + ask_above, stays + ask_above)
+    assert shown(stage.ctx) == ()
+    stage.touch(leaves - 2 + ask_above, leaves + ask_above)
+    (leave,) = shown(stage.ctx)
 
-        assert (leave.slot, leave.side, leave.order_type) == (EXIT, Side.SELL, OrderType.MARKET)
-        assert leave.qty_lots == order.qty_lots
-        assert leave.is_reduce_only
-        assert leave.reason.startswith(word)
+    assert (leave.slot, leave.side, leave.order_type, leave.price_ticks) == (
+        EXIT,
+        side.opposite,
+        OrderType.MARKET,
+        0,
+    )
+    assert (leave.qty_lots, leave.tif, leave.is_reduce_only) == (16, TimeInForce.IOC, True)
+    assert leave.reason == word
+
+
+@pytest.mark.req("ST-42")
+def test_the_range_of_the_entry_is_the_one_that_counts(make_stage) -> None:
+    stage, one = make_stage().at(DAY_NS), strategy()
+    # every step moves the mid by 10 ticks: ATR is 10 ticks, the stop 20 below the entry
+    order = lean(stage, one)[0]
+    entered(stage, one, order)
+
+    stage.touch(order.price_ticks - 19, order.price_ticks - 17)
+    assert one.on_timer(stage.ctx) == ()
+    stage.touch(order.price_ticks - 20, order.price_ticks - 18)
+    assert one.on_timer(stage.ctx)[0].reason == "stop-loss at -20.0 ticks"
+
+
+@pytest.mark.req("ST-42")
+def test_nothing_is_left_on_a_book_that_is_not_trusted_or_while_it_may_not_trade(make_stage) -> None:
+    stage, one = held(make_stage)
+    stage.touch(599_000, 599_002)
+    stage.ctx.can_trade = False
+    assert one.on_timer(stage.ctx) == ()
+
+    stage.ctx.can_trade = True
+    stage.ctx.book.invalidate()
+    assert one.on_timer(stage.ctx) == ()
+
+    stage.touch(599_000, 599_002)
+    assert one.on_timer(stage.ctx) != ()
+
+
+@pytest.mark.req("ST-42")
+def test_a_stop_that_did_not_fill_is_tried_again_and_never_twice_at_once(make_stage) -> None:
+    stage, one = held(make_stage)
+    stage.touch(599_900, 599_902)
+    intent = sent(stage, one, one.on_book(stage.ctx)[0])
+
+    # under way: neither a book nor a timer asks again, however late
+    stage.at(stage.world.now_ns + 90 * NS_PER_S)
+    assert one.on_book(stage.ctx) == ()
+    assert one.on_timer(stage.ctx) == ()
+
+    ended(stage, one, intent)
+    (again,) = one.on_timer(stage.ctx)
+    assert (again.slot, again.qty_lots) == (EXIT, 16)
+
+    # tried again, but not at every change of the book
+    ended(stage, one, sent(stage, one, again))
+    assert one.on_timer(stage.ctx) == ()
+    stage.at(stage.world.now_ns + NS_PER_S)
+    assert one.on_timer(stage.ctx) != ()
+
+
+@pytest.mark.req("ST-42")
+def test_an_exit_once_sent_goes_on_when_the_price_comes_back(make_stage) -> None:
+    stage, one = held(make_stage)
+    stage.touch(599_900, 599_902)
+    intent = sent(stage, one, one.on_book(stage.ctx)[0])
+    filled(stage, one, EXIT, Side.SELL, 599_900, 10)
+    ended(stage, one, intent)
+
+    stage.at(stage.world.now_ns + NS_PER_S).touch(600_000, 600_002)
+    (rest,) = one.on_timer(stage.ctx)
+    assert rest.qty_lots == 6
+    assert rest.reason == "stop-loss at -100.0 ticks"
+    assert "leaving: stop-loss" in one.format_status(stage.ctx)
+
+    filled(stage, one, EXIT, Side.SELL, 600_000, 6)
+    assert one.on_timer(stage.ctx) == ()
+    assert "leaving" not in one.format_status(stage.ctx)
+
+
+@pytest.mark.req("ST-42", "I-12")
+def test_an_entry_without_outcome_is_cancelled_before_the_exit(make_stage) -> None:
+    stage, one = held(make_stage)
+    intent = sent(stage, one, PlaceOrder(ENTRY, Side.BUY, 600_001, 5))
+    stage.at(stage.world.now_ns + NS_PER_S).touch(599_900, 599_902)
+
+    assert [type(intent) for intent in one.on_timer(stage.ctx)] == [CancelOrder]
+
+    ended(stage, one, intent)
+    assert [order.slot for order in one.on_timer(stage.ctx)] == [EXIT]
+
+
+@pytest.mark.req("ST-42")
+def test_a_position_that_no_entry_made_gets_a_stop_too(make_stage) -> None:
+    stage, one = make_stage().at(DAY_NS), strategy()
+    stage.hold(16, 600_000)
+
+    stage.touch(590_000, 590_002)
+    assert one.on_timer(stage.ctx) == ()  # no range is known yet
+    for _ in range(15):
+        stage.at(stage.world.now_ns + NS_PER_S)
+        leave = one.on_book(stage.ctx)
+
+    assert leave[0].reason.startswith("stop-loss")
+
+
+@pytest.mark.req("ST-42", "ST-21")
+def test_a_rest_too_small_to_be_sold_waits_for_the_next_entry(make_stage) -> None:
+    stage, one = make_stage(SPOT, min_notional_atoms=200 * 10**8).at(DAY_NS), strategy()
+    stage.hold(3, 600_000)
+    stage.touch(100_000, 100_002)
+
+    assert one.on_timer(stage.ctx) == ()
+    # the lots are worth 180 of the 200 needed: not an addition, so the entry has its whole size
+    order = lean(stage, one)[0]
+    assert order.slot == ENTRY
+    assert order.qty_lots == int(1000 / (order.price_ticks / 10_000))
+
+
+@pytest.mark.req("ST-42", "ST-14")
+def test_on_spot_an_exit_sells_what_is_held_and_nothing_is_sold_short(make_stage) -> None:
+    stage, one = held(make_stage, SPOT)
+    stage.touch(599_900, 599_902)
+    (leave,) = one.on_book(stage.ctx)
+    assert (leave.side, leave.qty_lots, leave.is_reduce_only) == (Side.SELL, 16, False)
+
+    sent(stage, one, leave)
+    filled(stage, one, EXIT, Side.SELL, 599_900, 16)
+    stage.orders.load([])
+    orders = lean(stage, one, start=599_000, lots=(100, 9000), step=-10)
+
+    assert orders == []
+
+
+@pytest.mark.req("ST-42")
+def test_a_stop_works_while_risk_only_allows_reducing(opened, of, settle) -> None:
+    desk = opened(one=("imbalance", {"atr_floor_bps": 0.5}))
+    fill = Fill(
+        "e-one-entry-1", "one", desk.rules.symbol, "t1", Side.BUY, 600_000, 16, 16, 0, 0, "USDT", True, 0
+    )
+    desk.say(fill)
+    desk.say(TradingState("reducing", ["test"]), "risk")
+    assert of(OrderIntent, desk.move(599_950)) == []
+
+    said = of(OrderIntent, desk.move(599_000))
+    assert [(order.slot, order.side, order.qty_lots) for order in said] == [(EXIT, Side.SELL, 16)]
+    settle(desk)
+
+    # nothing moves any more, and the market order is gone without a fill: the timer tries again
+    report = OrderExpired(said[0].client_order_id, "one", desk.rules.symbol, 0)
+    desk.say(report)
+    desk.now_ns += 2 * NS_PER_S
+    again = of(OrderIntent, desk.say(Tick(2), "bus"))
+    assert [(order.slot, order.qty_lots) for order in again] == [(EXIT, 16)]
 
 
 @pytest.mark.req("ST-42")
@@ -202,8 +304,24 @@ def test_adding_takes_half_and_never_passes_the_largest_position(make_stage) -> 
 
     assert sizes[0] >= 16
     assert sizes[1] < sizes[0]
-    # 20 % of 10,000 is 33 lots of 60
+    # 20 % of an equity of a little more than 10,000 is 33 lots of 60
     assert stage.position.position_lots <= 33
+
+
+@pytest.mark.req("ST-41")
+def test_the_size_is_a_part_of_what_the_instance_has_now(make_stage) -> None:
+    stage = make_stage().at(DAY_NS)
+    # half of the capital was lost in a round trip: 100 lots from 600,000 to 550,000
+    stage.position.apply_fill(Side.BUY, 600_000, 100, 0)
+    stage.position.apply_fill(Side.SELL, 100_000, 100, 0)
+    assert stage.position.realized_atoms == -5_000 * 10**8
+
+    # 10 % of 5,000 at 60 a lot
+    assert lean(stage, strategy())[0].qty_lots == 8
+
+    stage.position.apply_fill(Side.BUY, 600_000, 100, 0)
+    stage.position.apply_fill(Side.SELL, 90_000, 100, 0)
+    assert lean(stage.at(2 * DAY_NS), strategy()) == []
 
 
 @pytest.mark.req("ST-43")
@@ -217,8 +335,36 @@ def test_a_day_has_so_many_entries_and_the_next_one_begins_anew(make_stage) -> N
     assert lean(stage, one) == []
     assert "1 entries today" in one.format_status(stage.ctx)
 
+    # the last second of the day, and the first of the next
+    stage.at(2 * DAY_NS - 31 * NS_PER_S)
+    assert lean(stage, one) == []
     stage.at(2 * DAY_NS)
     assert lean(stage, one) != []
+
+
+@pytest.mark.req("ST-43")
+def test_a_late_fill_counts_for_the_day_it_comes_on(make_stage) -> None:
+    stage, one = make_stage().at(DAY_NS), strategy(entry_gap_s=0)
+    for turn in range(3):
+        filled(stage, one, ENTRY, Side.BUY, 600_000, 1, order_id=f"e-one-entry-{turn}")
+    assert "3 entries today" in one.format_status(stage.ctx)
+
+    stage.at(2 * DAY_NS)
+    filled(stage, one, ENTRY, Side.BUY, 600_000, 1, order_id="e-one-entry-4")
+    assert "1 entries today" in one.format_status(stage.ctx)
+
+
+@pytest.mark.req("ST-43")
+def test_fifty_entries_are_allowed_by_default_and_no_more(make_stage) -> None:
+    stage, one = make_stage().at(DAY_NS), strategy(entry_gap_s=0)
+    for turn in range(49):
+        filled(stage, one, ENTRY, Side.BUY, 600_000, 1, order_id=f"e-one-entry-{turn}")
+        filled(stage, one, EXIT, Side.SELL, 600_000, 1)
+    assert lean(stage, one) != []
+
+    filled(stage, one, ENTRY, Side.BUY, 600_000, 1, order_id="e-one-entry-z")
+    filled(stage, one, EXIT, Side.SELL, 600_000, 1)
+    assert lean(stage, one, start=601_000) == []
 
 
 def test_entries_keep_a_distance_in_time(make_stage) -> None:
@@ -250,9 +396,37 @@ def test_samples_are_taken_in_their_interval(make_stage) -> None:
     assert "streak 3" in one.format_status(stage.ctx)
 
 
+@pytest.mark.req("ST-38")
+def test_after_a_lost_book_or_a_long_pause_nothing_is_entered_before_fifteen_samples(make_stage) -> None:
+    for how in ("book lost", "pause"):
+        stage, one = make_stage().at(DAY_NS), strategy()
+        assert lean(stage, one) != []
+
+        if how == "book lost":
+            one.on_disconnect(stage.ctx, "gap")
+        else:
+            stage.at(stage.world.now_ns + 61 * NS_PER_S)
+
+        assert lean(stage, one, count=14, start=600_300) == []
+        assert lean(stage, one, count=2, start=600_440) != []
+
+
+def test_a_snapshot_of_the_first_builds_is_taken(make_stage) -> None:
+    import msgspec
+
+    stage, one, other = make_stage().at(DAY_NS), strategy(), strategy()
+    entered(stage, one, lean(stage, one)[0])
+
+    other.restore(msgspec.msgpack.encode(msgspec.msgpack.decode(one.snapshot())[:7]))
+
+    assert other.snapshot() == one.snapshot()
+
+
 def test_a_restored_strategy_decides_as_the_one_it_came_from(make_stage) -> None:
     stage, one, other = make_stage().at(DAY_NS), strategy(), strategy()
     entered(stage, one, lean(stage, one)[0])
+    sent(stage, one, PlaceOrder(EXIT, Side.SELL, 0, 1, OrderType.MARKET, reason="stop-loss"))
+    stage.orders.load([])
 
     other.restore(one.snapshot())
 
