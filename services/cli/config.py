@@ -15,11 +15,11 @@ from services.bus.settings import BusSettings
 from services.cli import config_text
 from services.cli.config_check import near_miss, read
 from services.cli.config_model import VENUES, Config, normal_symbol
+from services.cli.config_risk import prepare_risk, read_risk
 from services.cli.config_strategies import read_instances
 from services.cli.config_text import Problem, Tree
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
-from services.risk.settings import RiskSettings
 from services.strategy.settings import StrategySettings
 from services.venue_sim.settings import VenueSimSettings
 from shared.errors import ConfigError
@@ -71,7 +71,7 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
     services = {
         "market_data": _market_data(tree, symbols, problems),
         "strategy": _strategy(tree, symbols, problems),
-        "risk": read(RiskSettings, _risk_tree(tree, symbols, problems), ("risk",), problems),
+        "risk": read_risk(tree, symbols, problems),
         "broker": read(BrokerSettings, tree.get("broker", {}), ("broker",), problems),
         "gateway": read(GatewaySettings, tree.get("gateway", {}), ("gateway",), problems),
         "venue_sim": read(VenueSimSettings, tree.get("simulator", {}), ("simulator",), problems),
@@ -81,6 +81,8 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
         _check_simulated(services["market_data"], services["venue_sim"], problems)
     if problems:
         raise config_text.refuse(name, problems, parsed.places)
+    balance = services["broker"].initial_balance
+    services["risk"] = prepare_risk(services["risk"], symbols, balance)
     origins = tuple((config_text.dotted(path), place) for path, place in parsed.places.items() if path)
     return Config(mode=mode, origins=origins, **services)
 
@@ -127,6 +129,7 @@ def for_replay(cfg: Config, symbols: Sequence[str], files: Sequence[str] = ()) -
         cfg,
         market_data=dataclasses.replace(cfg.market_data, venues=tuple(venues)),
         strategy=dataclasses.replace(cfg.strategy, instances=instances),
+        risk=prepare_risk(cfg.risk, symbols, cfg.broker.initial_balance),
         venue_sim=simulator,
     )
     return replay, lines
@@ -214,24 +217,6 @@ def _check_urls(written: Tree, path: tuple[str, ...], problems: list[Problem]) -
         if not is_address:
             text = f"{url!r} is no address; write `sim`, or {schemes[1]}://host"
             problems.append(Problem((*path, key), text))
-
-
-def _risk_tree(tree: Mapping[str, Tree], symbols: Sequence[str], problems: list[Problem]) -> Tree:
-    """Return the section `risk` with the markets of `risk.symbols` in their normal form."""
-    section = tree.get("risk", {})
-    written = section.get("symbols") if isinstance(section, dict) else None
-    if not isinstance(section, dict) or not isinstance(written, dict):
-        return section
-    limits: dict[str, Tree] = {}
-    for word, own in written.items():
-        symbol = normal_symbol(word)
-        if symbol is None or symbol in limits or (symbols and symbol not in symbols):
-            hint = near_miss(symbol or word, symbols)
-            text = f"not one of the markets under `symbols`, or named twice; {hint}"
-            problems.append(Problem(("risk", "symbols", word), text))
-        else:
-            limits[symbol] = own
-    return section | {"symbols": limits}
 
 
 def _strategy(

@@ -12,6 +12,7 @@ import msgspec
 from services.cli import config as configuration
 from services.cli.config_check import Leaf, leaves
 from services.cli.config_model import Config
+from services.cli.config_risk import PREPARED
 from services.cli.exits import CommandError, ExitCode
 from services.cli.place import ROOT, data_option
 from services.strategy.registry import strategy_class
@@ -114,8 +115,8 @@ def effective(cfg: Config) -> list[Leaf]:
         found += [leaf for leaf in leaves(instance, path) if leaf.path[2] != "params"]
         model = strategy_class(instance.kind).Settings
         found += leaves(msgspec.convert(instance.params, model, strict=False), (*path, "params"))
+    found += [leaf for leaf in leaves(cfg.risk, ("risk",)) if leaf.path[1] != PREPARED]
     for key, section in (
-        ("risk", cfg.risk),
         ("broker", cfg.broker),
         ("gateway", cfg.gateway),
         ("simulator", cfg.venue_sim),

@@ -9,6 +9,7 @@ from services.broker.settings import BrokerSettings
 from services.bus.settings import BusSettings
 from services.cli.config_check import Leaf, leaves
 from services.cli.config_commands import as_text
+from services.cli.config_risk import PREPARED
 from services.cli.place import ROOT
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import FeedVenue, MarketDataSettings
@@ -43,7 +44,7 @@ def _sections() -> list[tuple[str, list[Leaf]]]:
     feed = [leaf for leaf in leaves(MarketDataSettings(), ("market_data",)) if leaf.path[1] != "venues"]
     warmup = [leaf for leaf in leaves(StrategySettings()) if leaf.path[0] != "instances"]
     own = leaves(SymbolOverrides(), ("risk", "symbols", "MARKET"))
-    risk = [leaf for leaf in leaves(RiskSettings(), ("risk",)) if leaf.path[1] != "symbols"]
+    risk = [leaf for leaf in leaves(RiskSettings(), ("risk",)) if leaf.path[1] not in {"symbols", PREPARED}]
     fault = leaves(FaultSettings(kind="drop"), ("simulator", "faults", "0"))
     simulator = leaves(VenueSimSettings(), ("simulator",))
     simulator = [leaf for leaf in simulator if leaf.path[1] not in {"markets", "faults"}]

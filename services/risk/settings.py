@@ -5,6 +5,13 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Annotated
 
+from services.risk.monitor_settings import (
+    CalendarSettings,
+    CandleMonitorSettings,
+    MarginSettings,
+    Prepared,
+    RegimeSettings,
+)
 from shared.settings import Doc, Ge, Gt, Le
 
 
@@ -82,6 +89,21 @@ class RiskSettings:
     adjust_orders: Annotated[
         bool, Doc("cut an order that is too large to what is allowed instead of refusing it (RK-3)")
     ] = True
+    candle_monitor: Annotated[CandleMonitorSettings, Doc("unusual volume stops new risk (RK-18)")] = field(
+        default_factory=CandleMonitorSettings
+    )
+    calendar: Annotated[CalendarSettings, Doc("times without trading (RK-25)")] = field(
+        default_factory=CalendarSettings
+    )
+    margin: Annotated[MarginSettings, Doc("margin of derivatives (RK-23)")] = field(
+        default_factory=MarginSettings
+    )
+    regime: Annotated[RegimeSettings, Doc("the market regime scales limits (RK-24)")] = field(
+        default_factory=RegimeSettings
+    )
+    prepared: Annotated[Prepared, Doc("what the launcher computes; not written in a file")] = field(
+        default_factory=Prepared
+    )
 
     def limits_of(self, symbol: str) -> SymbolLimits:
         """Return the limits of one market: the common ones with its own on top."""

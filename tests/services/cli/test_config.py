@@ -214,7 +214,12 @@ def numeric_keys():
         ("simulator",): cfg.venue_sim,
         ("bus",): cfg.bus,
     }
-    found = [leaf for path, section in sections.items() for leaf in leaves(section, path)]
+    found = [
+        leaf
+        for path, section in sections.items()
+        for leaf in leaves(section, path)
+        if leaf.path[1] != "prepared"
+    ]
     found += [leaf for leaf in leaves(cfg.market_data, ("market_data",)) if leaf.path[1] != "venues"]
     for name, kind in (("as_btc", "avellaneda_stoikov"), ("grid_eth", "grid"), ("imb_btc", "imbalance")):
         found += leaves(settings_of(kind, {}), ("strategies", name, "params"))

@@ -1,0 +1,312 @@
+"""Unusual volume in k of n markets holds new risk back, and only fresh, closed, normal candles end it."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from services.risk.candle_monitor import CandleMonitor, Watched
+from services.risk.core import RiskCore
+from services.risk.monitor_settings import CandleMonitorSettings, Prepared
+from services.risk.settings import RiskSettings
+from shared.messages import control, guards, orders
+from shared.messages.market import Candle
+from shared.units import NS_PER_S, Side
+
+FIVE = tuple(f"binance:{name}USDT" for name in ("BTC", "ETH", "SOL", "XRP", "DOGE"))
+MINUTE_NS = 60 * NS_PER_S
+SETTINGS = CandleMonitorSettings()
+
+
+def candle(symbol, open_ns, volume, close=1000, *, is_closed=True, interval_s=60):
+    return Candle(symbol, interval_s, open_ns, close, close, close, close, volume, 1, is_closed, 0, 0)
+
+
+def full(volume=100, close=1000, count=20):
+    """Return a market with a full average, whose last candle ended at minute `count`."""
+    watched = Watched()
+    for n in range(count):
+        watched.take(candle("x", n * MINUTE_NS, volume, close), n * MINUTE_NS, SETTINGS)
+    return watched
+
+
+class Minutes:
+    """A bench on which candles of five markets come."""
+
+    def __init__(self, make_bench, names=FIVE, **changes):
+        monitor = CandleMonitorSettings(**changes)
+        risk = RiskSettings(candle_monitor=monitor, prepared=Prepared(symbols=names))
+        self.bench = make_bench(risk).start()
+        self.names = names
+        self.minute = self.bench.mesh.now_ns // MINUTE_NS + 1
+        self.bench.mesh.tick(self.minute * MINUTE_NS)
+
+    def say(self, symbol, volume=100, close=1000, *, is_closed=True, minute=None):
+        open_ns = (self.minute if minute is None else minute) * MINUTE_NS
+        self.bench.say("market_data.io", candle(symbol, open_ns, volume, close, is_closed=is_closed))
+
+    def history(self, names=None, count=20):
+        for symbol in names or self.names:
+            for n in range(count, 0, -1):
+                self.say(symbol, minute=self.minute - n)
+        return self
+
+    def next_minute(self):
+        self.minute += 1
+        self.bench.mesh.tick(self.minute * MINUTE_NS)
+
+    def panic(self, *names):
+        """Open candles of `names` show 301 lots at a price of 999: 3 averages of 100 are 300."""
+        for symbol in names:
+            self.say(symbol, 301, 999, is_closed=False)
+
+    @property
+    def state(self):
+        last = self.bench.said(control.TradingState)[-1]
+        return last.state, "; ".join(last.reasons)
+
+    def verdict(self, *args, **kw):
+        self.bench.update()
+        return self.bench.verdict(*args, **kw)
+
+
+@pytest.fixture
+def minutes(make_bench):
+    return Minutes(make_bench).history()
+
+
+@pytest.mark.req("RK-18")
+@pytest.mark.parametrize(
+    ("volume", "close", "is_anomalous"),
+    [(301, 999, True), (300, 999, False), (301, 1000, False), (10_000, 1001, False)],
+)
+def test_an_anomaly_is_more_than_three_averages_at_a_price_below_the_average(volume, close, is_anomalous):
+    watched = full()
+
+    watched.take(candle("x", 20 * MINUTE_NS, volume, close, is_closed=False), 20 * MINUTE_NS, SETTINGS)
+
+    assert watched.is_anomalous(20 * MINUTE_NS, 120 * NS_PER_S) is is_anomalous
+
+
+@pytest.mark.req("RK-18")
+def test_the_averages_are_exact_over_the_last_twenty_closed_candles_before_it():
+    watched = full(volume=1_000_000, count=5)
+    # Volumes 1 to 20 (sum 210, mean 10.5) replace those; three times the mean is 31.5.
+    for n in range(20):
+        watched.take(candle("x", (5 + n) * MINUTE_NS, n + 1), 0, SETTINGS)
+    now_ns = 25 * MINUTE_NS
+
+    watched.take(candle("x", now_ns, 31, 999, is_closed=False), now_ns, SETTINGS)
+    assert not watched.is_anomalous(now_ns, 0)
+
+    watched.take(candle("x", now_ns, 32, 999, is_closed=False), now_ns, SETTINGS)
+    assert watched.is_anomalous(now_ns, 0)
+
+    # Once closed it is still judged by the twenty before it, not by an average that it is part of.
+    watched.take(candle("x", now_ns, 32, 999), now_ns + MINUTE_NS, SETTINGS)
+    assert watched.is_anomalous(now_ns + MINUTE_NS, 0)
+    assert watched.volumes_lots == [*range(2, 21), 32]
+
+
+@pytest.mark.req("RK-18")
+def test_without_the_price_condition_volume_alone_is_an_anomaly():
+    settings = CandleMonitorSettings(needs_price_drop=False, volume_multiplier=Decimal("2.5"))
+    watched = full()
+
+    watched.take(candle("x", 20 * MINUTE_NS, 250, 5000, is_closed=False), 0, settings)
+    assert not watched.is_anomalous(0, 0)
+
+    watched.take(candle("x", 20 * MINUTE_NS, 251, 5000, is_closed=False), 0, settings)
+    assert watched.is_anomalous(0, 0)
+
+
+@pytest.mark.req("RK-18", "RK-10")
+def test_three_of_five_markets_stop_new_risk_and_let_exits_go_on(minutes):
+    minutes.bench.update()
+    minutes.bench.fill_position(Side.BUY, 5)
+    minutes.panic(*FIVE[:2])
+    assert minutes.state[0] == "active"
+
+    minutes.panic(FIVE[2])
+
+    assert minutes.state[0] == "reducing"
+    assert "volume_anomaly: 3 of 5 markets show a volume above 3 times the average" in minutes.state[1]
+    raised = minutes.bench.said(guards.GuardRaised)[-1]
+    assert (raised.code, raised.value, raised.limit, raised.is_tripped) == ("volume_anomaly", 3, 3, True)
+    buy = minutes.verdict(Side.BUY)
+    assert (type(buy), buy.code, buy.value, buy.limit) == (orders.OrderRefused, "volume_anomaly", 3, 3)
+    assert isinstance(minutes.verdict(Side.SELL, 600_010, 5), orders.OrderApproved)
+
+
+@pytest.mark.req("RK-18")
+@pytest.mark.parametrize(("watched", "needed"), [(1, 1), (2, 2), (3, 3), (5, 3)])
+def test_k_is_at_most_the_number_of_watched_markets(make_bench, watched, needed):
+    minutes = Minutes(make_bench, FIVE[:watched]).history()
+    minutes.panic(*FIVE[: needed - 1])
+    assert minutes.state[0] == "active"
+
+    minutes.panic(FIVE[needed - 1])
+
+    assert minutes.state[0] == "reducing"
+
+
+@pytest.mark.req("RK-19")
+def test_it_recovers_only_on_candles_that_closed_normal_after_the_trip(minutes):
+    minutes.panic(*FIVE[:3])
+    minutes.next_minute()
+    # The candles of the panic close as what they are, the other two normal.
+    for symbol in FIVE[:3]:
+        minutes.say(symbol, 301, 999, minute=minutes.minute - 1)
+    for symbol in FIVE[3:]:
+        minutes.say(symbol, minute=minutes.minute - 1)
+    assert minutes.state[0] == "reducing"
+
+    # Two are normal; the third is one of the panic, a minute later.
+    minutes.next_minute()
+    assert minutes.state[0] == "reducing"
+    minutes.say(FIVE[0], close=1001, minute=minutes.minute - 1)
+
+    assert minutes.state[0] == "active"
+    released = minutes.bench.said(guards.GuardReleased)[-1]
+    assert released.reason == "closed candles of 3 of 5 markets are normal"
+
+
+@pytest.mark.req("RK-19")
+def test_a_low_price_is_not_normal_even_when_the_volume_is(minutes):
+    minutes.panic(*FIVE[:3])
+    minutes.next_minute()
+    minutes.next_minute()
+    for symbol in FIVE:
+        minutes.say(symbol, 100, 999, minute=minutes.minute - 2)
+        minutes.say(symbol, 100, 999, minute=minutes.minute - 1)
+
+    assert minutes.state[0] == "reducing"
+
+
+@pytest.mark.req("RK-19")
+def test_missing_candles_are_not_normal_and_end_nothing(minutes):
+    minutes.panic(*FIVE[:3])
+    for _ in range(30):
+        minutes.next_minute()
+
+    assert minutes.state[0] == "reducing"
+    stale = [one for one in minutes.bench.said(guards.GuardRaised) if one.code == "candle_stale"]
+    assert sorted(one.symbol for one in stale) == sorted(FIVE)  # each is said once
+    assert not any(one.is_tripped for one in stale)
+
+
+@pytest.mark.req("RK-19")
+def test_a_candle_after_a_hole_is_not_normal_and_the_next_one_is(minutes):
+    minutes.panic(*FIVE[:3])
+    for _ in range(3):
+        minutes.next_minute()
+    for symbol in FIVE:
+        minutes.say(symbol, close=1001, minute=minutes.minute - 1)
+    assert minutes.state[0] == "reducing"
+
+    minutes.next_minute()
+    for symbol in FIVE:
+        minutes.say(symbol, close=1001, minute=minutes.minute - 1)
+
+    assert minutes.state[0] == "active"
+
+
+@pytest.mark.req("RK-19")
+def test_a_normal_candle_that_is_older_than_two_minutes_ends_nothing(make_bench):
+    minutes = Minutes(make_bench, stale_s=30).history()
+    minutes.panic(*FIVE[:3])
+    minutes.next_minute()
+    minutes.bench.mesh.tick(minutes.bench.mesh.now_ns + 31 * NS_PER_S)
+    for symbol in FIVE:
+        minutes.say(symbol, close=1001, minute=minutes.minute - 1)
+
+    assert minutes.state[0] == "reducing"
+
+
+@pytest.mark.req("RK-18")
+def test_an_anomaly_of_a_candle_that_went_stale_trips_nothing(minutes):
+    minutes.panic(*FIVE[:2])
+    minutes.bench.mesh.tick(minutes.bench.mesh.now_ns + 121 * NS_PER_S)
+
+    minutes.panic(FIVE[2])
+
+    assert minutes.state[0] == "active"
+
+
+@pytest.mark.req("RK-18")
+def test_nothing_is_held_before_the_averages_are_full_or_without_any_candle(make_bench):
+    minutes = Minutes(make_bench).history(count=19)
+    minutes.panic(*FIVE)
+    assert minutes.state[0] == "active"
+
+    idle = Minutes(make_bench)
+    for _ in range(10):
+        idle.next_minute()
+    assert idle.state[0] == "active"
+
+
+def test_repeated_late_and_other_candles_change_nothing():
+    watched = full()
+    before = list(watched.volumes_lots)
+
+    watched.take(candle("x", 19 * MINUTE_NS, 9999), 0, SETTINGS)
+    watched.take(candle("x", 3 * MINUTE_NS, 9999), 0, SETTINGS)
+
+    assert watched.volumes_lots == before
+    assert not watched.is_anomalous(20 * MINUTE_NS, 120 * NS_PER_S)
+
+
+def test_candles_of_another_length_and_of_markets_not_named_do_not_count(make_bench):
+    minutes = Minutes(make_bench, symbols=FIVE[:1]).history()
+    minutes.panic(*FIVE[1:])
+    open_ns = minutes.minute * MINUTE_NS
+    minutes.bench.say("market_data.io", candle(FIVE[0], open_ns, 9999, 1, is_closed=False, interval_s=300))
+    assert minutes.state[0] == "active"
+
+    minutes.panic(FIVE[0])
+    assert minutes.state[0] == "reducing"
+
+
+@pytest.mark.req("RK-18")
+def test_the_hold_outlives_a_restart_and_the_settings_end_it(minutes):
+    minutes.panic(*FIVE[:3])
+    risk = minutes.bench.risk
+    restored = RiskCore()
+    restored.restore(risk.snapshot())
+    assert restored.snapshot() == risk.snapshot()
+    assert [hold.code for hold in restored.known.guards.holds(restored.known)] == ["volume_anomaly"]
+
+    restored.known.settings = RiskSettings(candle_monitor=CandleMonitorSettings(enabled=False))
+    assert restored.known.guards.holds(restored.known) == []
+
+
+def test_the_same_log_gives_the_same_bytes(minutes):
+    minutes.panic(*FIVE[:3])
+    minutes.next_minute()
+
+    assert minutes.bench.replayed(RiskCore()).snapshot() == minutes.bench.risk.snapshot()
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10**6), st.booleans()), max_size=60))
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_whatever_comes_the_average_holds_closed_candles_in_order_and_no_more_than_its_window(candles):
+    settings = CandleMonitorSettings(average_window=5)
+    watched = Watched()
+    ends = []
+    for minute, volume, is_closed in candles:
+        before = watched.closed_ns
+        watched.take(candle("x", minute * MINUTE_NS, volume, is_closed=is_closed), 0, settings)
+        if watched.closed_ns != before:
+            ends.append(watched.closed_ns)
+
+    assert ends == sorted(set(ends))
+    assert len(watched.volumes_lots) == len(watched.closes_ticks) == min(len(ends), 5)
+
+
+def test_a_guard_without_state_loads_its_own_dump():
+    guard = CandleMonitor()
+    guard.load(CandleMonitor().dump())
+
+    assert guard.dump() == CandleMonitor().dump()
