@@ -33,7 +33,7 @@ COMMANDS = {
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
     "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),
     "replay": Entry("services.cli.replay_commands:replay", "Prove that a re-run of the log says the same."),
-    "explain": Entry("services.cli.replay_commands:explain", "Tell why an order was sent."),
+    "explain": Entry("services.cli.explain_commands:explain", "Tell why an order was sent."),
     "record": Entry("services.cli.replay_commands:record", "Switch the raw recording on or off."),
     "backup": Entry("services.cli.backup_commands:backup", "Write all that must not be lost to one file."),
     "restore": Entry("services.cli.backup_commands:restore", "Make a data directory from a backup."),

@@ -1,10 +1,9 @@
-"""`quotemesh replay --verify`, `explain` and `record`: proof, reasons and raw frames."""
+"""`quotemesh replay --verify` and `record`: proof and raw frames."""
 
 import contextlib
 import gzip
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,10 @@ from services.cli.log_reading import stored_events
 from services.cli.place import data_option, existing
 from services.market_data.verify import Line
 from services.market_data.verify import verify as verify_feed
-from services.replay.explain import explain as explain_order
 from services.replay.invariants import check_log
 from services.replay.verify_log import verify_log
-from shared.messages import Event
 from shared.runtime.journal import JournalReader
 from shared.runtime.paths import DataDir
-from shared.units import NS_PER_S
 
 
 @click.command()
@@ -99,46 +95,6 @@ def _table(report: dict[str, Any]) -> str:
     ]
     lines += report["problems"]
     return "\n".join(lines)
-
-
-@click.command()
-@click.argument("client_order_id")
-@data_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def explain(client_order_id: str, data: DataDir, as_json: bool) -> None:
-    """Tell why an order was sent, and what became of it."""
-    reader = JournalReader(data.journal)
-    with stored_events(data) as events, contextlib.closing(reader):
-        story = explain_order(client_order_id, events, lambda seq: next(reader.events(seq - 1, seq), None))
-    if not story:
-        raise CommandError(
-            f"the log in {data.root} knows no order {client_order_id!r}; `export orders` lists them",
-            ExitCode.NOT_FOUND,
-        )
-    for step in story:
-        click.echo(json.dumps(_as_json(step.event)) if as_json else _line(step.event, step.depth))
-
-
-def _as_json(event: Event) -> dict[str, Any]:
-    header, message = event
-    fields = {
-        name: value.hex() if isinstance(value, bytes) else value for name, value in message.as_dict().items()
-    }
-    place = {"seq": header.seq, "ts_ns": header.ts_ns, "source": header.source, "cause_seq": header.cause_seq}
-    return {**place, "message": type(message).__name__, **fields}
-
-
-def _line(event: Event, depth: int) -> str:
-    header, message = event
-    moment = datetime.fromtimestamp(header.ts_ns / NS_PER_S, UTC).strftime("%H:%M:%S.%f")
-    shown = ", ".join(
-        f"{name}={value}"
-        for name, value in message.as_dict().items()
-        if not isinstance(value, bytes)
-        and name not in {"client_order_id", "version"}
-        and value not in ("", 0)
-    )
-    return f"{header.seq:>9} {moment} {'  ' * depth}{header.source}: {type(message).__name__} {shown}"
 
 
 @click.command()

@@ -24,6 +24,12 @@ def test_a_recorded_mesh_is_verified_and_its_orders_are_explained(mesh):
     order = mesh.lines("export", "orders", "--json")[0]["client_order_id"]
     story = mesh.must("explain", order)
     assert story.index("OrderIntent") < story.index("OrderApproved") < story.index("OrderSent")
+    assert "checks of risk, in order" in story
+    assert "microprice" in story
+    assert "out the same" in mesh.must("explain", order, "--verify")
+    sample = mesh.must("explain", "--sample", "200", "--verify")
+    count = min(200, len(mesh.lines("export", "orders", "--json")))
+    assert f"{count} of {count} orders are complete" in sample
     unknown = mesh.run("explain", "nobody")
     assert (unknown.returncode, "knows no order" in unknown.stderr) == (6, True)
 
