@@ -50,7 +50,9 @@ class LogCheck:
     starts: dict[str, int] = field(default_factory=dict)
 
 
-class _Fold:
+class LogFold:
+    """Folds a log event by event; `finish` returns what it found."""
+
     def __init__(self) -> None:
         self.check = LogCheck()
         self._seq = 0
@@ -64,10 +66,12 @@ class _Fold:
         self._book_turns: dict[str, list[tuple[int, bool]]] = {}
 
     def problem(self, header: Header, text: str) -> None:
+        """Note what is broken, up to `PROBLEMS_MAX`."""
         if len(self.check.problems) < PROBLEMS_MAX:
             self.check.problems.append(f"seq {header.seq}: {text}")
 
     def apply(self, event: Event) -> None:
+        """Take the next event of the log."""
         header, message = event
         self._order_of_log(header)
         self.check.event_count += 1
@@ -189,6 +193,7 @@ class _Fold:
             order.is_over = True
 
     def finish(self) -> LogCheck:
+        """Return what was found so far."""
         self.check.order_count = len(self._orders)
         self.check.unresolved_count = sum(not order.is_over for order in self._orders.values())
         return self.check
@@ -196,7 +201,7 @@ class _Fold:
 
 def check_log(events: Iterable[Event]) -> LogCheck:
     """Fold a log once and return every invariant it breaks (at most `PROBLEMS_MAX`)."""
-    fold = _Fold()
+    fold = LogFold()
     for event in events:
         fold.apply(event)
     return fold.finish()
