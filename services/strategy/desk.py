@@ -15,12 +15,14 @@ from shared.hosting import CoreHost
 from shared.instrument import fee_atoms, notional_atoms
 from shared.messages import Event, Header, Message, orders
 from shared.messages.control import TradingState
-from shared.messages.market import BookSnapshot, BookUpdate, InstrumentRules, Trade
+from shared.messages.market import BookSnapshot, BookUpdate, Candle, InstrumentRules, Trade
 from shared.messages.system import ServiceStarted, Tick
 from shared.settings import pack
-from shared.units import NS_PER_MS, Side
+from shared.units import NS_PER_MS, NS_PER_S, Side
 
 STEP_NS = 50 * NS_PER_MS
+MINUTE_NS = 60 * NS_PER_S
+STEPS_PER_CANDLE = 4
 MASK = 2**64 - 1
 
 
@@ -227,6 +229,8 @@ class Desk:
         self._facts: dict[str, int] = {}
         self._update_n = 0
         self._steps = 0
+        self._mids: list[int] = []
+        self._candle_open_ns = (self.now_ns // MINUTE_NS - 1440) * MINUTE_NS
         self._quoted: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
 
     @property
@@ -319,6 +323,21 @@ class Desk:
         n = self._facts.get("market_data.io", 0)
         return self.say(Trade(self.rules.symbol, n, price, 1 + self._roll(300), side, 0, self.now_ns))
 
+    def candle(self) -> list[Message]:
+        """Say a closed one-minute candle of the mids since the last one.
+
+        Its minutes begin a day before the desk and go on by one with each call, however short the steps are:
+        a run of seconds has many.
+        """
+        mids = self._mids or [self.mid_ticks]
+        shape = (mids[0], max(mids), min(mids), mids[-1])
+        opened_ns, self._mids = self._candle_open_ns, []
+        self._candle_open_ns += MINUTE_NS
+        closed_ns = self._candle_open_ns
+        return self.say(
+            Candle(self.rules.symbol, 60, opened_ns, *shape, 100, 10, True, closed_ns, self.now_ns)
+        )
+
     def step(self, jump_ticks: int | None = None) -> None:
         """Let 50 ms pass: the market moves, people trade, the venue executes and reports."""
         self.now_ns += STEP_NS
@@ -326,6 +345,9 @@ class Desk:
             self.say(Tick(self._steps), "bus")
         jump = self._roll(81) - 40 if jump_ticks is None else jump_ticks
         self.move(self.mid_ticks + jump)
+        self._mids.append(self.mid_ticks)
+        if len(self._mids) == STEPS_PER_CANDLE:
+            self.candle()
         for _ in range(self._roll(3)):
             self.trade()
         self.venue.match(*self.touch)
