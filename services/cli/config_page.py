@@ -3,6 +3,7 @@
 A test compares the page with the code, so that no key is without its line.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from services.broker.settings import BrokerSettings
@@ -13,6 +14,7 @@ from services.cli.config_risk import PREPARED
 from services.cli.place import ROOT
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import FeedVenue, MarketDataSettings
+from services.risk.monitor_settings import MarginTier, PauseSettings
 from services.risk.settings import RiskSettings, SymbolOverrides
 from services.strategy.registry import STRATEGIES, settings_of
 from services.strategy.settings import StrategySettings
@@ -45,6 +47,10 @@ def _sections() -> list[tuple[str, list[Leaf]]]:
     warmup = [leaf for leaf in leaves(StrategySettings()) if leaf.path[0] != "instances"]
     own = leaves(SymbolOverrides(), ("risk", "symbols", "MARKET"))
     risk = [leaf for leaf in leaves(RiskSettings(), ("risk",)) if leaf.path[1] not in {"symbols", PREPARED}]
+    pause = leaves(PauseSettings(start="", end=""), ("risk", "calendar", "pauses", "0"))
+    tier = leaves(
+        MarginTier(notional_from=Decimal(0), rate_ppm=5000), ("risk", "margin", "tiers", "MARKET", "0")
+    )
     fault = leaves(FaultSettings(kind="drop"), ("simulator", "faults", "0"))
     simulator = leaves(VenueSimSettings(), ("simulator",))
     simulator = [leaf for leaf in simulator if leaf.path[1] not in {"markets", "faults"}]
@@ -60,7 +66,7 @@ def _sections() -> list[tuple[str, list[Leaf]]]:
         ("Market data", feed),
         ("Warm-up", warmup),
         *kinds,
-        ("Risk", risk + own),
+        ("Risk", risk + own + pause + tier),
         ("Broker", leaves(BrokerSettings(), ("broker",))),
         ("Gateway", leaves(GatewaySettings(), ("gateway",))),
         ("Simulated venue", simulator + markets + fault),

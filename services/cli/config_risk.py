@@ -5,11 +5,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from services.cli.calendar_plan import PlanError, calendar_problems, with_plan
 from services.cli.config_check import near_miss, read
-from services.cli.config_model import normal_symbol
+from services.cli.config_model import Config, normal_symbol
 from services.cli.config_text import Path, Problem, Tree
 from services.risk.monitor_settings import Prepared
 from services.risk.settings import RiskSettings
+from shared.errors import ConfigError
 
 PREPARED = "prepared"
 """The field of `RiskSettings` that no file holds."""
@@ -33,6 +35,8 @@ def read_risk(
             section["candle_monitor"] = monitor | {"symbols": _renamed(names, symbols, problems)}
     given = {PREPARED: Prepared()}
     settings: RiskSettings | None = read(RiskSettings, section, ("risk",), problems, given)
+    if settings is not None:
+        problems += calendar_problems(settings.calendar)
     return settings
 
 
@@ -40,6 +44,15 @@ def prepare_risk(risk: RiskSettings, symbols: Sequence[str], wallet_balance: Dec
     """Return `risk` with the markets that are followed and the money of each wallet."""
     prepared = replace(risk.prepared, symbols=tuple(symbols), wallet_balance=wallet_balance)
     return replace(risk, prepared=prepared)
+
+
+def planned(cfg: Config, now_ns: int) -> Config:
+    """Return `cfg` with the calendar of the months after `now_ns`, mesh time; raises `ConfigError`."""
+    try:
+        prepared = with_plan(cfg.risk.prepared, cfg.risk.calendar, now_ns)
+    except PlanError as error:
+        raise ConfigError(f"{'.'.join(('risk', 'calendar', *error.path))}: {error}") from None
+    return replace(cfg, risk=replace(cfg.risk, prepared=prepared))
 
 
 def _rename_keys(

@@ -15,6 +15,7 @@ import click
 from services.cli import config as configuration
 from services.cli.config_commands import DEFAULT, FILE_NAME
 from services.cli.config_model import Config
+from services.cli.config_risk import planned
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh import Ready, kill_mesh, last_lines, start_stages, stop_mesh
 from services.cli.place import ROOT, data_option
@@ -24,6 +25,7 @@ from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked, sta
 from shared.errors import ConfigError, QuotemeshError
 from shared.kernels import compiled_directory
 from shared.runtime.client import BusClient
+from shared.runtime.clock import MeshClock
 from shared.runtime.paths import DataDir
 from shared.settings import pack
 
@@ -83,6 +85,7 @@ def up(
             config = playback.config
         else:
             config = resumed(config, data)
+        config = planned(config, playback.origin_ns if playback is not None else mesh_now_ns(data))
     except ConfigError as error:
         raise CommandError(str(error), ExitCode.BAD_CONFIG) from error
     if speed == "max":
@@ -90,6 +93,14 @@ def up(
 
         sys.exit(run_capture(configuration.sections(config), data))
     run_mesh(data, config, playback, foreground, is_waiting)
+
+
+def mesh_now_ns(data: DataDir) -> int:
+    """Return the mesh time of a data directory; that of the wall before its first start."""
+    try:
+        return MeshClock(data).now_ns()
+    except QuotemeshError:
+        return time.time_ns()
 
 
 def default_config(data: DataDir) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from services.risk.ask import PPM, Objection
+from services.risk.calendar import Calendar
 from services.risk.candle_monitor import CandleMonitor
 from services.risk.guard import Guard, Hold, QuietGuard
 from shared.messages import Event, Message, orders
@@ -19,7 +20,7 @@ __all__ = ["GUARDS", "Guard", "GuardClass", "Guards", "Hold", "QuietGuard"]
 
 GuardClass = type[Guard]
 
-GUARDS: tuple[GuardClass, ...] = (CandleMonitor,)
+GUARDS: tuple[GuardClass, ...] = (CandleMonitor, Calendar)
 """Every guard, in the order of their objections."""
 
 
