@@ -99,13 +99,14 @@ class Context:
     its unfinished orders by slot. `now_ns` is the mesh time of the event. `can_trade` tells whether a new
     order would leave now; what is asked for while it is false is kept (targets) or dropped (commands).
     `shares_market` tells that other instances trade the same symbol: reduce-only then means the account's
-    net position, not this instance's.
+    net position, not this instance's. `flags` are the feature flags of its version that are on (ST-45).
     """
 
     __slots__ = (
         "_world",
         "book",
         "can_trade",
+        "flags",
         "orders",
         "position",
         "rules",
@@ -131,6 +132,7 @@ class Context:
         self.orders = orders
         self.can_trade = False
         self.shares_market = False
+        self.flags: frozenset[str] = frozenset()
 
     @property
     def now_ns(self) -> int:
@@ -174,6 +176,8 @@ class Strategy:
     """
 
     Settings: ClassVar[type[Any]]
+    FLAGS: ClassVar[Mapping[str, str]] = {}
+    """Feature flags of its own, each with what it does when it is on; read from `ctx.flags`."""
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings

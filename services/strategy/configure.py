@@ -6,17 +6,21 @@ from typing import Any
 import msgspec
 
 from services.strategy import registry
-from services.strategy.base import TargetQuotes
-from services.strategy.instance import Instance, InstanceState
-from services.strategy.settings import InstanceSettings
+from services.strategy.base import Note, TargetQuotes
+from services.strategy.instance import Instance, Options
+from services.strategy.instance_state import InstanceState, dump_instance, load_instance
+from services.strategy.settings import InstanceSettings, ShadowSettings
+from services.strategy.shadow import ShadowVenue
 from services.strategy.world import World
 from shared.settings import pack
 
 
 def version_of(build: str, settings: InstanceSettings, source: str) -> str:
-    """Return the version id on every order: a hash of code, kind, market and params (ST-44)."""
+    """Return the version id on every order: a hash of code, kind, market, params, cap and flags (ST-44)."""
     parts = (build, source, settings.kind, settings.symbol)
     text = "\0".join(parts).encode() + b"\0" + pack(dict(settings.params))
+    if settings.flags_on or settings.capital_max:
+        text += b"\0" + pack((str(settings.capital_max), settings.flags_on))
     return hashlib.sha256(text).hexdigest()[:12]
 
 
@@ -25,6 +29,8 @@ class Roster:
 
     def __init__(self, world: World) -> None:
         self.by_name: dict[str, Instance] = {}
+        self.shadows: list[Instance] = []
+        self.shadow_settings = ShadowSettings()
         self._by_symbol: dict[str, list[Instance]] = {}
         self._world = world
 
@@ -47,34 +53,69 @@ class Roster:
         except (ValueError, OSError) as error:
             source = str(error)
         version = version_of(build, settings, source)
+        options = _options_of(settings)
         old = self.by_name.get(name)
-        if old is not None and old.version == version:
+        if old is not None and old.version == version and old.is_shadow == bool(options.shadow_of):
+            old.is_version_said = old.is_version_said and old.options.shadow_of == options.shadow_of
+            old.options = options
             return
-        new = Instance(name, settings.kind, settings.symbol, pack(dict(settings.params)), version)
+        params = pack(dict(settings.params))
+        new = Instance(name, settings.kind, settings.symbol, params, version, options)
+        self._give_venue(new)
         if old is not None and not self._succeed(old, new):
             return
         self.by_name[name] = new
         self.by_name = dict(sorted(self.by_name.items()))
         make_strategy(new)
         if old is not None:
-            new.load_strategy(old.dump().strategy if old.kind == new.kind else b"")
+            is_heir = old.kind == new.kind and old.is_shadow == new.is_shadow
+            new.load_strategy(dump_instance(old).strategy if is_heir else b"")
         self.index()
 
+    def reset(self, instance: Instance) -> None:
+        """Let an instance begin anew with the position it has (ST-5)."""
+        if not instance.forget():
+            text = f"not reset, since beginning anew would not help: {instance.failure}"
+            instance.notes.append(Note("warning", "reset_refused", text))
+            return
+        make_strategy(instance)
+        instance.begin(self._world)
+
+    def _give_venue(self, instance: Instance) -> None:
+        if instance.is_shadow:
+            instance.shadow = ShadowVenue(instance, self._world, self.shadow_settings)
+
+    def model(self, settings: ShadowSettings) -> None:
+        """Take the settings of the paper venue of shadows."""
+        self.shadow_settings = settings
+        for instance in self.by_name.values():
+            if isinstance(instance.shadow, ShadowVenue):
+                instance.shadow.model(settings)
+
     def _succeed(self, old: Instance, new: Instance) -> bool:
-        """Give `new` what `old` has; False, and `old` frozen, when its market changed while it is in use."""
-        state = old.dump()
-        if old.symbol == new.symbol:
+        """Give `new` what `old` has; False, and `old` frozen, when that cannot be while it is in use.
+
+        A market cannot be changed, nor a live version become a shadow, while it holds a position or orders.
+        What a shadow has is not real: nothing of it goes over to a live version.
+        """
+        state = dump_instance(old)
+        if old.symbol == new.symbol and old.is_shadow == new.is_shadow:
             if old.kind != new.kind:
                 state.targets = TargetQuotes()
             state.strategy, state.failure, state.is_failure_said, state.is_started = b"", "", False, False
-            new.load(state, self._world)
+            state.is_version_said = False
+            load_instance(new, state, self._world)
             return True
-        if old.position_lots == 0 and len(old.orders) == 0:
+        if old.is_shadow or (old.position_lots == 0 and len(old.orders) == 0):
             new.generation = old.generation
             return True
+        what = f"its symbol was changed from {old.symbol} to {new.symbol}"
+        if old.symbol == new.symbol:
+            what = f"it was made a shadow of {new.options.shadow_of}"
         old.fail(
-            f"its symbol was changed from {old.symbol} to {new.symbol} while it holds {old.position_lots} "
-            f"lots and {len(old.orders)} orders; close them first, or give the new one another name"
+            f"{what} while it holds {old.position_lots} lots and {len(old.orders)} orders; "
+            "close them first, or give the new one another name",
+            is_lasting=True,
         )
         return False
 
@@ -86,23 +127,32 @@ class Roster:
             self._by_symbol.setdefault(instance.symbol, []).append(instance)
         for instance in self.by_name.values():
             if instance.ctx is not None:
-                enabled = [one for one in self.of(instance.symbol) if one.is_enabled]
-                instance.ctx.shares_market = len(enabled) > 1
+                live = [one for one in self.of(instance.symbol) if one.is_enabled and not one.is_shadow]
+                instance.ctx.shares_market = len(live) > 1 and not instance.is_shadow
+        self.shadows = [one for one in self.by_name.values() if one.is_shadow]
 
     def dump(self) -> list[InstanceState]:
         """Return every instance, in the order of names."""
-        return [self.by_name[name].dump() for name in sorted(self.by_name)]
+        return [dump_instance(self.by_name[name]) for name in sorted(self.by_name)]
 
     def load(self, states: list[InstanceState]) -> None:
         """Replace everything by the result of `dump`."""
         self.by_name = {}
         for saved in states:
-            instance = Instance(saved.name, saved.kind, saved.symbol, saved.params, saved.version)
+            instance = Instance(
+                saved.name, saved.kind, saved.symbol, saved.params, saved.version, saved.options
+            )
             self.by_name[saved.name] = instance
             self._world.book(saved.symbol)
+            self._give_venue(instance)
             make_strategy(instance)
-            instance.load(saved, self._world)
+            load_instance(instance, saved, self._world)
         self.index()
+
+
+def _options_of(settings: InstanceSettings) -> Options:
+    capital_max = format(settings.capital_max, "f")
+    return Options(settings.on_pause, capital_max, tuple(settings.flags_on), settings.shadow_of)
 
 
 def make_strategy(instance: Instance) -> None:
@@ -110,6 +160,7 @@ def make_strategy(instance: Instance) -> None:
     try:
         params: dict[str, Any] = msgspec.msgpack.decode(instance.params)
         kind = registry.strategy_class(instance.kind)
+        registry.check_flags(instance.kind, instance.options.flags)
         instance.strategy = kind(registry.settings_of(instance.kind, params))
     except Exception as error:  # noqa: BLE001  a user's strategy may raise anything
         instance.fail(f"{type(error).__name__}: {error}")

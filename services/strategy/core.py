@@ -9,13 +9,15 @@ import msgspec
 
 from services.strategy.configure import Roster
 from services.strategy.decide import Decision
-from services.strategy.instance import Instance, InstanceState
-from services.strategy.settings import StrategySettings
+from services.strategy.instance import Instance
+from services.strategy.instance_state import InstanceState
+from services.strategy.settings import ShadowSettings, StrategySettings
+from services.strategy.shadow import ShadowVenue
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
 from shared.errors import UNDECODABLE
 from shared.messages import Event, Instruction, Message, control, guards, market, orders, source_core, system
-from shared.settings import unpack
+from shared.settings import pack, unpack
 
 REPORTS: tuple[type[Message], ...] = (
     orders.OrderApproved,
@@ -32,6 +34,9 @@ REPORTS: tuple[type[Message], ...] = (
     orders.CancelRejected,
 )
 
+MATCHED = (market.BookSnapshot, market.BookUpdate, market.BookInvalid, market.Trade)
+"""What the paper venue of a shadow follows."""
+
 FACTS: tuple[type[Message], ...] = (
     market.FundingRate,
     market.OpenInterest,
@@ -46,6 +51,7 @@ class _State(msgspec.Struct, array_like=True):
     warmup_s: int
     warmup_points: int
     instances: list[InstanceState]
+    shadow: bytes = b"\x80"
 
 
 class StrategyCore:
@@ -78,6 +84,7 @@ class StrategyCore:
             guards.ScopedState: self._on_scoped_state,
             control.PauseRequested: self._on_pause,
             control.ResumeRequested: self._on_resume,
+            control.ResetRequested: self._on_reset,
             control.StopRequested: self._on_stop_requested,
             system.EpochStarted: self._on_epoch,
             system.ServiceStarted: self._on_service_started,
@@ -95,14 +102,39 @@ class StrategyCore:
         if self._is_own(event):
             return []
         self._world.now_ns = event.header.ts_ns
+        said: list[Output | Instruction] = []
+        for instance in self._roster.shadows:
+            said += self._arrivals(instance, event)
         observer = self._observers.get(type(event.message))
         if observer is None:
+            return said
+        touched = observer(event)
+        if self._roster.shadows and isinstance(event.message, MATCHED):
+            said += self._matches(event)
+        for instance in touched:
+            said += self._decided(instance, event)
+        return said
+
+    def _decided(self, instance: Instance, event: Event) -> list[Output]:
+        now_ns = event.header.ts_ns
+        is_warm = instance.is_warm(now_ns, self._warmup_s, self._warmup_points)
+        return Decision(instance, self._world, now_ns, event.header.epoch, is_warm).run()
+
+    def _arrivals(self, instance: Instance, event: Event) -> list[Output]:
+        """Let what is due reach the paper venue of a shadow, before the event that is later."""
+        assert isinstance(instance.shadow, ShadowVenue), f"shadow {instance.name} has no venue"
+        messages = instance.shadow.pass_deadlines(event.header.ts_ns)
+        if not messages:
             return []
-        said: list[Output | Instruction] = []
-        now_ns, epoch = event.header.ts_ns, event.header.epoch
-        for instance in observer(event):
-            is_warm = instance.is_warm(now_ns, self._warmup_s, self._warmup_points)
-            said += Decision(instance, self._world, now_ns, epoch, is_warm).run()
+        return [*_said_by(instance, messages), *self._decided(instance, event)]
+
+    def _matches(self, event: Event) -> list[Output]:
+        """Let a book or a trade work on the orders of shadows; their decisions follow with all others."""
+        said: list[Output] = []
+        for instance in self._roster.of(event.message.symbol):
+            if isinstance(instance.shadow, ShadowVenue):
+                proposed = instance.shadow.observe(event)
+                said += _said_by(instance, instance.shadow.match(proposed, event))
         return said
 
     def adopt(self, event: Event) -> None:
@@ -118,6 +150,10 @@ class StrategyCore:
         if observer is not None:
             for instance in observer(event):
                 instance.commands.clear()
+            if isinstance(event.message, MATCHED):
+                for instance in self._roster.of(event.message.symbol):
+                    if isinstance(instance.shadow, ShadowVenue):
+                        instance.shadow.observe(event)
 
     @staticmethod
     def _is_own(event: Event) -> bool:
@@ -257,6 +293,13 @@ class StrategyCore:
             instance.is_dirty = True
         return touched
 
+    def _on_reset(self, event: Event) -> Iterable[Instance]:
+        touched = self._roster.named(event.message.strategy)
+        for instance in touched:
+            self._roster.reset(instance)
+        self._roster.index()
+        return touched
+
     def _on_stop_requested(self, event: Event) -> Iterable[Instance]:
         self._world.stop()
         return self._roster.all()
@@ -298,6 +341,7 @@ class StrategyCore:
         settings = unpack(message.settings, StrategySettings) if message.settings else StrategySettings()
         self._warmup_s = settings.warmup_s
         self._warmup_points = settings.warmup_points
+        self._roster.model(settings.shadow)
         for name in sorted(settings.instances):
             self._roster.configure(name, settings.instances[name], message.build)
         for instance in self._roster.all():
@@ -319,6 +363,7 @@ class StrategyCore:
             self._warmup_s,
             self._warmup_points,
             self._roster.dump(),
+            pack(self._roster.shadow_settings),
         )
         return msgspec.msgpack.encode(state, order="sorted")
 
@@ -331,8 +376,13 @@ class StrategyCore:
         self._world.load(state.world)
         self._warmup_s = state.warmup_s
         self._warmup_points = state.warmup_points
+        self._roster.model(unpack(state.shadow, ShadowSettings))
         self._roster.load(state.instances)
 
     def digest(self) -> bytes:
         """Return 16 bytes over the state."""
         return hashlib.blake2b(self.snapshot(), digest_size=16).digest()
+
+
+def _said_by(instance: Instance, messages: Iterable[Message]) -> list[Output]:
+    return [Output(f"strategy/{instance.name}", message) for message in messages]

@@ -3,8 +3,9 @@
 import msgspec
 
 from services.strategy import quoter
-from services.strategy.base import CancelOrder, PlaceOrder, Quote, TargetQuotes
-from services.strategy.instance import Instance
+from services.strategy.base import CancelOrder, Note, PlaceOrder, Quote, TargetQuotes
+from services.strategy.capital import has_capital
+from services.strategy.instance import KEPT, Instance
 from services.strategy.own_orders import OwnOrder, client_order_id
 from services.strategy.quoter import Touch
 from services.strategy.world import World
@@ -12,6 +13,7 @@ from shared.core import Output
 from shared.messages import Message
 from shared.messages.control import InstanceFailed, StrategyNote, StrategyStatus
 from shared.messages.orders import CancelIntent, OrderIntent, OrderType, TimeInForce
+from shared.messages.shadow import VersionStarted
 from shared.units import NS_PER_S
 
 NOTE_AGAIN_NS = 60 * NS_PER_S
@@ -43,6 +45,8 @@ class Decision:
 
     def _run(self) -> None:
         instance = self.instance
+        if not instance.is_version_said:
+            self._say(_version_of(instance))
         state, reason = instance.gate(self.world)
         may_rest = state == "quoting"
         if may_rest and not self.is_warm:
@@ -50,7 +54,10 @@ class Decision:
         if instance.ctx is not None:
             instance.ctx.can_trade = state == "quoting"
         self._status(state, reason)
-        if not may_rest:
+        if reason == KEPT:
+            # What rests stays as it is, whatever is wanted meanwhile; commands are void.
+            instance.commands.clear()
+        elif not may_rest:
             # Once withdrawn, only a book that comes later may bring quotes back.
             instance.is_unsure = True
             instance.commands.clear()
@@ -78,8 +85,10 @@ class Decision:
     # ---- telling
 
     def _say(self, message: Message) -> None:
-        self.said.append(Output(f"strategy/{self.instance.name}", message))
-        self.instance.fold(message, self.now_ns)
+        instance = self.instance
+        told = message if instance.shadow is None else instance.shadow.told(message)
+        self.said.append(Output(f"strategy/{instance.name}", told))
+        instance.fold(told, self.now_ns)
 
     def _status(self, state: str, reason: str) -> None:
         instance, said = self.instance, self.instance.said
@@ -143,19 +152,19 @@ class Decision:
         if not self.is_warm:
             return
         for quote in plan.places:
-            self._place(
-                PlaceOrder(
-                    quote.slot,
-                    quote.side,
-                    quote.price_ticks,
-                    quote.qty_lots,
-                    OrderType.LIMIT,
-                    TimeInForce.GTC,
-                    quote.is_post_only,
-                    quote.is_reduce_only,
-                    quote.reason or targets.reason,
-                )
+            wanted = PlaceOrder(
+                quote.slot,
+                quote.side,
+                quote.price_ticks,
+                quote.qty_lots,
+                OrderType.LIMIT,
+                TimeInForce.GTC,
+                quote.is_post_only,
+                quote.is_reduce_only,
+                quote.reason or targets.reason,
             )
+            if self._has_room(wanted):
+                self._place(wanted)
 
     def _allowed(self, targets: TargetQuotes) -> list[Quote]:
         """Return the quotes that the trading state allows: all, or those that shrink the position."""
@@ -187,9 +196,22 @@ class Decision:
             return False
         if not instance.back_off.allows(command.slot, self.now_ns):
             return False
-        if self._is_reducing and not _shrinks(command, instance.position_lots):
+        if quoter.crosses_own(command.side, command.price_ticks, instance.orders.by_slot.values()):
             return False
-        return not quoter.crosses_own(command.side, command.price_ticks, instance.orders.by_slot.values())
+        return self._has_room(command)
+
+    def _has_room(self, order: PlaceOrder) -> bool:
+        """Return whether it keeps to the cap on its capital, and to the position while risk reduces.
+
+        Counted are all orders of its side.
+        """
+        instance = self.instance
+        if self._is_reducing and not _shrinks(order, instance):
+            return False
+        problem = has_capital(instance, self.world, order)
+        if problem:
+            instance.notes.append(Note("warning", "capital_max", problem))
+        return not problem
 
     def _place(self, order: PlaceOrder) -> None:
         instance = self.instance
@@ -213,5 +235,21 @@ class Decision:
         )
 
 
-def _shrinks(order: PlaceOrder, position_lots: int) -> bool:
-    return order.side.sign * position_lots < 0 and order.qty_lots <= abs(position_lots)
+def _version_of(instance: Instance) -> VersionStarted:
+    options = instance.options
+    return VersionStarted(
+        instance.name,
+        instance.version,
+        options.shadow_of,
+        instance.kind,
+        instance.symbol,
+        instance.params,
+        list(options.flags),
+    )
+
+
+def _shrinks(order: PlaceOrder, instance: Instance) -> bool:
+    """Return whether the position can only shrink, should all orders of this side be filled."""
+    orders = instance.orders.by_slot.values()
+    open_lots = sum(each.leaves_lots for each in orders if each.side is order.side) + order.qty_lots
+    return open_lots <= -order.side.sign * instance.position_lots

@@ -6,11 +6,12 @@ messages), and each own message is folded when it is said, or, while adopting, w
 
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from services.strategy.base import CancelOrder, Context, Intents, Note, PlaceOrder, Strategy, TargetQuotes
+from services.strategy.flags import flagged
 from services.strategy.intents import checked
 from services.strategy.own_orders import OwnOrder, OwnOrders, generation_of, slot_of
 from services.strategy.quoter import BackOff, is_failure
@@ -20,57 +21,49 @@ from shared.messages import Message
 from shared.messages.control import InstanceFailed, StrategyStatus
 from shared.messages.market import Basis, Candle, FundingRate, Liquidation, OpenInterest, Regime, Trade
 from shared.messages.orders import CancelIntent, Fill, OrderIntent
+from shared.messages.shadow import ShadowFill, ShadowOrder, VersionStarted
 from shared.units import NS_PER_S
+
+KEPT = "paused by a person; its quotes stay"
+"""Why nothing is placed while quotes rest (`on_pause: keep`)."""
 
 SEEN_TRADES_MAX = 2000
 """Trade ids remembered against a second delivery of a fill (I-15)."""
 
 
-class InstanceState(msgspec.Struct, array_like=True):
-    """A snapshot of one instance."""
+class Options(msgspec.Struct, array_like=True, frozen=True):
+    """Settings of an instance that its strategy does not get as params; `capital_max` is a decimal text."""
 
-    name: str
-    kind: str
-    symbol: str
-    params: bytes
-    version: str
-    strategy: bytes
-    tick_lot: tuple[str, str] | None
-    position: tuple[int, ...] | None
-    orders: list[OwnOrder]
-    back_off: list[tuple[str, list[int]]]
-    targets: TargetQuotes | None
-    commands: list[PlaceOrder | CancelOrder]
-    notes: list[Note]
-    noted_ns: list[tuple[str, int]]
-    seen_trades: list[str]
-    spent_slots: list[str]
-    generation: int
-    started_ns: int
-    points: int
-    failure: str
-    is_failure_said: bool
-    is_enabled: bool
-    is_paused: bool
-    is_started: bool
-    is_stopped: bool
-    is_unsure: bool
-    is_returning: bool
-    is_dirty: bool
-    said: StrategyStatus
-    said_ns: int
+    on_pause: str = "cancel"
+    capital_max: str = "0"
+    flags: tuple[str, ...] = ()
+    shadow_of: str = ""
+
+
+class Shadow(Protocol):
+    """The paper venue of a shadow version; see `shadow.py`."""
+
+    def told(self, message: Message) -> Message:
+        """Return what is said instead of an intent."""
+
+    def fold(self, message: ShadowOrder | ShadowFill, now_ns: int) -> None:
+        """Let own words change the venue and the instance."""
 
 
 class Instance:
     """What one instance is and has; `decide.py` turns it into messages."""
 
-    def __init__(self, name: str, kind: str, symbol: str, params: bytes, version: str) -> None:
+    def __init__(
+        self, name: str, kind: str, symbol: str, params: bytes, version: str, options: Options | None = None
+    ) -> None:
+        self.options = options or Options()
         self.name = name
         self.kind = kind
         self.symbol = symbol
         self.params = params
         self.version = version
         self.strategy: Strategy | None = None
+        self.shadow: Shadow | None = None
         self.ctx: Context | None = None
         self.position: Position | None = None
         self.tick_lot: tuple[str, str] | None = None
@@ -87,6 +80,8 @@ class Instance:
         self.points = 0
         self.failure = ""
         self.is_failure_said = False
+        self.is_lasting = False
+        self.is_version_said = False
         self.is_enabled = True
         self.is_paused = False
         self.is_started = False
@@ -97,6 +92,11 @@ class Instance:
         self.said = StrategyStatus(name, "")
         self.said_ns = 0
         self.frozen_state = b""
+
+    @property
+    def is_shadow(self) -> bool:
+        """Return whether its orders never leave this process."""
+        return bool(self.options.shadow_of)
 
     @property
     def position_lots(self) -> int:
@@ -125,18 +125,24 @@ class Instance:
         except Exception as error:  # noqa: BLE001  a strategy may raise anything
             self.fail(_told(error))
 
-    def _keep(self, intent: TargetQuotes | PlaceOrder | CancelOrder | Note) -> None:
+    def _keep(self, asked: TargetQuotes | PlaceOrder | CancelOrder | Note) -> None:
+        flags = self.ctx.flags if self.ctx is not None else frozenset()
+        intent = flagged(asked, flags, self.position_lots) if flags else asked
         if isinstance(intent, TargetQuotes):
             self.spent_slots.clear()
             self.is_dirty = self.is_dirty or intent.quotes != (self.targets.quotes if self.targets else None)
             self.targets = intent
         elif isinstance(intent, Note):
             self.notes.append(intent)
-        else:
+        elif intent is not None:
             self.commands.append(intent)
 
-    def fail(self, error: str) -> None:
-        """Freeze: quotes are withdrawn, and no callback is called any more."""
+    def fail(self, error: str, *, is_lasting: bool = False) -> None:
+        """Freeze: quotes are withdrawn, and no callback is called any more.
+
+        A reset begins anew after a failure, but not after a lasting one: what it would go on with is wrong.
+        """
+        self.is_lasting = self.is_lasting or is_lasting
         if not self.failure:
             self.failure = error
             self.targets = TargetQuotes()
@@ -151,7 +157,8 @@ class Instance:
         if self.tick_lot not in (None, tick_lot):
             self.fail(
                 f"tick and lot of {self.symbol} changed from {self.tick_lot} to {tick_lot}: prices and "
-                "positions are counted in them; close the position by hand and start a new instance"
+                "positions are counted in them; close the position by hand and start a new instance",
+                is_lasting=True,
             )
             return
         self.tick_lot = tick_lot
@@ -159,85 +166,36 @@ class Instance:
             self.position = Position(rules.tick_lot_atoms)
         if self.ctx is None:
             self.ctx = Context(self.name, rules, world, self.position, self.orders.by_slot)
+            self.ctx.flags = frozenset(self.options.flags)
         self.ctx.rules = rules
         self.ctx.can_trade = self.said.state == "quoting"
         if not self.is_started:
             self.is_started = True
             self.call(self.strategy.on_start)
 
-    # ---- snapshots
+    def forget(self) -> bool:
+        """Forget what its strategy remembers, a failure included; position, orders and ids stay (ST-5).
 
-    def dump(self) -> InstanceState:
-        """Return the whole state."""
-        return InstanceState(
-            name=self.name,
-            kind=self.kind,
-            symbol=self.symbol,
-            params=self.params,
-            version=self.version,
-            strategy=self._strategy_state(),
-            tick_lot=self.tick_lot,
-            position=self.position.dump() if self.position is not None else None,
-            orders=self.orders.dump(),
-            back_off=self.back_off.dump(),
-            targets=self.targets,
-            commands=self.commands,
-            notes=self.notes,
-            noted_ns=sorted(self.noted_ns.items()),
-            seen_trades=list(self.seen_trades),
-            spent_slots=sorted(self.spent_slots),
-            generation=self.generation,
-            started_ns=self.started_ns,
-            points=self.points,
-            failure=self.failure,
-            is_failure_said=self.is_failure_said,
-            is_enabled=self.is_enabled,
-            is_paused=self.is_paused,
-            is_started=self.is_started,
-            is_stopped=self.is_stopped,
-            is_unsure=self.is_unsure,
-            is_returning=self.is_returning,
-            is_dirty=self.is_dirty,
-            said=self.said,
-            said_ns=self.said_ns,
-        )
+        Its quotes are withdrawn; the caller gives it a new strategy. False after a lasting failure.
+        """
+        if self.is_lasting:
+            return False
+        self.strategy, self.frozen_state = None, b""
+        self.failure, self.is_failure_said = "", False
+        self.targets = TargetQuotes()
+        self.commands.clear()
+        self.notes.clear()
+        self.noted_ns.clear()
+        self.spent_slots.clear()
+        self.back_off.clear()
+        self.is_started = self.is_stopped = False
+        self.is_dirty = True
+        return True
 
-    def load(self, state: InstanceState, world: World) -> None:
-        """Take the state of `dump`; a strategy that cannot take its part is frozen."""
-        self.tick_lot = state.tick_lot
-        self.orders.load(state.orders)
-        self.back_off.load(state.back_off)
-        self.targets = state.targets
-        self.commands = state.commands
-        self.notes = state.notes
-        self.noted_ns = dict(state.noted_ns)
-        self.seen_trades = dict.fromkeys(state.seen_trades)
-        self.spent_slots = set(state.spent_slots)
-        self.generation = state.generation
-        self.started_ns = state.started_ns
-        self.points = state.points
-        # A strategy that could not be made again here keeps that failure, and says it.
-        self.is_failure_said = bool(state.failure) and state.is_failure_said
-        self.failure = state.failure or self.failure
-        if self.failure:
-            self.targets = TargetQuotes()
-            self.commands = []
-        self.is_enabled = state.is_enabled
-        self.is_paused = state.is_paused
-        self.is_started = state.is_started
-        self.is_stopped = state.is_stopped
-        self.is_unsure = state.is_unsure
-        self.is_returning = state.is_returning
-        self.is_dirty = state.is_dirty
-        self.said = state.said
-        self.said_ns = state.said_ns
-        if state.position is not None:
-            self.position = Position(1)
-            self.position.load(state.position)
-            self.begin(world)
-        self.load_strategy(state.strategy)
+    # ---- the strategy's memory
 
-    def _strategy_state(self) -> bytes:
+    def strategy_state(self) -> bytes:
+        """Return what the strategy says of its state."""
         if self.strategy is None:
             return self.frozen_state
         try:
@@ -279,18 +237,21 @@ class Instance:
     def meet_trade(self, trade: Trade) -> None:
         """Take a public trade."""
         self.points += 1
-        if self.strategy is not None and self.is_started and not self.is_unsure:
+        if self.strategy is not None and self.is_started and not self.is_unsure and self._hears("trades"):
             self.call(self.strategy.on_trade, trade)
 
     def meet_candle(self, candle: Candle) -> None:
         """Take a candle of its market, open or closed."""
-        if self.strategy is not None and self.is_started:
+        if self.strategy is not None and self.is_started and self._hears("candles"):
             self.call(self.strategy.on_candle, candle)
 
     def meet_facts(self, message: FundingRate | OpenInterest | Liquidation | Basis | Regime) -> None:
         """Take what is known of its market besides book and trades."""
-        if self.strategy is not None and self.is_started:
+        if self.strategy is not None and self.is_started and self._hears("facts"):
             self.call(self.strategy.on_facts, message)
+
+    def _hears(self, what: str) -> bool:
+        return f"hide_{what}" not in self.options.flags
 
     def meet_tick(self) -> None:
         """Take 100 ms that passed."""
@@ -322,7 +283,10 @@ class Instance:
         if len(self.seen_trades) > SEEN_TRADES_MAX:
             del self.seen_trades[next(iter(self.seen_trades))]
         if self.position is None or self.ctx is None:
-            self.fail(f"fill {fill.trade_id} came before the rules of {self.symbol}: its value is unknown")
+            self.fail(
+                f"fill {fill.trade_id} came before the rules of {self.symbol}: its value is unknown",
+                is_lasting=True,
+            )
             return
         fee_atoms = fill.fee_atoms
         if fill.fee_asset != self.ctx.rules.quote_asset:
@@ -350,6 +314,11 @@ class Instance:
             order = self.orders.ask_cancel(message, now_ns)
         elif isinstance(message, StrategyStatus):
             self.said = message
+        elif isinstance(message, ShadowOrder | ShadowFill):
+            if self.shadow is not None:
+                self.shadow.fold(message, now_ns)
+        elif isinstance(message, VersionStarted):
+            self.is_version_said = True
         elif isinstance(message, InstanceFailed):
             self.fail(message.error)
             self.is_failure_said = True
@@ -370,12 +339,18 @@ class Instance:
             return "finished", "the capture has been played to its end"
         if not self.is_enabled:
             return "paused", "not enabled in the configuration"
-        if self.is_paused:
+        if self.is_paused and self.options.on_pause != "keep":
             return "paused", "paused by a person"
         reason = world.hold_reason(self.symbol, self.name)
         if not reason and self.is_unsure:
             reason = "waiting for the next book"
-        return ("pulled", reason) if reason else ("quoting", "")
+        if reason:
+            return "pulled", reason
+        if not self.is_paused:
+            return "quoting", ""
+        if world.is_reducing(self.name, self.symbol):
+            return "paused", "paused by a person while risk only reduces"
+        return "paused", KEPT
 
 
 def _told(error: Exception) -> str:

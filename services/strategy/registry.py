@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
 import msgspec
@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt, Predicate
 
 from services.strategy.avellaneda_stoikov import AvellanedaStoikov
 from services.strategy.base import Strategy
+from services.strategy.flags import FLAGS
 from services.strategy.grid import Grid
 from services.strategy.imbalance import Imbalance
 
@@ -43,6 +44,19 @@ def strategy_class(kind: str) -> type[Strategy]:
     if not dataclasses.is_dataclass(getattr(found, "Settings", None)):
         raise ValueError(f"kind {kind!r} has no dataclass `Settings`; an empty one will do")
     return found
+
+
+def flags_of(kind: str) -> dict[str, str]:
+    """Return what each feature flag of `kind` does: those of every strategy, and its own."""
+    return {**FLAGS, **strategy_class(kind).FLAGS}
+
+
+def check_flags(kind: str, flags: Iterable[str]) -> None:
+    """Raise `ValueError` that names a flag which `kind` does not have."""
+    known = flags_of(kind)
+    for flag in flags:
+        if flag not in known:
+            raise ValueError(f"flag {flag!r}: {kind} has no such flag; use {', '.join(known)}")
 
 
 def source_of(kind: str) -> str:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from shared.settings import Doc, Ge, Predicate
+from shared.settings import Doc, Ge, Gt, Predicate
 
 INSTANCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,11}\Z")
 """What an instance may be called: the name is a part of every client order id."""
@@ -32,6 +33,42 @@ class InstanceSettings:
     params: Annotated[Mapping[str, Any], Doc("settings of the kind; see docs/strategies.md")] = field(
         default_factory=dict
     )
+    on_pause: Annotated[
+        Literal["cancel", "keep"],
+        Doc("`keep` lets quotes rest while a person pauses it; kill, halts and silence withdraw them anyway"),
+    ] = "cancel"
+    capital_max: Annotated[
+        Decimal,
+        Ge(0),
+        Doc("most quote currency that its position and orders may come to be worth on a side; 0: no cap"),
+    ] = Decimal(0)
+    flags: Annotated[
+        Mapping[str, bool], Doc("feature flags of this version, on or off; see docs/strategies/your_own.md")
+    ] = field(default_factory=dict)
+    shadow_of: Annotated[
+        str, Doc("name of a live instance: this one trades beside it on paper of its own, never for real")
+    ] = ""
+
+    @property
+    def flags_on(self) -> list[str]:
+        """Return the names of the flags that are on, sorted."""
+        return sorted(name for name, is_on in self.flags.items() if is_on)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowSettings:
+    """The paper venue of shadow versions; the configuration takes it over from the section `broker`."""
+
+    initial_balance: Annotated[Decimal, Gt(0), Doc("paper money of each shadow version on spot")] = Decimal(
+        10_000
+    )
+    seed: Annotated[int, Ge(0), Doc("seed of the latency draws")] = 1
+    latency_ms: Annotated[int, Ge(0), Doc("mean time from us to the venue's matching")] = 50
+    latency_std_ms: Annotated[int, Ge(0), Doc("its standard deviation")] = 20
+    latency_min_ms: Annotated[int, Ge(0), Doc("its least value")] = 10
+    latency_spike_ppm: Annotated[int, Ge(0), Doc("share of spikes, parts per million")] = 10_000
+    latency_spike_factor: Annotated[int, Ge(1), Doc("a spike takes this many times as long")] = 10
+    queue_model: Annotated[Literal["pro_rata", "behind"], Doc("where cancels of others happen")] = "pro_rata"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +81,30 @@ class StrategySettings:
     warmup_s: Annotated[int, Ge(0), Doc("seconds after a start in which no order is sent")] = 0
     warmup_points: Annotated[int, Ge(0), Doc("book updates and trades seen before the first order")] = 100
 
+    shadow: Annotated[ShadowSettings, Doc("paper venue of shadow versions")] = field(
+        default_factory=ShadowSettings
+    )
+    callback_limit_ms: Annotated[
+        int, Ge(100), Doc("a strategy whose callback takes longer than this is stopped")
+    ] = 3000
+
     def __post_init__(self) -> None:
-        """Refuse names that cannot be a part of a client order id."""
-        for name in self.instances:
+        """Refuse names that cannot be a part of a client order id, and shadows of nothing live."""
+        for name, instance in self.instances.items():
+            if instance.shadow_of:
+                _check_shadow(name, instance, self.instances.get(instance.shadow_of))
             if not is_instance_name(name):
                 raise ValueError(
                     f"strategy instance {name!r}: names are 1 to 12 of a-z, 0-9 and _, a letter first"
                 )
+
+
+def _check_shadow(name: str, shadow: InstanceSettings, live: InstanceSettings | None) -> None:
+    if live is None or live.shadow_of:
+        what = "there is no such strategy" if live is None else "that one is a shadow itself"
+        raise ValueError(f"strategy {name} is a shadow of {shadow.shadow_of!r}, but {what}; name a live one")
+    if live.symbol != shadow.symbol:
+        raise ValueError(
+            f"strategy {name} on {shadow.symbol} cannot shadow {shadow.shadow_of} on {live.symbol}: "
+            "versions are compared on one market"
+        )

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from shared.messages.base import Message
+from shared.messages.orders import OrderType, TimeInForce
 from shared.units import Side
 
 _STRATEGY = frozenset({"strategy"})
@@ -28,7 +29,11 @@ class VersionStarted(Message, frozen=True, tag="version_started"):
 
 
 class ShadowOrder(Message, frozen=True, tag="shadow_order"):
-    """An order that a shadow version would have sent; never leaves the strategy process."""
+    """An order that a shadow version would have sent; never leaves the strategy process.
+
+    `state` is intended, accepted, rejected (with its `code`), cancel_asked, canceled or expired;
+    `filled_lots` is what had been executed by then.
+    """
 
     family: ClassVar[str] = "shadow"
     owners: ClassVar[frozenset[str]] = _STRATEGY
@@ -43,6 +48,12 @@ class ShadowOrder(Message, frozen=True, tag="shadow_order"):
     qty_lots: int
     state: str
     reason: str = ""
+    order_type: OrderType = OrderType.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+    is_post_only: bool = False
+    is_reduce_only: bool = False
+    filled_lots: int = 0
+    code: str = ""
 
 
 class ShadowFill(Message, frozen=True, tag="shadow_fill"):
