@@ -16,7 +16,8 @@ from shared.runtime.port import NoShell, Port
 from shared.runtime.service import run_service
 
 WARM_UP_S = 3.0
-SPIN_S = 0.0005
+SPIN_S = 0.0001
+"""As long as the prototype's feeder spins: a core that spins is a core the mesh does not have."""
 SNAPSHOT_LEVELS = 100
 
 

@@ -21,7 +21,7 @@ from shared.errors import UNDECODABLE, JournalError, ProtocolError
 from shared.messages import body_of, encode_header
 from shared.messages.header import Header
 from shared.messages.system import Alive, Durable, EpochStarted, Tick
-from shared.messages.wire import Hello, Refused, pack_wire, unpack_wire
+from shared.messages.wire import SYNCED, Hello, Refused, pack_wire, unpack_wire
 from shared.runtime.build import build_id
 from shared.runtime.clock import MeshClock, ensure_clock
 from shared.runtime.crash import crash_point
@@ -266,20 +266,26 @@ class Bus:
         crash_point("bus.after_publish")
 
     def _after_sync(self) -> None:
-        """Tell what became durable, at least each `HEARTBEAT_S`, and answer who waited for it."""
+        """Tell what became durable, and answer who waited for it.
+
+        All hear it each `HEARTBEAT_S`; after each sync only who subscribed to `~synced`: a frame for every
+        service after every sync would cost the order path more than it is worth.
+        """
         self._woken()
         self._durability.look(self._settings.sync_stall_ms)
         if self._durability.failure is not None:
             raise StorageFailureError(f"the log could not be synced: {self._durability.failure}")
         durable_seq, now_s = self._durability.durable_seq, time.monotonic()
         told_seq, told_s = self._told_durable
-        if durable_seq == told_seq and now_s - told_s < HEARTBEAT_S:
+        is_beat = now_s - told_s >= HEARTBEAT_S
+        if durable_seq == told_seq and not is_beat:
             return
-        self._told_durable = (durable_seq, now_s)
+        self._told_durable = (durable_seq, now_s if is_beat else told_s)
         message = Durable(durable_seq, self._writer.head_seq)
         ts_ns = self._clock.now_ns()
         header = Header(0, ts_ns, ts_ns, self.sequencer.epoch, "bus", self.sequencer.epoch, 0, 0)
-        send_parts(self._stream, (message.topic, encode_header(header), body_of(message)))
+        topic = message.topic if is_beat else SYNCED
+        send_parts(self._stream, (topic, encode_header(header), body_of(message)))
         while self._unanswered and self._unanswered[0][0] <= durable_seq:
             _, envelope, said = self._unanswered.popleft()
             self._reply(envelope, [said])

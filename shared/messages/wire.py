@@ -7,6 +7,9 @@ import msgspec
 from shared.errors import ProtocolError
 from shared.messages.header import SCHEMA
 
+SYNCED = b"~synced"
+"""Topic of a `Durable` said at once after a sync, for those who wait; all others hear `~durable`."""
+
 REFUSED_AGAIN = frozenset({"n", "epoch", "hello"})
 """Reasons after which a producer says hello or goes back to `expected_n`; all others end it."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import zmq
 
+from shared.messages.wire import SYNCED
 from shared.runtime.frames import receive_event, receive_parts, send_parts
 from shared.runtime.paths import DataDir
 
@@ -47,6 +48,10 @@ class Link:
         self._append_fd = int(self._append.getsockopt(zmq.FD))
         self._loop.add_reader(self._stream_fd, on_stream)
         self._loop.add_reader(self._append_fd, self._drain_answers)
+
+    def hear_syncs(self) -> None:
+        """Hear of each sync of the log as it happens, not only each 100 ms."""
+        self._stream.subscribe(SYNCED)
 
     def close(self) -> None:
         """Stop listening; what was handed to the transport gets a short time to leave."""

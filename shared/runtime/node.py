@@ -18,7 +18,7 @@ from shared.errors import DivergenceError, EpochError, JournalError, ProtocolErr
 from shared.hosting import NOTHING, CoreHost, Step
 from shared.messages import Event, Header, decode_header, message_of
 from shared.messages.system import CoreDigest, CoreDiverged, EpochStarted, ServiceStarted
-from shared.messages.wire import REFUSED_AGAIN, Hello, Refused, Welcome, pack_wire, unpack_wire
+from shared.messages.wire import REFUSED_AGAIN, SYNCED, Hello, Refused, Welcome, pack_wire, unpack_wire
 from shared.runtime.applying import ApplyingNote
 from shared.runtime.journal import JournalReader
 from shared.runtime.latch import latch_kill
@@ -69,7 +69,7 @@ class Node:
         port.core = core
         self._link = Link(port.data, self.pump, self._answered)
         self._speaking = Speaking(port, self._link, self.host)
-        port.attach(self._speaking.say)
+        port.attach(self._speaking.say, self._link.hear_syncs)
 
     # --- recovery
 
@@ -161,7 +161,7 @@ class Node:
             return False
         self.port.heard_ns = time.monotonic_ns()
         topic, packed, body = parts
-        if topic == b"~durable":
+        if topic in (b"~durable", SYNCED):
             durable = message_of(body)
             self.port.told_durable(durable.durable_seq)
             self._snapshotting.advance(self.host)

@@ -79,6 +79,8 @@ class Port:
         self._facts: OrderedDict[int, Outgoing] = OrderedDict()
         self._last_n = 0
         self._send: Callable[[Outgoing], None] = lambda _outgoing: None
+        self._hear_syncs: Callable[[], None] = lambda: None
+        self._is_hearing_syncs = False
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waiting_count = 0
         self._epoch_callbacks: list[Callable[[int], None]] = []
@@ -109,6 +111,10 @@ class Port:
         """Return when all up to `seq` survives a power cut."""
         if seq <= self.durable_seq:
             return
+        if not self._is_hearing_syncs:
+            # From the first wait on: only who waits is told of each sync.
+            self._is_hearing_syncs = True
+            self._hear_syncs()
         self._waiting_count += 1
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (seq, self._waiting_count, future))
@@ -131,9 +137,9 @@ class Port:
         for callback in self._epoch_callbacks:
             callback(epoch)
 
-    def attach(self, send: Callable[[Outgoing], None]) -> None:
-        """Say where facts go (runtime only)."""
-        self._send = send
+    def attach(self, send: Callable[[Outgoing], None], hear_syncs: Callable[[], None]) -> None:
+        """Say where facts go, and how to hear of each sync (runtime only)."""
+        self._send, self._hear_syncs = send, hear_syncs
 
     def confirmed(self, n: int) -> None:
         """Forget the fact `n` and those before it: the log has them (runtime only)."""

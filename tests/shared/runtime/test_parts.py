@@ -129,7 +129,7 @@ def port(data):
 
 def test_facts_count_from_one_and_stay_until_they_are_seen(port):
     sent = []
-    port.attach(sent.append)
+    port.attach(sent.append, lambda: None)
     for at_seq in (1, 2, 3):
         port.publish(CoreDigest("risk", at_seq, b""))
     port.publish(CoreDigest("risk", 4, b""), origin_ns=7, cause_seq=3)
