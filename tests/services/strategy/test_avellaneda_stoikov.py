@@ -4,14 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from services.strategy.avellaneda_stoikov import (
-    AvellanedaStoikov,
-    AvellanedaStoikovSettings,
-    quote_prices,
-    skew_centiticks,
-    spread_multiplier_ppm,
-)
+from services.strategy.avellaneda_stoikov import AvellanedaStoikov
 from services.strategy.base import Note, TargetQuotes
+from services.strategy.maker_models import quote_prices, skew_centiticks, spread_multiplier_ppm
+from services.strategy.maker_settings import AvellanedaStoikovSettings
 from services.strategy.own_orders import OwnOrder
 from shared.messages.orders import OrderRejected, OrderType, TimeInForce
 from shared.orders import OrderState
@@ -68,13 +64,23 @@ def test_the_skew_is_gamma_times_inventory_times_half_spread_with_the_sign_of_th
 
 @pytest.mark.req("ST-9")
 def test_prices_are_rounded_outward_and_never_reach_the_opposite_touch() -> None:
-    assert quote_prices(10_050, 100, 0, (90, 110)) == (99, 102)
-    assert quote_prices(10_000, 100, 0, (90, 110)) == (99, 101)
+    assert quote_prices(10_050, 100, PPM, 0, (90, 110)) == (99, 102)
+    assert quote_prices(10_000, 100, PPM, 0, (90, 110)) == (99, 101)
     # fair far above the touch: the bid stops a tick below the best ask
-    assert quote_prices(20_000, 100, 0, (99, 100)) == (99, 201)
-    assert quote_prices(5_000, 100, 0, (99, 100)) == (49, 100)
+    assert quote_prices(20_000, 100, PPM, 0, (99, 100)) == (99, 201)
+    assert quote_prices(5_000, 100, PPM, 0, (99, 100)) == (49, 100)
     # half a spread of nothing still leaves a tick between both
-    assert quote_prices(10_000, 0, 0, (99, 101)) == (100, 101)
+    assert quote_prices(10_000, 0, PPM, 0, (99, 101)) == (100, 101)
+
+
+@pytest.mark.req("ST-9")
+def test_a_multiplied_half_spread_is_rounded_once_and_outward() -> None:
+    # half 3 ct x 1.5 = 4.5 ct: 100.04 - 0.045 = 99.995, where a half of 4 ct would have given 100
+    assert quote_prices(10_004, 3, 1_500_000, 0, (90, 110)) == (99, 101)
+    # half 100 ct x 1.000001 is more than a tick: 99 and 101 would lie inside it
+    assert quote_prices(10_000, 100, 1_000_001, 0, (90, 110)) == (98, 102)
+    # skew 40 ct down: 100 - 1.2 - 0.4 = 98.4, 100 + 1.2 - 0.4 = 100.8
+    assert quote_prices(10_000, 100, 1_200_000, 40, (90, 110)) == (98, 101)
 
 
 @pytest.mark.req("ST-7", "ST-9")
@@ -106,7 +112,8 @@ def test_nothing_is_quoted_before_enough_books_and_again_after_the_book_was_lost
     assert [targets(one.on_book(stage.ctx)) for _ in range(3)] == [None] * 3
     assert targets(one.on_book(stage.ctx)) is not None
 
-    one.on_disconnect(stage.ctx, "gap")
+    # then: what was wanted before the loss is not wanted during the new warm-up either
+    assert targets(one.on_disconnect(stage.ctx, "gap")) == {}
 
     assert [targets(one.on_book(stage.ctx)) for _ in range(3)] == [None] * 3
     assert targets(one.on_book(stage.ctx)) is not None
@@ -124,9 +131,19 @@ def test_a_requote_needs_a_moved_fair_value_and_the_cooldown(make_stage, targets
 
 
 @pytest.mark.req("ST-13")
-def test_the_threshold_is_a_tick_at_least(make_stage, targets) -> None:
+def test_the_threshold_is_five_ticks_where_that_is_more_than_its_bps(make_stage, targets) -> None:
     stage = make_stage().touch(599_999, 600_001)
     one = strategy(cooldown_books=0, requote_threshold_bps=0.0)
+    one.on_book(stage.ctx)
+
+    assert targets(one.on_book(stage.touch(600_003, 600_005).ctx)) is None
+    assert targets(one.on_book(stage.touch(600_004, 600_006).ctx)) is not None
+
+
+@pytest.mark.req("ST-13")
+def test_the_threshold_in_ticks_can_be_set(make_stage, targets) -> None:
+    stage = make_stage().touch(599_999, 600_001)
+    one = strategy(cooldown_books=0, requote_threshold_bps=0.0, requote_threshold_ticks=1)
     one.on_book(stage.ctx)
 
     assert targets(one.on_book(stage.ctx)) is None
