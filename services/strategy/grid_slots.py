@@ -22,7 +22,7 @@ import msgspec
 
 
 class HeldState(StrEnum):
-    """Whether the slot holds something to sell."""
+    """Whether the slot holds something, to be sold, or bought back where the grid is short."""
 
     EMPTY = "empty"
     FILLED = "filled"
@@ -111,7 +111,9 @@ class IllegalTransitionError(Exception):
 class Slot(msgspec.Struct, array_like=True):
     """One level: what it holds with its real cost, and where its order is (ST-18, ST-32).
 
-    `held_lots` were bought for `cost_atoms`, fees in `fees_atoms`; the order is `order_id`, ours.
+    `held_lots` were entered for `cost_atoms` and `fees_atoms`; in a short grid they were sold, and the cost
+    is what came in. `order_id` is the order in the slot. `span` is how many levels lie between entry and
+    exit, and `post_only_failures` how often the venue would not let its order rest (ST-28).
     """
 
     level: int
@@ -122,26 +124,28 @@ class Slot(msgspec.Struct, array_like=True):
     held_lots: int = 0
     cost_atoms: int = 0
     fees_atoms: int = 0
+    post_only_failures: int = 0
+    span: int = 1
 
     @property
     def held(self) -> HeldState:
-        """Return FILLED while there is something to sell."""
+        """Return FILLED while there is something to close."""
         return HeldState.FILLED if self.held_lots > 0 else HeldState.EMPTY
 
     @property
-    def may_buy(self) -> bool:
-        """Return whether a buy may be placed: EMPTY, FREE, no id (ST-19)."""
+    def may_enter(self) -> bool:
+        """Return whether an entry (a buy, unless short) may be placed: EMPTY, FREE, no id (ST-19)."""
         return self.held is HeldState.EMPTY and self.lock is Lock.FREE and not self.order_id
 
     @property
-    def may_sell(self) -> bool:
-        """Return whether a sell may be placed: FILLED, FREE, no id (ST-19)."""
+    def may_exit(self) -> bool:
+        """Return whether an exit (a sell, unless short) may be placed: FILLED, FREE, no id (ST-19)."""
         return self.held is HeldState.FILLED and self.lock is Lock.FREE and not self.order_id
 
     @property
     def is_idle(self) -> bool:
         """Return whether nothing is lost when the slot is forgotten (ST-33)."""
-        return self.held is HeldState.EMPTY and self.lock is Lock.FREE and not self.order_id
+        return self.may_enter
 
     def take(self, happened: Happened, order_id: str) -> None:
         """Move order and lock; raise `IllegalTransitionError` when this cannot happen now.

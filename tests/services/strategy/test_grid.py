@@ -3,8 +3,11 @@ from decimal import Decimal
 import pytest
 
 from services.strategy.base import Note
-from services.strategy.grid import Grid, GridSettings, break_even_ppm, level_of, slot_name
+from services.strategy.grid import Grid
+from services.strategy.grid_preview import break_even_ppm
+from services.strategy.grid_settings import GridSettings
 from services.strategy.grid_slots import Lock
+from services.strategy.grid_targets import level_of, slot_name
 from shared.messages import orders
 from shared.units import Side
 
@@ -113,12 +116,14 @@ def test_a_level_buys_the_amount_rounded_down_at_its_own_price(table) -> None:
 
 @pytest.mark.req("ST-21")
 def test_a_level_below_the_venues_minimum_is_skipped_with_a_note(table) -> None:
-    one = table(rules={"min_notional_atoms": 200 * 10**8}).start()
+    # 120 USDT are 2 lots up to 60,000 and 1 lot above
+    one = table(rules={"min_qty_lots": 2}, order_notional=Decimal(120)).start()
+    one.price(600_000)
 
-    one.stage.touch(599_999, 600_001)
+    one.stage.touch(601_299, 601_301)
     said = one.grid.on_book(one.stage.ctx)
 
-    assert one.targets(said) == {}
+    assert set(one.targets(said)) == {"p0"}
     assert [note.code for note in said if isinstance(note, Note)] == ["level_skipped"]
 
 
@@ -136,8 +141,8 @@ def test_what_was_bought_is_sold_one_interval_higher_and_earns_the_difference_le
     one.fill("n1", fee_atoms=1_300_000)
 
     # 600 ticks of 0.1 on 0.001 = 0.06 USDT less 0.025 of fees
-    assert one.grid.realized_atoms == 6_000_000 - 2_500_000
-    assert one.grid.cycles == 1
+    assert one.grid.ledger.realized_atoms == 6_000_000 - 2_500_000
+    assert one.grid.ledger.cycles == 1
     assert one.price(599_500)["n1"][0] is Side.BUY
 
 
@@ -149,7 +154,7 @@ def test_a_better_entry_is_kept_as_the_real_price(table) -> None:
 
     one.fill("n1", price=599_000)
 
-    assert one.grid.slots[-1].cost_atoms == 599_000 * 10_000
+    assert one.grid.ledger.slots[-1].cost_atoms == 599_000 * 10_000
 
 
 @pytest.mark.req("ST-23")
@@ -231,7 +236,7 @@ def test_no_more_levels_are_bought_than_allowed(table) -> None:
         for slot in [slot for slot, order in one.stage.orders.by_slot.items() if order.side is Side.BUY]:
             one.fill(slot)
 
-    assert sum(1 for slot in one.grid.slots.values() if slot.held_lots) == 3
+    assert sum(1 for slot in one.grid.ledger.slots.values() if slot.held_lots) == 3
 
 
 @pytest.mark.req("ST-26")
@@ -254,13 +259,13 @@ def test_what_is_too_little_to_be_sold_joins_the_next_level_with_its_cost(table)
     one.fill("n1", lots=2)
     one.cancel("n1")
     one.price(599_400)
-    assert one.grid.pot_lots == 2
+    assert one.grid.ledger.pot_lots == 2
 
     one.fill("n2")
     wanted = one.price(598_900)
 
     assert wanted["n2"] == (Side.SELL, 599_400, 7)
-    assert one.grid.slots[-2].cost_atoms == (2 * 599_400 + 5 * 598_800) * 10_000
+    assert one.grid.ledger.slots[-2].cost_atoms == (2 * 599_400 + 5 * 598_800) * 10_000
 
 
 @pytest.mark.req("I-06", "I-12")
@@ -290,8 +295,8 @@ def test_a_late_fill_of_an_earlier_order_moves_the_position_and_not_the_new_orde
     late = orders.Fill(*old, "late", Side.BUY, 599_400, 2, 2, 0, 0, "USDT", True, 0)
     one.grid.on_fill(one.stage.ctx, "n1", late)
 
-    assert one.grid.slots[-1].held_lots == 2
-    assert one.grid.slots[-1].lock is Lock.LOCKED
+    assert one.grid.ledger.slots[-1].held_lots == 2
+    assert one.grid.ledger.slots[-1].lock is Lock.LOCKED
 
 
 @pytest.mark.req("I-06")
@@ -304,9 +309,9 @@ def test_what_a_late_fill_sold_too_much_is_owed_by_the_next_level(table) -> None
     one.grid.on_fill(one.stage.ctx, "n1", late)
     one.fill("n1")
 
-    assert one.grid.pot_lots == -2
+    assert one.grid.ledger.pot_lots == -2
     assert one.price(599_300)["n1"] == (Side.SELL, 600_000, 3)
-    assert one.grid.pot_lots == 0
+    assert one.grid.ledger.pot_lots == 0
 
 
 @pytest.mark.req("ST-33")
@@ -319,18 +324,18 @@ def test_idle_levels_far_from_the_price_are_forgotten(table) -> None:
             one.cancel(slot)
     one.price(640_000)
 
-    assert len(one.grid.slots) < 30
+    assert len(one.grid.ledger.slots) < 30
     assert wanted
 
 
 @pytest.mark.req("ST-35")
 def test_an_interval_that_loses_after_fees_is_refused_with_the_number_that_would_not(table) -> None:
-    assert break_even_ppm(200) == 400
+    assert break_even_ppm(200) == 401
 
     for interval, is_refused in ((4.0, True), (4.01, False)):
         one = table(interval_bps=interval)
         if is_refused:
-            with pytest.raises(ValueError, match=r"interval_bps 4.0 loses.*set interval_bps above 4"):
+            with pytest.raises(ValueError, match=r"interval_bps 4 loses.*set at least 4.01"):
                 one.start()
         else:
             one.start()
@@ -361,8 +366,8 @@ def test_a_restored_grid_has_the_same_levels_whatever_the_price(table, make_stag
         other.grid.restore(saved)
         other.start()
         other.price(mid)
-        assert other.grid.anchor_ticks == 600_000
-        assert other.grid.slots[-1].held_lots == 1
+        assert other.grid.ladder.anchor_ticks == 600_000
+        assert other.grid.ledger.slots[-1].held_lots == 1
         assert all(
             (quote[1] - 600_000) % STEP == 0 for quote in other.wanted.values() if quote[0] is Side.BUY
         )
@@ -378,10 +383,10 @@ def test_another_interval_waits_until_the_grid_is_empty(table) -> None:
 
     said = busy.grid.on_start(busy.stage.ctx)
     assert [note.code for note in said] == ["interval_kept"]
-    assert busy.grid.interval_ticks == 600
+    assert busy.grid.ladder.interval_ticks == 600
 
     idle.start().price(600_000)
-    assert idle.grid.interval_ticks == 1200
+    assert idle.grid.ladder.interval_ticks == 1200
 
 
 def test_lots_from_elsewhere_are_named_and_left_alone(table) -> None:

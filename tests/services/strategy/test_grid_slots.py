@@ -68,9 +68,9 @@ def test_a_slot_with_an_order_takes_no_other() -> None:
 def test_only_an_empty_free_slot_buys_and_only_a_filled_free_one_sells() -> None:
     empty, held, busy = Slot(1, 10), Slot(1, 10, held_lots=4), walked(Happened.ASKED)
 
-    assert (empty.may_buy, empty.may_sell, empty.held) == (True, False, HeldState.EMPTY)
-    assert (held.may_buy, held.may_sell, held.held) == (False, True, HeldState.FILLED)
-    assert (busy.may_buy, busy.may_sell) == (False, False)
+    assert (empty.may_enter, empty.may_exit, empty.held) == (True, False, HeldState.EMPTY)
+    assert (held.may_enter, held.may_exit, held.held) == (False, True, HeldState.FILLED)
+    assert (busy.may_enter, busy.may_exit) == (False, False)
 
 
 @pytest.mark.req("ST-20", "I-05")
