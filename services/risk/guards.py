@@ -11,6 +11,8 @@ from services.risk.ask import PPM, Objection
 from services.risk.calendar import Calendar
 from services.risk.candle_monitor import CandleMonitor
 from services.risk.guard import Guard, Hold, QuietGuard
+from services.risk.margin_guard import MarginGuard
+from services.risk.regime_guard import RegimeGuard
 from shared.messages import Event, Message, orders
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ __all__ = ["GUARDS", "Guard", "GuardClass", "Guards", "Hold", "QuietGuard"]
 
 GuardClass = type[Guard]
 
-GUARDS: tuple[GuardClass, ...] = (CandleMonitor, Calendar)
+GUARDS: tuple[GuardClass, ...] = (CandleMonitor, Calendar, MarginGuard, RegimeGuard)
 """Every guard, in the order of their objections."""
 
 

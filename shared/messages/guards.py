@@ -116,8 +116,8 @@ class ProfitParts(Message, frozen=True, tag="profit_parts"):
 class MarginStatus(Message, frozen=True, tag="margin_status"):
     """Margin of a derivatives venue (RK-23): maintenance over equity in ppm, and each liquidation price.
 
-    `state` is ok, warning or reduce. Of each of `symbols`: `liquidation_ticks` (0: none) and its distance
-    from the mark in `distance_ppm`.
+    Money is in 10^-8 of the account currency. `state` is ok, warning or reduce. Of each of `symbols`:
+    `liquidation_ticks` (0: none) and its distance from the mark in `distance_ppm`.
     """
 
     family: ClassVar[str] = "margin"
