@@ -159,7 +159,7 @@ class Books:
         self.balances = {(account, asset): int(atoms) for account, asset, atoms in state}
 
 
-def wide(number: int) -> Wide:
+def wide(number: Wide) -> Wide:
     """Return an integer as a snapshot can hold it."""
     number = int(number)
     return number if -INT64_MAX <= number <= INT64_MAX else str(number)

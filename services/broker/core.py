@@ -48,7 +48,7 @@ class BrokerCore:
         """Take one event, after what fell due before it, and return what the broker says."""
         self._said = []
         self._epoch = event.header.epoch
-        self._pass_deadlines(event.header.ts_ns)
+        self._pass_time(event.header.ts_ns)
         if event.header.source != SOURCE:
             trade_fills = self._trade_fills(event.message)
             self.known.observe(event)
@@ -64,6 +64,7 @@ class BrokerCore:
 
         What fell due stays due: the report about it drops it, or it is acted on when the core decides again.
         """
+        self.known.accrue_funding(event.header.ts_ns)
         if event.header.source == SOURCE:
             self._fold(event.message)
             return
@@ -71,6 +72,16 @@ class BrokerCore:
         self.known.observe(event)
 
     # ---- what falls due
+
+    def _pass_time(self, now_ns: int) -> None:
+        """Act on all that fell due; funding counts the positions of its very time."""
+        while (due_ns := self.known.funding.due_ns) <= now_ns:
+            self._pass_deadlines(due_ns)
+            self.known.accrue_funding(due_ns)
+        if self.known.funding.owed:
+            for paid in list(self.known.funding.owed):
+                self._say(paid)
+        self._pass_deadlines(now_ns)
 
     def _pass_deadlines(self, now_ns: int) -> None:
         deadlines = self.known.deadlines
@@ -227,7 +238,11 @@ class BrokerCore:
         self._said.append(Output(SOURCE, message))
 
     def _fold(self, message: Any) -> None:
-        """Let one own report change the order it is about."""
+        """Let one own report change the order it is about, or a payment the account."""
+        if isinstance(message, orders.FundingPaid):
+            self.known.funding.settle(message)
+            self.known.account.book_funding(message)
+            return
         order = self.known.orders.get(message.client_order_id)
         if order is None:
             return

@@ -5,11 +5,15 @@ from typing import Any
 
 import msgspec
 
-from services.broker.account import Account
+from services.broker.account import Account, AccountState
+from services.broker.equality import LedgerEquality
+from services.broker.funding import FundingClock, FundingState
 from services.broker.order import BrokerOrder, from_intent
 from services.broker.settings import BrokerSettings
 from shared.core import Deadlines
+from shared.double_entry import Wide
 from shared.messages import Event, Message, control, market, orders, system
+from shared.messages.orders import PositionChanged
 from shared.orders import OrderState
 from shared.paper.latency import latency_ns
 from shared.paper.market import PaperMarket, PaperMarketState
@@ -34,8 +38,11 @@ class BrokerState(msgspec.Struct, array_like=True, frozen=True):
     fill_count: int
     orders: list[BrokerOrder]
     markets: list[PaperMarketState]
-    account: list[tuple[str, int, int]]
+    account: list[tuple[str, Wide, int]]
     deadlines: list[tuple[int, str]]
+    account_rows: AccountState | None = None
+    funding: FundingState = FundingState()
+    risk_said: list[PositionChanged] = []
 
 
 class BrokerKnowledge:
@@ -59,6 +66,8 @@ class BrokerKnowledge:
         self.orders: dict[str, BrokerOrder] = {}
         self.markets: dict[str, PaperMarket] = {}
         self.account = Account()
+        self.funding = FundingClock()
+        self.equality = LedgerEquality()
         self.deadlines = Deadlines()
 
     def observe(self, event: Event) -> None:
@@ -131,7 +140,18 @@ class BrokerKnowledge:
         atom_money: int = 10 ** (MONEY_EXPONENT - rules.quote_exponent)
         return total // atom_money
 
+    def accrue_funding(self, now_ns: int) -> None:
+        """Let the funding times up to `now_ns` pass: what positions owe is said by the core."""
+        if self.funding.due_ns <= now_ns:
+            self.funding.accrue(now_ns, self.account.positions, lambda symbol: self.place(symbol).rules)
+
     # ---- what events change
+
+    def _observe_funding(self, event: Event) -> None:
+        self.funding.hear(event.message, event.header.ts_ns)
+
+    def _observe_position(self, event: Event) -> None:
+        self.equality.hear(event.message)
 
     def _observe_book(self, event: Event) -> None:
         self.place(event.message.symbol).apply(event.message, event.header.origin_ns)
@@ -245,6 +265,9 @@ class BrokerKnowledge:
             markets=[self.markets[symbol].dump() for symbol in sorted(self.markets)],
             account=self.account.dump(),
             deadlines=self.deadlines.dump(),
+            account_rows=self.account.dump_rows(),
+            funding=self.funding.dump(),
+            risk_said=self.equality.dump(),
         )
 
     def load(self, state: BrokerState) -> None:
@@ -259,7 +282,9 @@ class BrokerKnowledge:
         self.markets = {}
         for saved in state.markets:
             self.place(saved.symbol).load(saved)
-        self.account.load(state.account)
+        self.account.load(state.account, state.account_rows)
+        self.funding.load(state.funding)
+        self.equality.load(state.risk_said)
         self.deadlines.load(state.deadlines)
 
 
@@ -274,6 +299,8 @@ _OBSERVE: Mapping[type[Message], Callable[[BrokerKnowledge, Any], None]] = {
     market.BookSnapshot: BrokerKnowledge._observe_book,
     market.BookInvalid: BrokerKnowledge._observe_book,
     market.InstrumentRules: BrokerKnowledge._observe_rules,
+    market.FundingRate: BrokerKnowledge._observe_funding,
+    orders.PositionChanged: BrokerKnowledge._observe_position,
     orders.OrderIntent: BrokerKnowledge._observe_intent,
     orders.OrderApproved: BrokerKnowledge._observe_approval,
     orders.OrderAdjusted: BrokerKnowledge._observe_approval,

@@ -1,5 +1,8 @@
 """The broker's outside half: the kill latch and its four ways in, and the word that paper is reconciled.
 
+Paper orders equal the venue's by construction, since this process is the venue; what is compared is risk's
+ledger with the paper account (RK-29). What risk has not answered yet is awaited; what stays is said.
+
 Kill comes by the log (the core asks), by the latch file (looked at every few milliseconds), by SIGUSR1 and by
 the control socket; none needs the bus, risk, strategy or gateway alive (I-24, BR-29). Every way syncs the
 latch first and then says `KillLatched`. A latch that could not be synced is tried again and acknowledged to
@@ -11,12 +14,14 @@ import contextlib
 import fcntl
 import os
 import signal
+import time
 from types import FrameType
 from typing import Any
 
 import msgspec
 import zmq
 
+from services.broker.core import BrokerCore
 from services.broker.instructions import ClearLatch, LatchKill
 from services.broker.settings import BrokerSettings
 from services.broker.shell_latch import LatchFile
@@ -31,6 +36,11 @@ CONTROL_SOCKET = "broker.sock"
 """Name of the control socket: REP, MessagePack `["kill", by, reason]` or `["status"]`."""
 
 TEXT_MAX = 500
+LOOK_EVERY_S = 0.1
+"""How often risk's ledger is looked at until it equals the account; real time."""
+AWAIT_S = 5.0
+"""After how long a fill that risk has not answered counts as a difference."""
+DETAILS_MAX = 10
 REQUEST_BYTES_MAX = 8192
 
 
@@ -56,6 +66,9 @@ class BrokerShell:
         self._is_told = False
         self._kill_count = 0
         self._reconciled_run = 0
+        self._differing_run = 0
+        self._awaited_since_s = 0.0
+        self._next_look_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- life
@@ -83,14 +96,15 @@ class BrokerShell:
         """Say a standing latch before anything else, then that paper is reconciled, then watch for kills."""
         settings = unpack(port.settings, BrokerSettings)
         self._look()
-        self._say_reconciled()
-        port.on_epoch(lambda _epoch: self._say_reconciled())
+        self._reconcile()
+        port.on_epoch(lambda _epoch: self._reconcile())
         socket = self._socket
         assert socket is not None, "the shell was not opened"
         asyncio.get_running_loop().add_reader(int(socket.getsockopt(zmq.FD)), self._answer_all)
         while True:
             self._look()
             self._answer_all()
+            self._reconcile()
             await asyncio.sleep(settings.latch_poll_ms / 1000)
 
     async def close(self) -> None:
@@ -173,11 +187,29 @@ class BrokerShell:
             note = self._latch.note()
             self._kill(Kill(note.by, note.reason, "file"))
 
-    def _say_reconciled(self) -> None:
-        """Say that paper orders equal the venue's, which is this process, once in a run (I-30)."""
-        if self._reconciled_run != self._port.run:
-            self._reconciled_run = self._port.run
-            self._port.publish(Reconciled(run=self._port.run))
+    def _reconcile(self) -> None:
+        """Say once in a run that risk's ledger equals the account, or, while it does not, what differs."""
+        run, now_s = self._port.run, time.monotonic()
+        if self._reconciled_run == run or now_s < self._next_look_s:
+            return
+        self._next_look_s = now_s + LOOK_EVERY_S
+        core = self._port.core
+        assert isinstance(core, BrokerCore), "the broker's shell has the broker's core"
+        found = core.known.equality.compare(core.known.account)
+        if not found.differences and not found.awaited_count:
+            self._reconciled_run = run
+            self._awaited_since_s = 0.0
+            self._port.publish(Reconciled(run=run))
+            return
+        self._awaited_since_s = self._awaited_since_s or now_s
+        is_late = bool(found.differences) or now_s - self._awaited_since_s > AWAIT_S
+        if is_late and self._differing_run != run:
+            self._differing_run = run
+            details = found.differences[:DETAILS_MAX]
+            if found.awaited_count:
+                details.append(f"risk has not answered {found.awaited_count} positions yet")
+            count = len(found.differences) + found.awaited_count
+            self._port.publish(Reconciled(run=run, difference_count=count, details="; ".join(details)))
 
     # ---- control socket
 

@@ -78,13 +78,17 @@ class SourceBack(Message, frozen=True, tag="source_back"):
 
 
 class Reconciled(Message, frozen=True, tag="reconciled"):
-    """The broker's orders, positions and balances equal the venue's in this run (I-30)."""
+    """The broker's orders, positions and balances equal the venue's in this run (I-30), and risk's (RK-29).
+
+    With `difference_count` above 0 they do not; `details` names the first of them.
+    """
 
     family: ClassVar[str] = "reconciled"
     owners: ClassVar[frozenset[str]] = frozenset({"broker"})
 
     run: int
     difference_count: int = 0
+    details: str = ""
 
 
 class CoreDigest(Message, frozen=True, tag="core_digest"):
