@@ -24,7 +24,7 @@ class ImbalanceSettings:
     equity_quote: Annotated[
         Decimal,
         Gt(0),
-        Le(Decimal("1e12")),
+        Le(Decimal(10**12)),
         Doc("capital of this instance in quote currency; what it earned or lost since is added (ST-41)"),
     ] = Decimal(10_000)
     position_size: Annotated[float, Gt(0), Le(1), Doc("part of the equity in one entry (ST-41)")] = 0.1

@@ -11,6 +11,8 @@ from annotated_types import Ge, Gt, Le, Lt, Predicate
 
 from services.strategy.avellaneda_stoikov import AvellanedaStoikov
 from services.strategy.base import Strategy
+from services.strategy.classic_ladder import Dca, Martingale
+from services.strategy.classic_signals import Combo, MeanReversion, Momentum, Trend
 from services.strategy.flags import FLAGS
 from services.strategy.grid import Grid
 from services.strategy.imbalance import Imbalance
@@ -19,6 +21,12 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "avellaneda_stoikov": AvellanedaStoikov,
     "grid": Grid,
     "imbalance": Imbalance,
+    "dca": Dca,
+    "martingale": Martingale,
+    "momentum": Momentum,
+    "mean_reversion": MeanReversion,
+    "trend": Trend,
+    "combo": Combo,
 }
 
 
