@@ -1,15 +1,19 @@
 """What the checks of an order may know, and what they answer: pure data, built by `RiskKnowledge.ask`."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from services.risk.settings import RiskSettings
 from shared.messages.market import InstrumentRules
-from shared.units import INT64_MAX, NS_PER_MS, Side, round_down
+from shared.units import INT64_MAX, NS_PER_MS, Side, atoms_text, round_down
 
 MONEY_EXPONENT = 18
 """The portfolio adds markets of different atoms; it counts in 10^-18 of the account currency."""
+
+E8 = 10**8
+"""Money that guards keep and say is in 10^-8 of the account currency: any account fits 64 bits."""
 
 NO_LIMIT = INT64_MAX
 PPM = 1_000_000
@@ -53,13 +57,13 @@ class Objection(NamedTuple):
     allowed_lots: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """All that a check may know: the order asked for, the market, the exposure, the state of the mesh.
 
     `price_ticks` of a market order is the far touch. `live_*` count approved, sent, resting and unknown
-    orders at their open quantity, this one not included. `halts` of the guards stop every order, `holds`
-    those that are not reducing; `size_ppm` of the limits of size is available now.
+    orders at their open quantity, this one not included. `crossed_id` is an own order that this one could
+    trade with. `free_cash_atoms` is what a spot wallet can still pay. `halts` of the guards stop every order,
+    `holds` those that are not reducing; `size_ppm` of the limits of size is available now.
     """
 
     side: Side
@@ -89,6 +93,8 @@ class Ask:
     halts: tuple[Objection, ...] = ()
     holds: tuple[Objection, ...] = ()
     size_ppm: int = PPM
+    crossed_id: str = ""
+    free_cash_atoms: int = NO_LIMIT
 
     @property
     def reducible_lots(self) -> int:
@@ -135,6 +141,18 @@ def caps_of(settings: RiskSettings, rules: InstrumentRules) -> Caps:
         book_stale_ns=settings.book_stale_ms * NS_PER_MS,
         is_currency=rules.quote_asset == settings.currency and exponent <= MONEY_EXPONENT,
     )
+
+
+def e8_text(amount_e8: int) -> str:
+    """Return money in 10^-8 of the currency as a plain text, two decimals at least."""
+    text = atoms_text(amount_e8, 8).rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals:0<2}"
+
+
+def clipped(value: int) -> int:
+    """Return a value as a message can carry it."""
+    return max(-INT64_MAX, min(INT64_MAX, value))
 
 
 def money(atoms: int, rules: InstrumentRules) -> int:

@@ -7,11 +7,12 @@ own is a guard (guards.py): its objections come in as `halts` and `holds`.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
-from services.risk.ask import E2_BPS, MONEY_EXPONENT, PPM, Ask, Objection, money
-from shared.units import INT64_MAX, NS_PER_MS, Side, atoms_text
+from msgspec.structs import replace
+
+from services.risk.ask import E2_BPS, MONEY_EXPONENT, PPM, Ask, Objection, clipped, money
+from shared.units import NS_PER_MS, Side, atoms_text
 
 
 def kill_switch(ask: Ask) -> Objection | None:
@@ -65,6 +66,13 @@ def holdings(ask: Ask) -> Objection | None:
     return Objection("holdings", f"{free_lots} lots are free to sell", ask.qty_lots, free_lots, free_lots)
 
 
+def self_trade(ask: Ask) -> Objection | None:
+    """Refuse an order, a reducing one too, that could trade with an own live or unknown one (I-12)."""
+    if not ask.crossed_id:
+        return None
+    return Objection("self_trade", f"it could trade with our own order {ask.crossed_id}; cancel that first")
+
+
 def trading_state(ask: Ask) -> Objection | None:
     """Refuse new risk while anything makes the mesh reduce only."""
     if not ask.reducing_reasons:
@@ -115,10 +123,13 @@ def spread(ask: Ask) -> Objection | None:
 
 def order_size(ask: Ask) -> Objection | None:
     """Cut an order beyond the largest quantity or value (RK-6)."""
-    allowed = min(ask.caps.order_lots, ask.caps.order_atoms // max(1, ask.lot_atoms)) * ask.size_ppm // PPM
+    whole = min(ask.caps.order_lots, ask.caps.order_atoms // max(1, ask.lot_atoms))
+    allowed = whole * ask.size_ppm // PPM
     if ask.qty_lots <= allowed:
         return None
     value = _text(ask.qty_lots * ask.lot_atoms, ask)
+    if ask.qty_lots <= whole:
+        return _scaled(f"{value} is too large for one order", ask.qty_lots, allowed, allowed, ask)
     return Objection("order_size", f"{value} is too large for one order", ask.qty_lots, allowed, allowed)
 
 
@@ -140,18 +151,19 @@ def price_band(ask: Ask) -> Objection | None:
 
 def position(ask: Ask) -> Objection | None:
     """Cut an order that could take the position past its limit if all of its side fills (I-11)."""
-    limit = min(
+    whole = min(
         ask.caps.position_lots,
         2 * ask.caps.position_atoms // max(1, ask.half_ticks * ask.rules.tick_lot_atoms),
     )
-    limit = limit * ask.size_ppm // PPM
+    limit = whole * ask.size_ppm // PPM
     taken = ask.side.sign * ask.position_lots + ask.live_lots
     worst = taken + ask.qty_lots
     if worst <= limit:
         return None
-    return Objection(
-        "position", f"worst-case position {worst} lots", worst, limit, _room(limit - taken, ask.qty_lots)
-    )
+    room = _room(limit - taken, ask.qty_lots)
+    if worst <= whole:
+        return _scaled(f"worst-case position {worst} lots", worst, limit, room, ask)
+    return Objection("position", f"worst-case position {worst} lots", worst, limit, room)
 
 
 def symbol_notional(ask: Ask) -> Objection | None:
@@ -162,7 +174,7 @@ def symbol_notional(ask: Ask) -> Objection | None:
         return None
     worst = ask.position_atoms + ask.live_atoms + ask.qty_lots * ask.lot_atoms
     text = f"position and orders of {ask.rules.symbol} would be worth {_text(worst, ask)}"
-    return Objection("symbol_notional", text, _clip(worst), _clip(ask.caps.symbol_atoms), allowed)
+    return Objection("symbol_notional", text, clipped(worst), clipped(ask.caps.symbol_atoms), allowed)
 
 
 def portfolio_notional(ask: Ask) -> Objection | None:
@@ -175,7 +187,7 @@ def portfolio_notional(ask: Ask) -> Objection | None:
     worst = (ask.portfolio_money + ask.qty_lots * lot_money) // scale
     text = f"all positions and orders would be worth {_text(worst, ask)}"
     limit = ask.caps.portfolio_money // scale
-    return Objection("portfolio_notional", text, _clip(worst), _clip(limit), allowed)
+    return Objection("portfolio_notional", text, clipped(worst), clipped(limit), allowed)
 
 
 def open_orders(ask: Ask) -> Objection | None:
@@ -195,25 +207,40 @@ def rates(ask: Ask) -> Objection | None:
     return None
 
 
+def balance(ask: Ask) -> Objection | None:
+    """Cut a spot buy that the wallet could not pay together with all open buys, fees included."""
+    if ask.rules.is_derivative or ask.side is Side.SELL:
+        return None
+    fee_ppm = max(0, ask.rules.maker_fee_ppm, ask.rules.taker_fee_ppm)
+    allowed = max(0, ask.free_cash_atoms) * PPM // max(1, ask.lot_atoms * (PPM + fee_ppm))
+    if ask.qty_lots <= allowed:
+        return None
+    text = f"{_text(ask.free_cash_atoms, ask)} are left in the wallet"
+    cost = ask.qty_lots * ask.lot_atoms * (PPM + fee_ppm) // PPM
+    return Objection("balance", text, clipped(cost), clipped(ask.free_cash_atoms), allowed)
+
+
 def loss(ask: Ask) -> Objection | None:
     """Refuse new risk once the loss limit is reached; the kill switch follows (RK-11)."""
     if ask.loss_money < ask.caps.loss_money:
         return None
     scale = 10 ** (MONEY_EXPONENT - ask.rules.quote_exponent)
     value, limit = ask.loss_money // scale, ask.caps.loss_money // scale
-    return Objection("loss", f"the loss is {_text(value, ask)}", _clip(value), _clip(limit))
+    return Objection("loss", f"the loss is {_text(value, ask)}", clipped(value), clipped(limit))
 
 
 def _text(atoms: int, ask: Ask) -> str:
     return f"{atoms_text(atoms, ask.rules.quote_exponent)} {ask.rules.quote_asset}"
 
 
+def _scaled(text: str, value: int, limit: int, allowed: int, ask: Ask) -> Objection:
+    """Return the objection of a limit that would hold in full size."""
+    share = f"while limits of size stand at {ask.size_ppm // 10_000} % (ramp or regime)"
+    return Objection("size_scaled", f"{text} {share}", value, limit, allowed)
+
+
 def _room(lots: int, asked_lots: int) -> int:
     return max(0, min(lots, asked_lots))
-
-
-def _clip(value: int) -> int:
-    return max(-INT64_MAX, min(INT64_MAX, value))
 
 
 class Check(NamedTuple):
@@ -226,12 +253,13 @@ class Check(NamedTuple):
 CHECKS: tuple[Check, ...] = (
     Check(kill_switch, binds_reducing=True),
     Check(well_formed, binds_reducing=True),
-    Check(intent_age, binds_reducing=True),
     Check(reduce_only, binds_reducing=True),
     Check(holdings, binds_reducing=True),
+    Check(self_trade, binds_reducing=True),
     Check(halted, binds_reducing=True),
     Check(trading_state, binds_reducing=False),
     Check(held, binds_reducing=False),
+    Check(intent_age, binds_reducing=True),
     Check(market_status, binds_reducing=False),
     Check(book_trust, binds_reducing=False),
     Check(book_age, binds_reducing=False),
@@ -243,6 +271,7 @@ CHECKS: tuple[Check, ...] = (
     Check(portfolio_notional, binds_reducing=False),
     Check(open_orders, binds_reducing=False),
     Check(rates, binds_reducing=False),
+    Check(balance, binds_reducing=False),
     Check(loss, binds_reducing=False),
 )
 

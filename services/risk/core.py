@@ -13,9 +13,10 @@ from services.risk.ask import MONEY_EXPONENT
 from services.risk.checks import judge
 from services.risk.exposure import OpenOrder
 from services.risk.knowledge import BOOKED, TRADERS, RiskKnowledge
+from services.risk.most_order import most_order
 from services.risk.state import RiskState, scope_key, scoped_states
 from shared.core import Output
-from shared.messages import Event, Instruction, Message, control, guards, market, orders, system
+from shared.messages import Event, Instruction, Message, control, guards, orders, system
 from shared.orders import OrderState
 from shared.units import INT64_MAX, atoms_text
 
@@ -55,7 +56,7 @@ class RiskCore:
         if is_new_fill or type(event.message) not in BOOKED:
             for message in self.known.guards.decide(event, self.known):
                 say(message)
-        if type(event.message) not in _QUIET:
+        if self.known.is_changed:
             self._say_state(say)
         return said
 
@@ -66,6 +67,9 @@ class RiskCore:
             self._fold(event.message)
         else:
             self.known.observe(event)
+        if self.known.is_changed:
+            self.known.guards.holds(self.known)
+            self.known.is_changed = False
 
     # ---- decide: what risk says
 
@@ -74,25 +78,28 @@ class RiskCore:
         pending = self.known.pending.get(intent.client_order_id)
         if pending is None or pending.intent is not intent:
             return
+        try:
+            say(self._verdict(intent, event))
+        except Exception as error:  # noqa: BLE001  whatever a metric raises, kill has to go on working (I-25)
+            self.known.guards.fail("checks", error)
+            say(_refused(intent, "check_failed", f"a check raised {type(error).__name__}: {error}"))
+
+    def _verdict(self, intent: orders.OrderIntent, event: Event) -> Message:
         place = self.known.markets.get(intent.symbol)
         if place is None or place.rules is None:
-            say(
-                _refused(
-                    intent, "unknown_symbol", f"no rules of {intent.symbol} are known; is it configured?"
-                )
+            return _refused(
+                intent, "unknown_symbol", f"no rules of {intent.symbol} are known; is it configured?"
             )
-            return
         ask = self.known.ask(intent, event, place, place.rules)
         qty_lots, objection = judge(ask, may_adjust=self.known.settings.adjust_orders)
         terms = (intent.order_type, intent.tif, intent.is_post_only, intent.is_reduce_only)
         order = (intent.client_order_id, intent.strategy, intent.symbol, intent.side, intent.price_ticks)
         if objection is None:
-            say(orders.OrderApproved(*order, qty_lots, *terms))
-        elif qty_lots > 0:
-            asked_lots = intent.qty_lots
-            say(orders.OrderAdjusted(*order, qty_lots, asked_lots, objection.code, objection.reason, *terms))
-        else:
-            say(_refused(intent, objection.code, objection.reason, objection.value, objection.limit))
+            return orders.OrderApproved(*order, qty_lots, *terms)
+        if qty_lots > 0:
+            code, reason = objection.code, objection.reason
+            return orders.OrderAdjusted(*order, qty_lots, intent.qty_lots, code, reason, *terms)
+        return _refused(intent, objection.code, objection.reason, objection.value, objection.limit)
 
     def _decide_fill(self, event: Event, say: Say, is_new: bool) -> None:
         fill = event.message
@@ -124,7 +131,11 @@ class RiskCore:
         if self.known.mood.is_loss_said or self.known.mood.is_killed:
             return
         settings = self.known.settings
-        loss_money = self.known.mood.pnl_base_money - self.known.pnl_money()
+        try:
+            loss_money = self.known.loss_money()
+        except Exception as error:  # noqa: BLE001  as above
+            self.known.guards.fail("loss", error)
+            return
         if loss_money >= int(settings.loss_max.scaleb(MONEY_EXPONENT)):
             loss_text = f"{atoms_text(loss_money, MONEY_EXPONENT)} {settings.currency}"
             reason = f"the loss of {loss_text} reached the limit of {settings.loss_max}"
@@ -142,7 +153,11 @@ class RiskCore:
             reason = f"{diverged.service} diverged from the log at seq {diverged.at_seq} with the same build"
             say(control.KillRequested(by="risk", reason=reason))
 
+    def _decide_most(self, event: Event, say: Say, _: bool) -> None:
+        say(most_order(self.known, event))
+
     def _say_state(self, say: Say) -> None:
+        self.known.is_changed = False
         mood, holds = self.known.mood, self.known.guards.holds(self.known)
         state, reasons = mood.trading_state([hold for hold in holds if hold.strategy == hold.symbol == ""])
         if (state, reasons) != (mood.said_state, mood.said_reasons):
@@ -158,6 +173,8 @@ class RiskCore:
     # ---- fold: what own words change
 
     def _fold(self, message: Message) -> None:
+        if type(message) not in _PLAIN:
+            self.known.is_changed = True
         if isinstance(message, _APPROVALS):
             pending = self.known.pending.pop(message.client_order_id)
             self.known.approvals.add(pending.ts_ns)
@@ -171,6 +188,7 @@ class RiskCore:
                     qty_lots=message.qty_lots,
                     filled_lots=0,
                     state=OrderState.APPROVED,
+                    is_market=message.order_type is orders.OrderType.MARKET,
                 )
             )
         elif isinstance(message, orders.OrderRefused):
@@ -216,7 +234,19 @@ def _refused(
 
 
 _APPROVALS = (orders.OrderApproved, orders.OrderAdjusted)
-_QUIET = frozenset({market.BookUpdate, market.BookSnapshot, market.Trade, market.PriceUpdate})
+_PLAIN = frozenset(
+    {
+        *_APPROVALS,
+        orders.OrderRefused,
+        orders.PositionChanged,
+        guards.RoundTrip,
+        guards.ProfitParts,
+        guards.MostOrderTold,
+        guards.ScopedState,
+        control.TradingState,
+    }
+)
+"""Own words that change nothing of what is held back."""
 _DECIDE: Mapping[type[Message], Callable[[RiskCore, Event, Say, bool], None]] = {
     orders.OrderIntent: RiskCore._decide_intent,
     orders.Fill: RiskCore._decide_fill,
@@ -224,4 +254,5 @@ _DECIDE: Mapping[type[Message], Callable[[RiskCore, Event, Say, bool], None]] = 
     system.Tick: RiskCore._decide_loss,
     system.ServiceStarted: RiskCore._decide_service,
     system.CoreDiverged: RiskCore._decide_diverged,
+    guards.MostOrderAsked: RiskCore._decide_most,
 }

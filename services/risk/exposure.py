@@ -4,20 +4,24 @@ No time frees anything here: an approval without an outcome counts until the bro
 it, and an order of unknown outcome counts whole.
 """
 
+from bisect import bisect_left, insort
 from typing import Any
 
 import msgspec
 
 from shared.messages.orders import Fill
 from shared.orders import ImpossibleReportError, OrderState, next_state
-from shared.units import Side
+from shared.units import INT64_MAX, Side
 
 CLOSED_KEPT = 4096
 """Finished orders remembered, the newest: their late fills are known for what they are (I-06)."""
 
 
 class OpenOrder(msgspec.Struct, array_like=True):
-    """One order that counts at its open quantity; `price_ticks` values it (a market order at the touch)."""
+    """One order that counts at its open quantity; `price_ticks` values it (a market order at the touch).
+
+    Raises `ValueError` when it could be no order (RK-22).
+    """
 
     client_order_id: str
     strategy: str
@@ -27,6 +31,22 @@ class OpenOrder(msgspec.Struct, array_like=True):
     qty_lots: int
     filled_lots: int
     state: OrderState
+    is_market: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no order."""
+        if self.qty_lots <= 0 or self.price_ticks < 0 or self.filled_lots < 0 or self.state.is_final:
+            raise ValueError(
+                f"order {self.client_order_id}: {self.qty_lots} lots at {self.price_ticks} ticks, "
+                f"{self.filled_lots} filled, {self.state}: an open order has lots, a price and no end"
+            )
+
+    @property
+    def reach_ticks(self) -> int:
+        """Return the worst price at which it may trade: a market order at any."""
+        if self.is_market:
+            return INT64_MAX if self.side is Side.BUY else 0
+        return self.price_ticks
 
     @property
     def leaves_lots(self) -> int:
@@ -49,7 +69,9 @@ class Exposure:
         self._closed: dict[str, ClosedOrder] = {}
         self._lots: dict[tuple[str, str, int], int] = {}
         self._ticks_lots: dict[str, int] = {}
+        self._buy_ticks_lots: dict[str, int] = {}
         self._count: dict[str, int] = {}
+        self._ladder: dict[tuple[str, int], list[tuple[int, str]]] = {}
 
     def is_known(self, order_id: str) -> bool:
         """Return whether an order of this id was approved before."""
@@ -60,6 +82,8 @@ class Exposure:
         assert order.client_order_id not in self.open, f"{order.client_order_id} is approved twice (I-03)"
         self.open[order.client_order_id] = order
         self._count[order.symbol] = self._count.get(order.symbol, 0) + 1
+        ladder = self._ladder.setdefault((order.symbol, int(order.side)), [])
+        insort(ladder, (order.reach_ticks, order.client_order_id))
         self._add(order, order.leaves_lots)
 
     def report(self, message: Any) -> str:
@@ -94,6 +118,18 @@ class Exposure:
     def live_ticks_lots(self, symbol: str) -> int:
         """Return the sum of price * open quantity over both sides of a market, in ticks * lots."""
         return self._ticks_lots.get(symbol, 0)
+
+    def live_buy_ticks_lots(self, symbol: str) -> int:
+        """Return the sum of price * open quantity over the buys of a market, in ticks * lots."""
+        return self._buy_ticks_lots.get(symbol, 0)
+
+    def crossed_id(self, symbol: str, side: Side, reach_ticks: int) -> str:
+        """Return the own order that an order of `side` up to `reach_ticks` would meet first, or "" (I-12)."""
+        ladder = self._ladder.get((symbol, int(side.opposite)))
+        if not ladder:
+            return ""
+        price_ticks, order_id = ladder[0 if side is Side.BUY else -1]
+        return order_id if side.sign * (reach_ticks - price_ticks) >= 0 else ""
 
     def count(self, symbol: str) -> int:
         """Return how many orders of a market are open."""
@@ -130,6 +166,8 @@ class Exposure:
     def _close(self, order: OpenOrder) -> None:
         self._add(order, -order.leaves_lots)
         self._count[order.symbol] -= 1
+        ladder = self._ladder[order.symbol, int(order.side)]
+        del ladder[bisect_left(ladder, (order.reach_ticks, order.client_order_id))]
         del self.open[order.client_order_id]
         self._closed[order.client_order_id] = ClosedOrder(order.state, order.qty_lots - order.filled_lots)
         if len(self._closed) > CLOSED_KEPT:
@@ -142,6 +180,9 @@ class Exposure:
             assert self._lots[key] >= 0, f"exposure of {key} fell to {self._lots[key]} lots"
         value = self._ticks_lots.get(order.symbol, 0) + lots * order.price_ticks
         self._ticks_lots[order.symbol] = value
+        if order.side is Side.BUY:
+            bought = self._buy_ticks_lots.get(order.symbol, 0) + lots * order.price_ticks
+            self._buy_ticks_lots[order.symbol] = bought
 
     def dump(self) -> tuple[list[OpenOrder], list[tuple[str, ClosedOrder]]]:
         """Return the whole state; the sums follow from it."""

@@ -2,7 +2,9 @@
 # ruff: noqa: D102, ARG002  (Protocols: the class docstring describes each method)
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+import msgspec
 
 from services.risk.ask import PPM, Objection
 from shared.messages import Event, Message, orders
@@ -11,7 +13,11 @@ if TYPE_CHECKING:
     from services.risk.knowledge import RiskKnowledge
 
 
-class Hold(NamedTuple):
+HoldState = Literal["reducing", "halted"]
+"""What a hold leaves: only orders that shrink a position, or none."""
+
+
+class Hold(msgspec.Struct, array_like=True, frozen=True):
     """What a guard holds back: all when `strategy` and `symbol` are empty, else that part.
 
     `state` is reducing (only orders that shrink a position) or halted (none). `code` is that of a refusal.
@@ -19,11 +25,19 @@ class Hold(NamedTuple):
 
     strategy: str
     symbol: str
-    state: str
+    state: HoldState
     code: str
     reason: str
     value: int = 0
     limit: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no hold (RK-22)."""
+        if self.state not in get_args(HoldState) or not self.code:
+            raise ValueError(
+                f"a hold of state {self.state!r} and code {self.code!r}: the state is one of "
+                f"{', '.join(get_args(HoldState))}, and a code names the refusals"
+            )
 
     def covers(self, strategy: str, symbol: str) -> bool:
         """Return whether an order of `strategy` in `symbol` is held."""
@@ -44,7 +58,8 @@ class Guard(Protocol):
     `decide(event, known)`   messages that risk says because of it; never called while adopting. A decision
                 changes state in `fold` only.
     `fold(message)`  take what risk said itself, when said or, while adopting, from the log.
-    `holds(known)`   what it holds back now.
+    `holds(known)`   what it holds back now. Asked again after each Tick, each word of a guard and each event
+                that is neither market data nor about one order; orders in between meet the last answer.
     `objection(intent, known)`  what it has against this very order, None mostly.
     `size_ppm(strategy, symbol, known)`  the share of the limits of size that may be used, 1,000,000 for all.
     `dump()`, `load(data)`  its whole state, canonically encoded.

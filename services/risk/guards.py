@@ -4,16 +4,28 @@ To add a guard: a file with a class that satisfies `Guard` (guard.py), its setti
 The order of the table is the order of their objections (RK-2).
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, assert_never
 
 from services.risk.ask import PPM, Objection
+from services.risk.breakers import Breakers
 from services.risk.calendar import Calendar
 from services.risk.candle_monitor import CandleMonitor
+from services.risk.conservation import Conservation
 from services.risk.guard import Guard, Hold, QuietGuard
 from services.risk.margin_guard import MarginGuard
+from services.risk.profit_guard import ProfitGuard
+from services.risk.ramp import Ramp
 from services.risk.regime_guard import RegimeGuard
+from services.risk.round_trip_guard import RoundTripGuard
+from services.risk.session import Session
+from services.risk.storm import RejectStorm
+from services.risk.surprises import Surprises
+from services.risk.throttle import Throttle
+from services.risk.violations import Violations
 from shared.messages import Event, Message, orders
+from shared.messages.control import ResumeRequested
+from shared.messages.guards import GuardRaised
 
 if TYPE_CHECKING:
     from services.risk.knowledge import RiskKnowledge
@@ -22,63 +34,173 @@ __all__ = ["GUARDS", "Guard", "GuardClass", "Guards", "Hold", "QuietGuard"]
 
 GuardClass = type[Guard]
 
-GUARDS: tuple[GuardClass, ...] = (CandleMonitor, Calendar, MarginGuard, RegimeGuard)
-"""Every guard, in the order of their objections."""
+FAILED = "guard_failed"
+"""Code of the hold that a guard leaves which raised."""
+
+GUARDS: tuple[GuardClass, ...] = (
+    Session,
+    Conservation,
+    Violations,
+    Breakers,
+    Throttle,
+    RejectStorm,
+    Surprises,
+    RoundTripGuard,
+    ProfitGuard,
+    CandleMonitor,
+    Calendar,
+    MarginGuard,
+    RegimeGuard,
+    Ramp,
+)
+"""Every guard, in the order of their objections; the session is the first, so that all meet the new day."""
 
 
 class Guards:
-    """All guards of one core."""
+    """All guards of one core, and what they hold back together.
+
+    A guard that raises must not end the process, with which the kill would be deaf (I-25): it is frozen where
+    it stands, `failed` names it, and new risk is held until a person resumes everything.
+    """
 
     def __init__(self) -> None:
         self.all: list[Guard] = [kind() for kind in GUARDS]
+        self.held: list[Hold] = []
+        self.failed: dict[str, str] = {}
+        self._said: set[str] = set()
         self._watching: dict[type[Message], list[Guard]] = {}
         for guard in self.all:
             for kind in guard.watches:
                 self._watching.setdefault(kind, []).append(guard)
+        self._folding = [guard for guard in self.all if _overrides(guard, "fold")]
+        self._objecting = [guard for guard in self.all if _overrides(guard, "objection")]
+        self._scaling = [guard for guard in self.all if _overrides(guard, "size_ppm")]
+
+    # ---- what happens
 
     def observe(self, event: Event, known: "RiskKnowledge") -> None:
-        """Let those that watch it take an event."""
+        """Let those that watch it take an event; a person who resumes everything lets the failed go on."""
+        if type(event.message) is ResumeRequested and not event.message.strategy:
+            self.failed.clear()
+            self._said.clear()
         for guard in self._watching.get(type(event.message), ()):
-            guard.observe(event, known)
+            if guard.name not in self.failed:
+                try:
+                    guard.observe(event, known)
+                except Exception as error:  # noqa: BLE001  whatever a metric raises, kill has to go on working
+                    self.fail(guard.name, error)
 
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Return what each says; the next one decides after the former's words were folded."""
         for guard in self._watching.get(type(event.message), ()):
-            yield from guard.decide(event, known)
+            if guard.name not in self.failed:
+                try:
+                    yield from guard.decide(event, known)
+                except Exception as error:  # noqa: BLE001  as above
+                    self.fail(guard.name, error)
+        if len(self._said) < len(self.failed):
+            for name in sorted(self.failed.keys() - self._said):
+                yield GuardRaised(FAILED, "", "", f"{name}: {self.failed[name]}", is_tripped=True)
 
     def fold(self, message: Message) -> None:
         """Let each take an own message of risk."""
-        for guard in self.all:
-            guard.fold(message)
+        if isinstance(message, GuardRaised) and message.code == FAILED:
+            name, _, text = message.text.partition(": ")
+            self.failed[name] = text
+            self._said.add(name)
+            return
+        for guard in self._folding:
+            if guard.name not in self.failed:
+                try:
+                    guard.fold(message)
+                except Exception as error:  # noqa: BLE001  as above
+                    self.fail(guard.name, error)
+
+    def fail(self, name: str, error: Exception) -> None:
+        """Hold new risk because `name` raised."""
+        if name not in self.failed:
+            self.failed[name] = f"{type(error).__name__}: {error}"
+            self.held.append(self._failure_hold(name))
+
+    def _failure_hold(self, name: str) -> Hold:
+        return Hold("", "", "reducing", FAILED, f"guard {name} failed: {self.failed[name]}")
+
+    # ---- what is held back
 
     def holds(self, known: "RiskKnowledge") -> list[Hold]:
-        """Return all that is held back."""
-        return [hold for guard in self.all for hold in guard.holds(known)]
+        """Ask every guard what it holds back now; orders meet this in `held` until the next time."""
+        held: list[Hold] = []
+        for guard in self.all:
+            if guard.name not in self.failed:
+                try:
+                    held += guard.holds(known)
+                except Exception as error:  # noqa: BLE001  as above
+                    self.fail(guard.name, error)
+        held += [self._failure_hold(name) for name in sorted(self.failed)]
+        self.held = held
+        return held
 
     def objections(
         self, intent: orders.OrderIntent, known: "RiskKnowledge"
     ) -> tuple[tuple[Objection, ...], tuple[Objection, ...]]:
         """Return what stops this order whatever it does, and what stops it unless it reduces."""
-        held = [hold for hold in self.holds(known) if hold.covers(intent.strategy, intent.symbol)]
-        halts = tuple(hold.objection for hold in held if hold.state == "halted")
-        holds = [hold.objection for hold in held if hold.state != "halted"]
-        for guard in self.all:
-            objection = guard.objection(intent, known)
-            if objection is not None:
-                holds.append(objection)
-        return halts, tuple(holds)
+        halts: list[Objection] = []
+        holds: list[Objection] = []
+        for hold in self.held:
+            if not hold.covers(intent.strategy, intent.symbol):
+                continue
+            match hold.state:
+                case "halted":
+                    halts.append(hold.objection)
+                case "reducing":
+                    holds.append(hold.objection)
+                case _:
+                    assert_never(hold.state)
+        for guard in self._objecting:
+            if guard.name not in self.failed:
+                try:
+                    objection = guard.objection(intent, known)
+                except Exception as error:  # noqa: BLE001  as above
+                    self.fail(guard.name, error)
+                    objection = self._failure_hold(guard.name).objection
+                if objection is not None:
+                    holds.append(objection)
+        return tuple(halts), tuple(holds)
 
     def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int:
-        """Return the smallest share that any of them allows."""
-        return min((guard.size_ppm(strategy, symbol, known) for guard in self.all), default=PPM)
+        """Return the smallest share that any of them allows; none of it while one fails to say."""
+        share_ppm = PPM
+        for guard in self._scaling:
+            if guard.name not in self.failed:
+                try:
+                    share_ppm = min(share_ppm, guard.size_ppm(strategy, symbol, known))
+                except Exception as error:  # noqa: BLE001  as above
+                    self.fail(guard.name, error)
+                    share_ppm = 0
+        return share_ppm
 
-    def dump(self) -> list[tuple[str, bytes]]:
-        """Return the state of each by name."""
-        return sorted((guard.name, guard.dump()) for guard in self.all)
+    # ---- state
 
-    def load(self, state: list[tuple[str, bytes]]) -> None:
+    def dump(self) -> tuple[list[tuple[str, bytes]], list[Hold], list[tuple[str, str]], list[str]]:
+        """Return the state of each by name, what is held, what failed, and which failures were said."""
+        states = sorted((guard.name, guard.dump()) for guard in self.all)
+        return states, self.held, sorted(self.failed.items()), sorted(self._said)
+
+    def load(
+        self,
+        states: Sequence[tuple[str, bytes]],
+        held: Sequence[Hold],
+        failed: Sequence[tuple[str, str]],
+        said: Sequence[str],
+    ) -> None:
         """Take the result of `dump`; a guard that is new keeps its fresh state."""
-        saved = dict(state)
+        saved = dict(states)
         for guard in self.all:
             if guard.name in saved:
                 guard.load(saved[guard.name])
+        self.held, self.failed, self._said = list(held), dict(failed), set(said)
+
+
+def _overrides(guard: Guard, method: str) -> bool:
+    """Return whether a guard has a method of its own: the others are not called at each order."""
+    return getattr(type(guard), method, None) is not getattr(QuietGuard, method)

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.risk.ask import Ask, Caps, Flow, caps_of, money
+from services.risk.ask import NO_LIMIT, Ask, Caps, Flow, caps_of
 from services.risk.exposure import Exposure
 from services.risk.guards import Guards
 from services.risk.market import Market
+from services.risk.money import RiskMoney
 from services.risk.settings import RiskSettings
 from services.risk.state import MarketState, Mood, Pending, RiskState
 from services.risk.windows import WINDOWS_S, Windows
 from shared.book_state import dump_book, load_book
-from shared.double_entry import AssetMark
 from shared.ledger import Ledger
 from shared.messages import Event, Message, control, market, orders, system
 from shared.settings import unpack
+from shared.units import Side
 
 GUARDS = ("broker", "market_data")
 """Services whose silence makes the mesh reduce only."""
@@ -24,7 +25,7 @@ BOOKED = (orders.Fill, orders.FundingPaid)
 """What the ledger books once; a repeat reaches no guard."""
 
 
-class RiskKnowledge:
+class RiskKnowledge(RiskMoney):
     """Markets, ledger, exposure, rates and the mood of the mesh, as far as the log tells."""
 
     def __init__(self) -> None:
@@ -38,16 +39,21 @@ class RiskKnowledge:
         self.approvals = Windows()
         self.pending: dict[str, Pending] = {}
         self.guards = Guards()
-        self._caps: dict[str, Caps] = {}
+        self.is_changed = False
+        self.caps: dict[str, Caps] = {}
 
     def observe(self, event: Event) -> bool:
         """Take in what an event says; return whether it is a fill that was not booked before.
 
-        A report that cannot be true puts its market into quarantine (I-07, I-08).
+        A report that cannot be true puts its market into quarantine (I-07, I-08). `is_changed` is set by all
+        that may change what trading is allowed.
         """
         problem, is_new_fill = self._observe(event)
         if problem:
             self.mood.quarantine[event.message.symbol] = problem
+            self.is_changed = True
+        elif type(event.message) not in UNCHANGING:
+            self.is_changed = True
         if is_new_fill or type(event.message) not in BOOKED:
             self.guards.observe(event, self)
         return is_new_fill
@@ -75,7 +81,7 @@ class RiskKnowledge:
         rules = event.message
         self.place(rules.symbol).rules = rules
         self.ledger.register_rules(rules)
-        self._caps[rules.symbol] = caps_of(self.settings, rules)
+        self.caps[rules.symbol] = caps_of(self.settings, rules)
 
     def _observe_intent(self, intent: orders.OrderIntent, now_ns: int) -> str:
         order_id = intent.client_order_id
@@ -97,7 +103,7 @@ class RiskKnowledge:
         if started.service == "risk":
             self.raw_settings = started.settings
             self.settings = unpack(started.settings, RiskSettings)
-            self._caps = {s: caps_of(self.settings, m.rules) for s, m in self.markets.items() if m.rules}
+            self.caps = {s: caps_of(self.settings, m.rules) for s, m in self.markets.items() if m.rules}
         elif started.service == "broker":
             mood.broker_run = started.run
         if started.service in mood.silent:
@@ -128,7 +134,10 @@ class RiskKnowledge:
         self.mood.is_killed = False
         self.mood.kill_reason = ""
         self.mood.is_loss_said = False
-        self.mood.pnl_base_money = self.pnl_money()
+        try:
+            self.mood.pnl_base_money, self.mood.pnl_base_e8 = 0, self.pnl_e8()
+        except Exception as error:  # noqa: BLE001  whatever a metric raises, a person decides on the kill (I-25)
+            self.guards.fail("loss", error)
 
     def _observe_diverged(self, event: Event) -> None:
         if event.message.service in TRADERS and event.message.service not in self.mood.diverged:
@@ -145,8 +154,12 @@ class RiskKnowledge:
     def ask(
         self, intent: orders.OrderIntent, event: Event, place: Market, rules: market.InstrumentRules
     ) -> Ask:
-        """Return all that the checks may know about an intent that is pending."""
+        """Return all that the checks may know about an intent."""
         symbol, strategy, side = intent.symbol, intent.strategy, intent.side
+        is_market = intent.order_type is orders.OrderType.MARKET
+        pending = self.pending.get(intent.client_order_id)
+        price_ticks = self._reference_ticks(intent) if pending is None else pending.price_ticks
+        reach_ticks = place.reach_ticks(side, intent.qty_lots) if is_market else price_ticks
         book, exposure, settings = place.book, self.exposure, self.settings
         position_lots = self.ledger.position_lots(symbol)
         now_ns = event.header.ts_ns
@@ -154,13 +167,13 @@ class RiskKnowledge:
         limits = (settings.orders_per_s_max, settings.orders_per_min_max, settings.orders_per_hour_max)
         return Ask(
             side=side,
-            price_ticks=self.pending[intent.client_order_id].price_ticks,
+            price_ticks=price_ticks,
             qty_lots=intent.qty_lots,
-            is_market=intent.order_type is orders.OrderType.MARKET,
+            is_market=is_market,
             is_reduce_only=intent.is_reduce_only,
             age_ns=now_ns - event.header.origin_ns,
             rules=rules,
-            caps=self._caps[symbol],
+            caps=self.caps[symbol],
             is_killed=self.mood.is_killed,
             reducing_reasons=self.mood.reducing_reasons(),
             is_book_trusted=bool(book.is_trusted),
@@ -175,7 +188,7 @@ class RiskKnowledge:
             position_atoms=place.value_atoms(position_lots),
             open_order_count=exposure.count(symbol),
             portfolio_money=self.portfolio_money(),
-            loss_money=self.mood.pnl_base_money - self.pnl_money(),
+            loss_money=self.loss_money(),
             flows=tuple(
                 Flow(f"{seconds} s", self.approvals.count(seconds, now_ns), limit)
                 for seconds, limit in zip(WINDOWS_S, limits, strict=True)
@@ -183,25 +196,9 @@ class RiskKnowledge:
             halts=halts,
             holds=holds,
             size_ppm=self.guards.size_ppm(strategy, symbol, self),
+            crossed_id=exposure.crossed_id(symbol, side, reach_ticks),
+            free_cash_atoms=self.free_cash_atoms(rules) if side is Side.BUY else NO_LIMIT,
         )
-
-    def pnl_money(self) -> int:
-        """Return realized - fees + unrealized over all markets in 10^-18 of the currency."""
-        total = 0
-        for symbol in self.ledger.by_symbol:
-            place = self.markets[symbol]
-            if place.rules is not None and self._caps[symbol].is_currency:
-                total += money(self.ledger.profit_atoms(symbol, place.mark_centiticks), place.rules)
-        return total
-
-    def portfolio_money(self) -> int:
-        """Return the value of all positions and open orders in 10^-18 of the currency."""
-        total = 0
-        for symbol, place in self.markets.items():
-            if place.rules is not None and self._caps[symbol].is_currency:
-                live = self.exposure.live_ticks_lots(symbol) * place.rules.tick_lot_atoms
-                total += money(live + place.value_atoms(self.ledger.position_lots(symbol)), place.rules)
-        return total
 
     def place(self, symbol: str) -> Market:
         """Return the market of a symbol, new when it was not seen before."""
@@ -209,17 +206,6 @@ class RiskKnowledge:
         if place is None:
             place = self.markets[symbol] = Market(symbol)
         return place
-
-    def fee_mark(self, fill: orders.Fill) -> AssetMark | None:
-        """Return the price of a fee taken in a third asset, where a market of it is known."""
-        terms = self.ledger.terms.get(fill.symbol)
-        if terms is None or fill.fee_asset in (terms.quote_asset, terms.base_asset):
-            return None
-        for symbol, other in self.ledger.terms.items():
-            half_ticks = self.place(symbol).mark_half_ticks
-            if (other.base_asset, other.quote_asset) == (fill.fee_asset, terms.quote_asset) and half_ticks:
-                return AssetMark(half_ticks, other)
-        return None
 
     def _reference_ticks(self, intent: orders.OrderIntent) -> int:
         if intent.order_type is not orders.OrderType.MARKET:
@@ -234,6 +220,7 @@ class RiskKnowledge:
     def dump(self) -> RiskState:
         """Return the whole state."""
         opened, closed = self.exposure.dump()
+        states, held, failed, said = self.guards.dump()
         return RiskState(
             now_ns=self.now_ns,
             settings=self.raw_settings,
@@ -247,7 +234,10 @@ class RiskKnowledge:
             closed_orders=closed,
             approvals=self.approvals.dump(self.now_ns),
             pending=list(self.pending.values()),
-            guards=self.guards.dump(),
+            guards=states,
+            held=held,
+            failed=failed,
+            said_failed=said,
         )
 
     def load(self, state: RiskState) -> None:
@@ -257,14 +247,14 @@ class RiskKnowledge:
         self.settings = unpack(state.settings, RiskSettings)
         self.mood = state.mood
         self.markets = {}
-        self._caps = {}
+        self.caps = {}
         for saved in state.markets:
             place = self.place(saved.symbol)
             place.book = load_book(saved.book)
             place.rules, place.fresh_ns = saved.rules, saved.fresh_ns
             place.mark_half_ticks = saved.mark_half_ticks
             if saved.rules is not None:
-                self._caps[saved.symbol] = caps_of(self.settings, saved.rules)
+                self.caps[saved.symbol] = caps_of(self.settings, saved.rules)
         self.ledger.load(state.ledger)
         for place in self.markets.values():
             if place.rules is not None:
@@ -272,7 +262,7 @@ class RiskKnowledge:
         self.exposure.load(state.open_orders, state.closed_orders)
         self.approvals.load(state.approvals)
         self.pending = {p.intent.client_order_id: p for p in state.pending}
-        self.guards.load(state.guards)
+        self.guards.load(state.guards, state.held, state.failed, state.said_failed)
 
 
 _REPORTS = frozenset(
@@ -286,6 +276,17 @@ _REPORTS = frozenset(
         orders.OrderUnknown,
     }
 )
+UNCHANGING = _REPORTS | {
+    market.BookUpdate,
+    market.BookSnapshot,
+    market.Trade,
+    market.PriceUpdate,
+    orders.OrderIntent,
+    orders.Fill,
+    orders.CancelIntent,
+    orders.CancelRejected,
+}
+"""What changes by itself nothing of what trading is allowed; a guard that it trips says so."""
 _OBSERVE: Mapping[type[Message], Callable[[RiskKnowledge, Any], None]] = {
     market.BookUpdate: RiskKnowledge._observe_book,
     market.BookSnapshot: RiskKnowledge._observe_book,

@@ -2,6 +2,10 @@
 
 from shared.kernels.book import Book
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules
+from shared.units import INT64_MAX, Side
+
+LEVELS = 32
+"""Levels of the book in which a market order is followed."""
 
 
 class Market:
@@ -30,6 +34,19 @@ class Market:
     def mark_centiticks(self) -> int | None:
         """Return the last trusted mid in 1/100 tick, None before the first."""
         return self.mark_half_ticks * 50 if self.mark_half_ticks else None
+
+    def reach_ticks(self, side: Side, qty_lots: int) -> int:
+        """Return the worst price that a market order may come to.
+
+        It is that of twice its quantity, for a book moves; where the book does not show as much, any price.
+        """
+        left = 2 * qty_lots
+        if self.book.is_trusted:
+            for price_ticks, lots in self.book.levels(int(side.opposite), LEVELS):
+                left -= lots
+                if left <= 0:
+                    return int(price_ticks)
+        return INT64_MAX if side is Side.BUY else 0
 
     def value_atoms(self, lots: int) -> int:
         """Return the value of `lots` (without sign) at the mark, rounded up; 0 before the first mark."""

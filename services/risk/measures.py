@@ -90,15 +90,23 @@ def _holdings(ask: Ask) -> _Amount:
     return _Amount(ask.qty_lots, max(0, free_lots), "lots")
 
 
+def _balance(ask: Ask) -> _Amount:
+    if ask.rules.is_derivative or ask.side is Side.SELL:
+        return _Amount(0, 0, "")
+    fee_ppm = max(0, ask.rules.maker_fee_ppm, ask.rules.taker_fee_ppm)
+    return _Amount(ask.qty_lots * ask.lot_atoms * (PPM + fee_ppm) // PPM, ask.free_cash_atoms, "atoms")
+
+
 MEASURES: Mapping[str, Callable[[Ask], _Amount]] = {
     "kill_switch": lambda ask: _flag(ask.is_killed),
     "well_formed": lambda ask: _Amount(ask.qty_lots, 1, "lots at least"),
-    "intent_age": lambda ask: _Amount(_us(ask.age_ns), ask.caps.intent_ttl_ns // NS_PER_US, "us"),
     "reduce_only": lambda ask: _Amount(ask.qty_lots if ask.is_reduce_only else 0, ask.reducible_lots, "lots"),
     "holdings": _holdings,
+    "self_trade": lambda ask: _flag(bool(ask.crossed_id)),
     "halted": lambda ask: _Amount(len(ask.halts), 0, "pauses"),
     "trading_state": lambda ask: _Amount(len(ask.reducing_reasons), 0, "reasons"),
     "held": lambda ask: _Amount(len(ask.holds), 0, "guards"),
+    "intent_age": lambda ask: _Amount(_us(ask.age_ns), ask.caps.intent_ttl_ns // NS_PER_US, "us"),
     "market_status": lambda ask: _flag(ask.rules.status != "TRADING"),
     "book_trust": lambda ask: _flag(not ask.is_book_trusted),
     "book_age": lambda ask: _Amount(_us(ask.book_age_ns), ask.caps.book_stale_ns // NS_PER_US, "us"),
@@ -110,6 +118,7 @@ MEASURES: Mapping[str, Callable[[Ask], _Amount]] = {
     "portfolio_notional": _portfolio_notional,
     "open_orders": lambda ask: _Amount(ask.open_order_count + 1, ask.caps.open_orders, "orders"),
     "rates": _rates,
+    "balance": _balance,
     "loss": lambda ask: _Amount(ask.loss_money, ask.caps.loss_money, "10^-18 of the currency"),
 }
 

@@ -5,6 +5,13 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Annotated
 
+from services.risk.breaker_settings import (
+    BreakerSettings,
+    RampSettings,
+    StormSettings,
+    SurpriseSettings,
+    ThrottleSettings,
+)
 from services.risk.monitor_settings import (
     CalendarSettings,
     CandleMonitorSettings,
@@ -89,6 +96,30 @@ class RiskSettings:
     adjust_orders: Annotated[
         bool, Doc("cut an order that is too large to what is allowed instead of refusing it (RK-3)")
     ] = True
+    initial_equity: Annotated[
+        Decimal, Gt(0), Doc("money of the account at its start: what drawdowns are a part of (RK-9)")
+    ] = Decimal(10_000)
+    violations_max: Annotated[
+        int, Gt(0), Doc("orders beyond hard limits in one day at which everything is killed (RK-11)")
+    ] = 100
+    reset_utc_offset_min: Annotated[
+        int, Ge(-840), Le(840), Doc("the day of risk begins at midnight of UTC plus so many minutes (RK-14)")
+    ] = 0
+    breakers: Annotated[BreakerSettings, Doc("losses that stop new risk (RK-9)")] = field(
+        default_factory=BreakerSettings
+    )
+    throttle: Annotated[ThrottleSettings, Doc("repeats that stop a strategy (I-14)")] = field(
+        default_factory=ThrottleSettings
+    )
+    storm: Annotated[StormSettings, Doc("rejections that pause a strategy (RK-27)")] = field(
+        default_factory=StormSettings
+    )
+    surprises: Annotated[SurpriseSettings, Doc("spikes and jumps to tell of (RK-7)")] = field(
+        default_factory=SurpriseSettings
+    )
+    ramp: Annotated[RampSettings, Doc("limits of size grow after a start or a release")] = field(
+        default_factory=RampSettings
+    )
     candle_monitor: Annotated[CandleMonitorSettings, Doc("unusual volume stops new risk (RK-18)")] = field(
         default_factory=CandleMonitorSettings
     )

@@ -1,15 +1,19 @@
 """What the risk core remembers, as it is written to a snapshot."""
 
 from collections.abc import Sequence
+from typing import Literal, assert_never
 
 import msgspec
 
 from services.risk.exposure import ClosedOrder, OpenOrder
-from services.risk.guards import Hold
+from services.risk.guard import Hold
 from shared.book_state import BookState
 from shared.ledger import LedgerState
 from shared.messages.market import InstrumentRules
 from shared.messages.orders import OrderIntent
+
+Allowance = Literal["active", "reducing", "halted"]
+"""What trading is allowed: all, only orders that shrink a position, none."""
 
 
 class MarketState(msgspec.Struct, array_like=True, frozen=True):
@@ -31,7 +35,11 @@ class Pending(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Mood(msgspec.Struct, array_like=True):
-    """All that may hold trading back. Money is in 10^-18 of the account currency."""
+    """All that may hold trading back.
+
+    The loss counts from `pnl_base_money` (10^-18 of the account currency) + `pnl_base_e8` (10^-8); the first
+    comes from snapshots of former builds and is 0 since.
+    """
 
     is_killed: bool = False
     kill_reason: str = ""
@@ -45,6 +53,7 @@ class Mood(msgspec.Struct, array_like=True):
     said_state: str = ""
     said_reasons: list[str] = []
     said_scopes: dict[str, list[str]] = {}
+    pnl_base_e8: int = 0
 
     def reducing_reasons(self) -> tuple[str, ...]:
         """Return why only reducing orders may pass, the strongest first; empty when all may."""
@@ -61,13 +70,18 @@ class Mood(msgspec.Struct, array_like=True):
         reasons.extend(f"quarantine {symbol}: {why}" for symbol, why in sorted(self.quarantine.items()))
         return tuple(reasons)
 
-    def trading_state(self, holds: Sequence[Hold] = ()) -> tuple[str, list[str]]:
+    def trading_state(self, holds: Sequence[Hold] = ()) -> tuple[Allowance, list[str]]:
         """Return the state to announce with all its reasons; `holds` are those of guards on everything."""
-        halted = [f"{hold.code}: {hold.reason}" for hold in holds if hold.state == "halted"]
-        if self.is_killed:
-            halted.insert(0, f"kill: {self.kill_reason}")
+        halted = [f"kill: {self.kill_reason}"] if self.is_killed else []
         reducing = list(self.reducing_reasons())
-        reducing += [f"{hold.code}: {hold.reason}" for hold in holds if hold.state != "halted"]
+        for hold in holds:
+            match hold.state:
+                case "halted":
+                    halted.append(f"{hold.code}: {hold.reason}")
+                case "reducing":
+                    reducing.append(f"{hold.code}: {hold.reason}")
+                case _:
+                    assert_never(hold.state)
         if halted:
             return "halted", [*halted, *reducing]
         return ("reducing" if reducing else "active"), reducing
@@ -78,13 +92,13 @@ def scope_key(strategy: str, symbol: str) -> str:
     return f"{strategy} {symbol}"
 
 
-def scoped_states(holds: Sequence[Hold]) -> dict[tuple[str, str], tuple[str, list[str]]]:
+def scoped_states(holds: Sequence[Hold]) -> dict[tuple[str, str], tuple[Allowance, list[str]]]:
     """Return state and reasons of each part that is held, the strictest state of a part."""
-    scopes: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    scopes: dict[tuple[str, str], tuple[Allowance, list[str]]] = {}
     for hold in holds:
         if hold.strategy or hold.symbol:
             state, reasons = scopes.get((hold.strategy, hold.symbol), ("reducing", []))
-            strictest = "halted" if "halted" in (state, hold.state) else "reducing"
+            strictest: Allowance = "halted" if "halted" in (state, hold.state) else "reducing"
             scopes[hold.strategy, hold.symbol] = (strictest, [*reasons, f"{hold.code}: {hold.reason}"])
     return scopes
 
@@ -102,3 +116,6 @@ class RiskState(msgspec.Struct, array_like=True, frozen=True):
     approvals: bytes
     pending: list[Pending]
     guards: list[tuple[str, bytes]] = []
+    held: list[Hold] = []
+    failed: list[tuple[str, str]] = []
+    said_failed: list[str] = []

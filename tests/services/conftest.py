@@ -10,6 +10,7 @@ from services.broker.core import BrokerCore
 from services.broker.instructions import ClearLatch, LatchKill
 from services.broker.settings import BrokerSettings
 from services.fused.mesh import FusedMesh
+from services.risk.breaker_settings import RampSettings
 from services.risk.core import RiskCore
 from services.risk.settings import RiskSettings
 from shared.messages import Event, control, market, orders, system
@@ -58,11 +59,15 @@ class TradingBench:
     rules = staticmethod(rules)
     block = staticmethod(block)
 
-    def __init__(self, risk=None, broker=PROMPT, cores=None):
+    def __init__(self, risk=None, broker=PROMPT, cores=None, *, is_ramping=False):
+        """Make it; whole limits hold at once unless `is_ramping`."""
+        risk = risk or RiskSettings()
+        if not is_ramping:
+            risk = replace(risk, ramp=RampSettings(duration_s=0))
         self.log: list[Event] = []
         self.instructions = []
         self.risk, self.broker = cores or (RiskCore(), BrokerCore())
-        sections = {"risk": pack(risk or RiskSettings()), "broker": pack(broker)}
+        sections = {"risk": pack(risk), "broker": pack(broker)}
         self.mesh = FusedMesh(
             [self.risk, self.broker],
             sections,

@@ -93,6 +93,7 @@ CASES = [
         an_ask(rules=SPOT, side=Side.SELL, position_lots=20, strategy_position_lots=9),
         an_ask(rules=SPOT, side=Side.SELL, position_lots=20, strategy_position_lots=10),
     ),
+    ("self_trade", an_ask(crossed_id="7-mm-s1-1"), an_ask()),
     ("reducing", an_ask(reducing_reasons=("broker is silent",)), an_ask()),
     ("market_status", an_ask(rules=rules_of(status="BREAK")), an_ask()),
     ("untrusted_book", an_ask(is_book_trusted=False), an_ask()),
@@ -146,6 +147,18 @@ CASES = [
     ),
     ("open_orders", an_ask(open_order_count=200), an_ask(open_order_count=199)),
     ("rate", an_ask(flows=(Flow("1 s", 5, 5),)), an_ask(flows=(Flow("1 s", 4, 5), Flow("60 s", 0, 1)))),
+    # 10 lots at 60,000 and 5 bps of fee cost 600.30
+    (
+        "balance",
+        an_ask(rules=SPOT, free_cash_atoms=60_029_999_999),
+        an_ask(rules=SPOT, free_cash_atoms=60_030_000_000),
+    ),
+    ("size_scaled", an_ask(qty_lots=42, size_ppm=500_000), an_ask(qty_lots=41, size_ppm=500_000)),
+    (
+        "size_scaled",
+        an_ask(size_ppm=500_000, position_lots=74),
+        an_ask(size_ppm=500_000, position_lots=73),
+    ),
     ("loss", an_ask(loss_money=500 * 10**18), an_ask(loss_money=500 * 10**18 - 1)),
 ]
 
@@ -155,6 +168,61 @@ CASES = [
 def test_each_check_refuses_beyond_its_limit_and_passes_at_it(code, bad, good):
     assert refusal(bad) == code
     assert refusal(good) == ""
+
+
+RK_2 = (
+    "kill_switch",
+    "held",
+    "intent_age",
+    "book_age",
+    "spread",
+    "order_size",
+    "price_band",
+    "position",
+    "symbol_notional",
+    "portfolio_notional",
+    "open_orders",
+    "rates",
+    "balance",
+    "loss",
+)
+
+
+@pytest.mark.req("RK-2")
+def test_the_checks_come_in_the_order_of_the_requirement():
+    names = [line.check.__name__ for line in CHECKS]
+
+    assert [name for name in names if name in RK_2] == list(RK_2)
+
+
+@pytest.mark.req("I-12")
+def test_a_reducing_order_may_not_meet_an_own_order_either():
+    ask = an_ask(side=Side.SELL, position_lots=10, crossed_id="7-mm-s1-1")
+
+    judgement = judge(ask, may_adjust=True)
+
+    assert (judgement.qty_lots, judgement.objection.code) == (0, "self_trade")
+    assert "7-mm-s1-1" in judgement.objection.reason
+
+
+@pytest.mark.req("RK-2", "RK-4")
+@pytest.mark.parametrize(
+    ("tick", "lot", "price_ticks", "lots"),
+    [
+        ("0.01", "0.00001", 6_000_000, 166),
+        ("0.000001", "1", 1, 99_950_024),
+        ("0.00000001", "1", 1_200, 8_329_168),
+    ],
+)
+def test_a_spot_buy_is_cut_to_what_the_wallet_can_pay_with_its_fee(tick, lot, price_ticks, lots):
+    # Given a wallet with 100 USDT and a fee of 5 bps; 100 / 1.0005 = 99.95002499
+    rules = rules_of(tick, lot, is_derivative=False)
+    touch = {"price_ticks": price_ticks, "bid_ticks": price_ticks, "ask_ticks": price_ticks}
+    ask = an_ask(None, rules, qty_lots=lots * 2, free_cash_atoms=100 * 10**rules.quote_exponent, **touch)
+
+    judgement = judge(ask, may_adjust=True)
+
+    assert (judgement.qty_lots, judgement.objection.code) == (lots, "balance")
 
 
 def test_every_check_has_a_case():
