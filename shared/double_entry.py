@@ -47,13 +47,6 @@ class MarketTerms(NamedTuple):
     base_exponent: int
 
 
-class AssetMark(NamedTuple):
-    """The price of an asset in another: the mid of a market in half ticks, and that market's terms."""
-
-    half_ticks: int
-    terms: MarketTerms
-
-
 def terms_of(rules: InstrumentRules) -> MarketTerms:
     """Return the terms of a market; a derivative holds contracts, counted in its base asset."""
     lot = Decimal(rules.lot_size).normalize()
@@ -66,6 +59,18 @@ def terms_of(rules: InstrumentRules) -> MarketTerms:
         int(lot.scaleb(base_exponent)),
         base_exponent,
     )
+
+
+class AssetMark(NamedTuple):
+    """The price of an asset in another: the mid of a market in half ticks, and that market's terms."""
+
+    half_ticks: int
+    terms: MarketTerms
+
+    @classmethod
+    def of(cls, half_ticks: int, rules: InstrumentRules) -> "AssetMark":
+        """Return the price of the base asset of a market."""
+        return cls(half_ticks, terms_of(rules))
 
 
 def asset_exponent(asset: str, terms: MarketTerms) -> int:

@@ -179,16 +179,6 @@ class Ledger:
         position = self.by_strategy.get((strategy, symbol))
         return booked if position is None else booked + _profit(position, mark_centiticks)
 
-    def unvalued_fees(self) -> dict[str, int]:
-        """Return fees in third assets by asset, in 10^-8: paid in them, whatever they count for in quote."""
-        found: dict[str, int] = {}
-        for (_, symbol), books in self.books.items():
-            terms = self.terms[symbol]
-            for (account, asset), atoms in books.balances.items():
-                if account == "fees" and asset not in (terms.quote_asset, terms.base_asset):
-                    found[asset] = found.get(asset, 0) + atoms
-        return found
-
     def _opened(self, key: Key, position: Position, terms: MarketTerms) -> Books:
         """Return the books of a position that was filled before its assets were known, fees in quote."""
         books = Books()

@@ -39,7 +39,16 @@ def positions(data: DataDir, as_json: bool) -> None:
     """Show every position of each strategy, with its profit before fees."""
     with stored_events(data) as events:
         found = Holdings.of(events).position_lines()
-    columns = ("strategy", "symbol", "qty", "average_price", "realized_pnl", "unrealized_pnl", "fees")
+    columns = (
+        "strategy",
+        "symbol",
+        "qty",
+        "average_price",
+        "realized_pnl",
+        "unrealized_pnl",
+        "fees",
+        "funding",
+    )
     _show(found, columns, as_json, "no positions")
 
 
@@ -47,10 +56,20 @@ def positions(data: DataDir, as_json: bool) -> None:
 @data_option
 @json_option
 def balance(data: DataDir, as_json: bool) -> None:
-    """Show the paper money of each wallet: what it began with, and what trading made of it."""
+    """Show each paper wallet: what it began with, what trading made of it, and the assets held."""
     with stored_events(data) as events:
         found = Holdings.of(events).wallet_lines()
-    columns = ("venue", "asset", "initial", "realized_pnl", "fees", "unrealized_pnl", "equity")
+    columns = (
+        "venue",
+        "asset",
+        "initial",
+        "held",
+        "realized_pnl",
+        "fees",
+        "funding",
+        "unrealized_pnl",
+        "equity",
+    )
     _show(found, columns, as_json, "no wallet yet: the log holds no rules of a market")
 
 

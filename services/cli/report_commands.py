@@ -14,7 +14,7 @@ from services.cli.log_reading import stored_events
 from services.cli.place import data_option
 from services.report import export as lines
 from services.report.export import Line, Wanted
-from services.report.fold import Report
+from services.report.fold import PARTS, Report
 from services.report.fold import report as fold_report
 from shared.messages import Event
 from shared.runtime.paths import DataDir
@@ -31,12 +31,15 @@ ROWS = (
     "fills",
     "volume",
     "fees",
+    "funding",
     "realized_pnl",
     "unrealized_pnl",
     "net_pnl",
     "max_drawdown",
     "round_trips",
     "win_rate",
+    "average_holding_s",
+    *PARTS,
 )
 
 
@@ -113,4 +116,5 @@ def _table(found: Report) -> str:
         for row in rows
     )
     asset = found["totals"]["quote_asset"]
-    return f"{text}\nmoney in {asset}; realized_pnl is before fees" if asset else text
+    note = "realized_pnl is before fees; spread_capture to inventory, less fees, plus funding, are net_pnl"
+    return f"{text}\nmoney in {asset}; {note}" if asset else text

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from services.gateway.records import EventRecord, FillRecord, PositionRecord
 from services.gateway.view import GatewayView
+from shared.double_entry import asset_exponent, terms_of
 from shared.messages import message_of
 from shared.messages.market import InstrumentRules
 from shared.order_record import OrderRecord
@@ -262,7 +263,9 @@ def fill_of(record: FillRecord, rules: InstrumentRules | None) -> Fill:
         side=Side(record.side).name.lower(),
         price=None if rules is None else decimal_text(record.price_ticks, rules.tick_size),
         qty=None if rules is None else decimal_text(record.qty_lots, rules.lot_size),
-        fee=None if rules is None else atoms_text(record.fee_atoms, rules.quote_exponent),
+        fee=None
+        if rules is None
+        else atoms_text(record.fee_atoms, asset_exponent(record.fee_asset, terms_of(rules))),
         fee_asset=record.fee_asset,
         is_maker=record.is_maker,
         seq=record.seq,

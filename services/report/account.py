@@ -29,16 +29,18 @@ class Equity:
 
 @dataclass(slots=True)
 class RoundTrips:
-    """Results of closed positions: from flat to flat, or to the other side."""
+    """Results of closed positions, from flat to flat; a fill through zero ends one and begins the next."""
 
     count: int = 0
     win_count: int = 0
     won: int = 0
     lost: int = 0
+    held_ns: int = 0
 
-    def take(self, result: int) -> None:
-        """Count one round trip that earned `result` net of fees."""
+    def take(self, result: int, held_ns: int) -> None:
+        """Count one round trip that earned `result` net of fees and funding in `held_ns`."""
         self.count += 1
+        self.held_ns += held_ns
         self.win_count += result > 0
         if result > 0:
             self.won += result
@@ -74,4 +76,5 @@ class Account:
     volume: int = 0
     fees: int = 0
     realized: int = 0
+    funding: int = 0
     quote_assets: set[str] = field(default_factory=set)

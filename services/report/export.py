@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from services.report.marks import Marks
 from shared import order_record
+from shared.double_entry import asset_exponent, terms_of
 from shared.messages import Event, Message, market, orders
 from shared.order_record import OrderRecord
 from shared.units import Side, decimal_text
@@ -115,7 +116,9 @@ def fill_lines(events: Iterable[Event], wanted: Wanted = EVERYTHING) -> Iterator
                 "side": message.side.name.lower(),
                 "price": decimal_text(message.price_ticks, rules.tick_size),
                 "qty": decimal_text(message.qty_lots, rules.lot_size),
-                "fee": decimal_text(message.fee_atoms, f"1e-{rules.quote_exponent}"),
+                "fee": decimal_text(
+                    message.fee_atoms, f"1e-{asset_exponent(message.fee_asset, terms_of(rules))}"
+                ),
                 "fee_asset": message.fee_asset,
                 "is_maker": message.is_maker,
                 "ts_venue_ns": message.ts_venue_ns,

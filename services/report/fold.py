@@ -1,7 +1,8 @@
 """Fold a log into a report: totals and each strategy, with memory that does not grow with the log (JR-4).
 
 Profit is worked out here from fills and books alone, not taken from risk's ledger: the two must agree.
-`realized_pnl` is before fees; net = realized - fees + unrealized.
+`realized_pnl` is before fees; net = realized - fees + funding + unrealized, and the same sum is split
+into spread capture, adverse selection, inventory, fees and funding (`shared.profit_parts`).
 """
 
 from collections.abc import Callable, Iterable
@@ -10,13 +11,21 @@ from typing import Any
 
 from services.report.account import COMMON_EXPONENT, Account
 from services.report.marks import Marks
+from services.report.profits import Profits
 from shared.errors import JournalError
 from shared.kernels.position import Position
-from shared.messages import Event, Message, control, market, orders
-from shared.units import decimal_text
+from shared.messages import Event, Message, control, market, orders, system
+from shared.units import NS_PER_S, decimal_text
 
-TRADE_IDS_KEPT = 20_000
-"""Trade ids remembered per market to see a repeat; as many as risk's ledger remembers."""
+PARTS = (
+    "spread_capture",
+    "adverse_100ms",
+    "adverse_1s",
+    "adverse_10s",
+    "adverse_60s",
+    "inventory",
+)
+"""Rows of a report, as the first of `shared.profit_parts.Parts`."""
 
 Report = dict[str, Any]
 
@@ -39,15 +48,18 @@ class ReportFold:
         self.marks = Marks()
         self._accounts: dict[str, Account] = {}
         self._total = Account()
-        self.positions: dict[tuple[str, str], Position] = {}
+        self.profits = Profits(self.marks)
         self.unrealized: dict[tuple[str, str], int] = {}
-        self._open_trips: dict[tuple[str, str], int] = {}
         self._traders: dict[str, list[str]] = {}
         self._versions: dict[str, str] = {}
-        self._trade_ids: dict[str, dict[str, None]] = {}
         self._first: tuple[int, int] | None = None
         self._last = (0, 0)
         self._event_count = 0
+
+    @property
+    def positions(self) -> dict[tuple[str, str], Position]:
+        """Return the position of each strategy in each market that it traded."""
+        return self.profits.ledger.by_strategy
 
     def apply(self, event: Event) -> None:
         """Take the next event of the log."""
@@ -64,6 +76,10 @@ class ReportFold:
                 self._versions[message.strategy] = message.version
         elif type(message) is orders.Fill:
             self._take_fill(event)
+        elif type(message) is orders.FundingPaid:
+            self._take_funding(event)
+        elif type(message) is system.Tick:
+            self.profits.pass_time(header.ts_ns)
         elif type(message) is control.StrategyStatus:
             # Shown with zeros even when it never sends an order.
             self._accounts_of(message.strategy)
@@ -75,6 +91,8 @@ class ReportFold:
         if type(message) is market.InstrumentRules:
             self._check_scale(message)
         symbol = self.marks.apply(event)
+        if symbol:
+            self.profits.take_mid(symbol, event.header.ts_ns)
         for strategy in self._traders.get(symbol, ()):
             self._mark(strategy, symbol, event.header.ts_ns)
 
@@ -90,60 +108,46 @@ class ReportFold:
     def _take_fill(self, event: Event) -> None:
         header, fill = event.header, event.message
         accounts = self._accounts_of(fill.strategy)
-        seen = self._trade_ids.setdefault(fill.symbol, {})
-        if fill.trade_id in seen:
+        rules = self.marks.rules_of(fill.symbol, header.seq)
+        booked = self.profits.take_fill(fill, rules, header.ts_ns)
+        if booked is None:
             for account in accounts:
                 account.counts.fills_repeated += 1
             return
-        seen[fill.trade_id] = None
-        if len(seen) > TRADE_IDS_KEPT:
-            del seen[next(iter(seen))]
-        rules = self.marks.rules_of(fill.symbol, header.seq)
+        if (fill.strategy, fill.symbol) not in self.unrealized:
+            self._traders.setdefault(fill.symbol, []).append(fill.strategy)
+            self.unrealized[fill.strategy, fill.symbol] = 0
         scale = 10 ** (COMMON_EXPONENT - rules.quote_exponent)
-        position = self._position(fill.strategy, fill.symbol, rules.tick_lot_atoms)
-        before = position.position_lots
-        realized = position.apply_fill(int(fill.side), fill.price_ticks, fill.qty_lots, fill.fee_atoms)
-        volume = fill.price_ticks * fill.qty_lots * rules.tick_lot_atoms
-        earned = (realized - fill.fee_atoms) * scale
-        closed = self._close_trip(fill, before, position.position_lots, earned)
         for account in accounts:
-            if closed is not None:
-                account.trips.take(closed)
+            if booked.trip is not None:
+                account.trips.take(booked.trip.net_atoms * scale, booked.trip.holding_ns)
             account.counts.fills += 1
             account.counts.fills_maker += fill.is_maker
             account.counts.orders_filled += fill.leaves_lots == 0
-            account.volume += volume * scale
-            account.fees += fill.fee_atoms * scale
-            account.realized += realized * scale
+            account.volume += booked.volume_atoms * scale
+            account.fees += booked.fee_atoms * scale
+            account.realized += booked.realized_atoms * scale
             account.quote_assets.add(rules.quote_asset)
-            account.equity.move(earned, header.ts_ns)
+            account.equity.move((booked.realized_atoms - booked.fee_atoms) * scale, header.ts_ns)
         self._mark(fill.strategy, fill.symbol, header.ts_ns)
 
-    def _close_trip(self, fill: orders.Fill, before: int, after: int, earned: int) -> int | None:
-        """Add what a fill earned to the open round trip; return its result when the fill closed it."""
-        key = (fill.strategy, fill.symbol)
-        result = self._open_trips.get(key, 0) + earned
-        is_closed = before != 0 and (after == 0 or (before > 0) != (after > 0))
-        self._open_trips[key] = 0 if is_closed else result
-        return result if is_closed else None
-
-    def _position(self, strategy: str, symbol: str, tick_lot_atoms: int) -> Position:
-        position = self.positions.get((strategy, symbol))
-        if position is None:
-            position = self.positions[strategy, symbol] = Position(tick_lot_atoms)
-            self._traders.setdefault(symbol, []).append(strategy)
-            self.unrealized[strategy, symbol] = 0
-        return position
+    def _take_funding(self, event: Event) -> None:
+        header, paid = event.header, event.message
+        rules = self.marks.rules_of(paid.symbol, header.seq)
+        if self.profits.take_funding(paid):
+            money = paid.amount_atoms * 10 ** (COMMON_EXPONENT - rules.quote_exponent)
+            for account in self._accounts_of(paid.strategy):
+                account.funding += money
+                account.equity.move(money, header.ts_ns)
 
     def _mark(self, strategy: str, symbol: str, ts_ns: int) -> None:
         """Move the equity by what the open position gained since it was last marked."""
         key = (strategy, symbol)
         position = self.positions[key]
-        mid = self.marks.mids_half_ticks.get(symbol)
-        if mid is None or (not position.position_lots and not self.unrealized[key]):
+        if symbol not in self.marks.mids_half_ticks or not (position.position_lots or self.unrealized[key]):
             return
         scale = 10 ** (COMMON_EXPONENT - self.marks.rules[symbol].quote_exponent)
-        value = position.unrealized_atoms(mid * 50) * scale
+        value = self.profits.unrealized_atoms(key) * scale
         change = value - self.unrealized[key]
         if change:
             self.unrealized[key] = value
@@ -161,6 +165,7 @@ class ReportFold:
         first_seq, first_ts_ns = self._first or (0, 0)
         totals = self._lines(self._total, lambda _: True)
         totals |= {
+            "fees_by_asset": {a: money_text(v) for a, v in self.profits.fees_by_asset().items()},
             "events": self._event_count,
             "first_seq": first_seq,
             "last_seq": self._last[0],
@@ -172,6 +177,7 @@ class ReportFold:
             lines = self._lines(self._accounts[name], lambda strategy, name=name: strategy == name)  # type: ignore[misc]
             strategies[name] = lines | {
                 "version": self._versions.get(name, ""),
+                "fees_by_asset": {a: money_text(v) for a, v in self.profits.fees_by_asset(name).items()},
                 "positions": self._position_texts(name),
             }
         return {"totals": totals, "strategies": strategies}
@@ -182,21 +188,38 @@ class ReportFold:
         unrealized = sum(value for (strategy, _), value in self.unrealized.items() if is_own(strategy))
         trips = account.trips
         counts = {name: getattr(account.counts, name) for name in account.counts.__slots__}
-        return counts | {
-            "quote_asset": ",".join(sorted(account.quote_assets)),
-            "volume": text(account.volume),
-            "fees": text(account.fees),
-            "realized_pnl": text(account.realized),
-            "unrealized_pnl": text(unrealized),
-            "net_pnl": text(account.realized - account.fees + unrealized),
-            "max_drawdown": text(account.equity.drawdown_max),
-            "max_drawdown_from_ts_ns": account.equity.drawdown_from_ts_ns,
-            "max_drawdown_at_ts_ns": account.equity.drawdown_at_ts_ns,
-            "round_trips": trips.count,
-            "win_rate": ratio_text(trips.win_count, trips.count),
-            "average_trade": text((trips.won - trips.lost) // trips.count) if trips.count else None,
-            "profit_factor": ratio_text(trips.won, trips.lost),
-        }
+        parts = self._parts(is_own)
+        return (
+            counts
+            | {
+                "quote_asset": ",".join(sorted(account.quote_assets)),
+                "volume": text(account.volume),
+                "fees": text(account.fees),
+                "realized_pnl": text(account.realized),
+                "unrealized_pnl": text(unrealized),
+                "funding": text(account.funding),
+                "net_pnl": text(account.realized - account.fees + account.funding + unrealized),
+                "max_drawdown": text(account.equity.drawdown_max),
+                "max_drawdown_from_ts_ns": account.equity.drawdown_from_ts_ns,
+                "max_drawdown_at_ts_ns": account.equity.drawdown_at_ts_ns,
+                "round_trips": trips.count,
+                "win_rate": ratio_text(trips.win_count, trips.count),
+                "average_trade": text((trips.won - trips.lost) // trips.count) if trips.count else None,
+                "profit_factor": ratio_text(trips.won, trips.lost),
+                "average_holding_s": ratio_text(trips.held_ns, trips.count * NS_PER_S),
+            }
+            | {name: text(value) for name, value in parts.items()}
+        )
+
+    def _parts(self, is_own: Callable[[str], bool]) -> dict[str, int]:
+        """Return where the profit came from; with fees and funding these sum to it."""
+        sums = dict.fromkeys(PARTS, 0)
+        for key in self.unrealized:
+            if is_own(key[0]):
+                scale = 10 ** (COMMON_EXPONENT - self.marks.rules[key[1]].quote_exponent)
+                for name, atoms in zip(PARTS, self.profits.parts(key), strict=False):
+                    sums[name] += atoms * scale
+        return sums
 
     def _position_texts(self, name: str) -> dict[str, str]:
         return {

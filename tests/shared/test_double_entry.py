@@ -92,7 +92,7 @@ def test_a_fee_in_a_third_asset_is_worth_its_mid_and_stays_in_its_asset():
     ledger.apply(a_fill("2", fee=10_000, asset="BNB"))
     assert ledger.by_strategy["mm", SPOT].fees_atoms == 6_000_500
 
-    assert ledger.unvalued_fees() == {"BNB": 20_000}
+    assert ledger.books["mm", SPOT].balance("fees", "BNB") == 20_000
     assert ledger.books["mm", SPOT].balance("cash", "BNB") == -20_000
     assert set(ledger.books["mm", SPOT].sums().values()) == {0}
 

@@ -90,7 +90,8 @@ class Log:
 
     def fill(self, order_id, trade_id, strategy="as_btc", side=Side.BUY, price=1000, qty=10, **more):
         symbol = more.pop("symbol", SYMBOL)
-        values = {"filled_lots": qty, "leaves_lots": 0, "fee_atoms": 0, "is_maker": True} | more
+        common = {"filled_lots": qty, "leaves_lots": 0, "is_maker": True}
+        values = common | {"fee_atoms": 0, "fee_asset": "USDT"} | more
         return self.say(
             orders.Fill(
                 order_id,
@@ -100,7 +101,6 @@ class Log:
                 side=side,
                 price_ticks=price,
                 qty_lots=qty,
-                fee_asset="USDT",
                 ts_venue_ns=1,
                 **values,
             ),

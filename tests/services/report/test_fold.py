@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.report.fold import ReportFold, money_text, report
+from services.report.fold import PARTS, ReportFold, money_text, report
 from shared.errors import JournalError
-from shared.messages import control, orders
+from shared.messages import control, orders, system
 from shared.units import Side
 
 
@@ -154,6 +154,7 @@ def test_what_became_of_orders_is_counted(log):
     )
 
 
+SYMBOL = "binance_usdm:BTCUSDT"
 trades = st.lists(
     st.tuples(
         st.sampled_from(list(Side)), st.integers(1, 10_000), st.integers(1, 500), st.integers(-50, 500)
@@ -194,7 +195,7 @@ def test_money_texts_are_plain_decimals_with_two_to_eight_places(value):
 
 @pytest.mark.req("JR-4")
 def test_memory_does_not_grow_with_the_log(log, market_rules, monkeypatch):
-    monkeypatch.setattr("services.report.fold.TRADE_IDS_KEPT", 10)
+    monkeypatch.setattr("shared.ledger.TRADE_IDS_KEPT", 10)
     log.say(market_rules())
     for at in range(100):
         log.accept(f"o{at}")
@@ -206,4 +207,54 @@ def test_memory_does_not_grow_with_the_log(log, market_rules, monkeypatch):
     sizes = [len(value) for value in vars(fold).values() if isinstance(value, dict)]
 
     assert max(sizes) <= 2
-    assert all(len(ids) <= 10 for ids in fold._trade_ids.values())
+    assert all(len(ids) <= 10 for _, ids in fold.profits.ledger.dump().trade_ids)
+
+
+@pytest.mark.req("RK-29", "BT-2")
+def test_the_parts_of_the_profit_sum_to_it(log, market_rules):
+    # 10 lots at 100.0: a tick is 0.001 USDT. Bought a tick below the mid, which then falls by three ticks.
+    log.say(market_rules())
+    log.touch(1000, 1002)
+    log.accept("a")
+    log.fill("a", "t1", price=1000, fee_atoms=20_000)
+    log.touch(997, 999)  # a second after the fill: beyond 0.1 s, within 1 s
+    log.say(orders.FundingPaid("as_btc", SYMBOL, 1, 10_000, 99_800, 10, -9_980, "USDT"), source="broker")
+    log.say(orders.FundingPaid("as_btc", SYMBOL, 1, 10_000, 99_800, 10, -9_980, "USDT"), source="broker")
+    for _ in range(65):
+        log.say(system.Tick(1), source="bus")
+    log.touch(1010, 1012)
+
+    own = report(log.events)["strategies"]["as_btc"]
+
+    assert (own["spread_capture"], own["adverse_100ms"], own["adverse_1s"]) == ("0.001", "0.00", "-0.003")
+    assert (own["adverse_10s"], own["adverse_60s"], own["inventory"]) == ("0.00", "0.00", "0.013")
+    assert (own["fees"], own["funding"], own["net_pnl"]) == ("0.0002", "-0.0000998", "0.0107002")
+    parts = sum(Decimal(own[name]) for name in PARTS)
+    assert parts - Decimal(own["fees"]) + Decimal(own["funding"]) == Decimal(own["net_pnl"])
+    assert own["fees_by_asset"] == {"USDT": "0.0002"}
+
+
+@pytest.mark.req("RK-29")
+def test_a_fill_through_zero_ends_a_trip_with_its_part_of_the_fee(log, market_rules):
+    log.say(market_rules())
+    log.touch(999, 1001)
+    log.fill("a", "t1", price=1000, qty=4)
+    log.say(system.Tick(1), source="bus")
+    log.fill("b", "t2", side=Side.SELL, price=990, qty=10, fee_atoms=1000)
+    log.fill("c", "t3", price=980, qty=6)
+
+    own = report(log.events)["strategies"]["as_btc"]
+
+    # Lost 0.004 and 400 atoms of fee in two seconds, won 0.006 less 600 atoms in one.
+    assert (own["round_trips"], own["win_rate"], own["average_holding_s"]) == (2, "0.5000", "1.5000")
+    assert own["profit_factor"] == format(round(Decimal("0.005994") / Decimal("0.004004"), 4), "f")
+
+
+def test_a_fee_in_a_third_asset_is_shown_in_it(log, market_rules):
+    log.say(market_rules())
+    log.touch(999, 1001)
+    log.fill("a", "t1", fee_asset="BNB", fee_atoms=5_000)
+
+    own = report(log.events)["strategies"]["as_btc"]
+
+    assert (own["fees"], own["fees_by_asset"]) == ("0.00", {"BNB": "0.00005"})
