@@ -30,6 +30,7 @@ COMMANDS = {
     "resume": Entry("services.cli.control_commands:resume", "Let a paused strategy, or all, quote again."),
     "cancel-all": Entry("services.cli.control_commands:cancel_all", "Cancel every resting order."),
     "config": Entry("services.cli.config_commands:config", "Write, explain and test the configuration."),
+    "grid": Entry("services.cli.grid_commands:grid", "Show what a grid can earn and cost."),
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
     "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),
     "replay": Entry("services.cli.replay_commands:replay", "Prove that a re-run of the log says the same."),

@@ -86,6 +86,11 @@ def break_even_interval_ticks(rules: InstrumentRules, price_ticks: int, qty_lots
     return ticks
 
 
+def bps_of(interval_ticks: int, price_ticks: int) -> float:
+    """Return the least interval_bps (to 1/100) that is so many ticks at a price: it is rounded up to them."""
+    return ((interval_ticks - 1) * PPM // price_ticks + 1) / 100
+
+
 def interval_ppm(settings: GridSettings) -> int:
     """Return the interval in parts per million."""
     return round(settings.interval_bps * 100)
@@ -142,7 +147,7 @@ def price_problems(settings: GridSettings, rules: InstrumentRules, price_ticks: 
         least_ticks = break_even_interval_ticks(rules, price_ticks, qty_lots)
         found.append(
             f"an interval of {ladder.interval_ticks} ticks loses after fees at {price_ticks} ticks: set "
-            f"interval_bps to at least {ceil_div(least_ticks * PPM, price_ticks) / 100:g} "
+            f"interval_bps to at least {bps_of(least_ticks, price_ticks):g} "
             f"({least_ticks} ticks)"
         )
     lower_ticks, upper_ticks = bounds_ticks(settings, rules)
@@ -156,8 +161,7 @@ def price_problems(settings: GridSettings, rules: InstrumentRules, price_ticks: 
 
 def preview(settings: GridSettings, rules: InstrumentRules, price_ticks: int) -> Preview:
     """Return what a fresh grid with its anchor at `price_ticks` earns, can cost, and why it is refused."""
-    problems = rule_problems(settings, rules)
-    problems += [one for one in price_problems(settings, rules, price_ticks) if one not in problems]
+    problems = rule_problems(settings, rules) or price_problems(settings, rules, price_ticks)
     qty_lots = lots_of(settings.order_notional, rules, price_ticks)
     ppm = interval_ppm(settings)
     interval_ticks = ceil_div(price_ticks * ppm, PPM)
@@ -172,7 +176,7 @@ def preview(settings: GridSettings, rules: InstrumentRules, price_ticks: int) ->
         price_ticks=price_ticks,
         interval_ticks=interval_ticks,
         break_even_ticks=least_ticks,
-        break_even_bps=ceil_div(least_ticks * PPM, price_ticks) / 100,
+        break_even_bps=bps_of(least_ticks, price_ticks),
         qty_lots=qty_lots,
         profit_per_cycle_atoms=profit_per_cycle_atoms(
             rules, price_ticks, price_ticks + interval_ticks, qty_lots

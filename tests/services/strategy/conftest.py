@@ -2,8 +2,10 @@
 
 import pytest
 
-from services.strategy.base import Context, TargetQuotes
+from services.strategy.base import Context, Note, TargetQuotes
 from services.strategy.desk import Desk, levels_block, make_rules
+from services.strategy.grid import Grid
+from services.strategy.grid_settings import GridSettings
 from services.strategy.own_orders import OwnOrders
 from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.world import World
@@ -157,3 +159,113 @@ def _settle():
 @pytest.fixture(name="fill_of")
 def _fill_of():
     return fill_of
+
+
+# ---- a grid on a stage
+
+GRID_NOW = 10**18
+
+
+class GridTable:
+    """A grid on a stage, with orders that the test answers."""
+
+    def __init__(self, stage, **changes):
+        self.stage = stage
+        values = {"buy_window": 3, "sell_window": 3, "order_cap": 50, **changes}
+        self.grid = Grid(GridSettings(**values))
+        self.count = 0
+        self.wanted = {}
+        self.quotes = {}
+        self.notes = []
+
+    def start(self):
+        self.take(self.grid.on_start(self.stage.ctx))
+        return self
+
+    def take(self, intents):
+        """Remember what the grid wants and says."""
+        found = [one for one in intents if isinstance(one, TargetQuotes)]
+        if found:
+            self.quotes = {quote.slot: quote for quote in found[-1].quotes}
+            self.wanted = quotes_of(intents)
+        self.notes += [one for one in intents if isinstance(one, Note)]
+        return self.wanted
+
+    def price(self, mid):
+        """Move the market; return what the grid wants."""
+        self.stage.touch(mid - 1, mid + 1)
+        return self.take(self.grid.on_book(self.stage.ctx))
+
+    def wait(self, seconds):
+        """Let time pass while the book stands still; return what the grid wants."""
+        self.stage.at(self.stage.world.now_ns + round(seconds * 10**9))
+        return self.take(self.grid.on_timer(self.stage.ctx))
+
+    def head(self, slot):
+        return self.stage.orders.by_slot[slot].client_order_id, "one", self.stage.rules.symbol
+
+    def ask(self, slot):
+        """Send the order of a slot; nobody answers yet."""
+        quote = self.quotes[slot]
+        self.count += 1
+        intent = orders.OrderIntent(
+            f"x-one-{slot}-{self.count}", "one", self.stage.rules.symbol, quote.side, quote.price_ticks,
+            quote.qty_lots, is_post_only=quote.is_post_only, is_reduce_only=quote.is_reduce_only, slot=slot,
+        )  # fmt: skip
+        order = self.stage.orders.intend(intent, self.stage.world.now_ns)
+        self.take(self.grid.on_order_event(self.stage.ctx, order, intent))
+
+    def send(self, slot):
+        """Send the order of a slot; it is on its way."""
+        self.ask(slot)
+        quote = self.quotes[slot]
+        terms = (*self.head(slot), quote.side, quote.price_ticks, quote.qty_lots)
+        self.hear(orders.OrderApproved(*terms))
+        self.hear(orders.OrderSent(*terms))
+
+    def place(self, *slots):
+        """Place what is wanted, or only some of it; the venue holds it."""
+        for slot in slots or [slot for slot in self.wanted if slot not in self.stage.orders.by_slot]:
+            self.send(slot)
+            self.hear(orders.OrderAccepted(*self.head(slot), "v", 0))
+        return self
+
+    def hear(self, message):
+        order, problem = self.stage.orders.report(message, message.client_order_id, GRID_NOW)
+        assert problem == ""
+        self.take(self.grid.on_order_event(self.stage.ctx, order, message))
+
+    def withdraw(self):
+        """Cancel what is not wanted any more."""
+        for slot in [slot for slot in self.stage.orders.by_slot if slot not in self.wanted]:
+            self.cancel(slot)
+        return self
+
+    def cancel(self, slot):
+        head = self.head(slot)
+        order = self.stage.orders.ask_cancel(orders.CancelIntent(*head), 1)
+        self.grid.on_order_event(self.stage.ctx, order, orders.CancelIntent(*head))
+        filled = order.filled_lots
+        self.hear(orders.OrderCanceled(*head, filled))
+
+    def fill(self, slot, lots=None, price=None, fee_atoms=0):
+        order = self.stage.orders.by_slot[slot]
+        lots = lots or order.leaves_lots
+        done = order.filled_lots + lots
+        self.count += 1
+        terms = (order.side, price or order.price_ticks, lots, done, order.qty_lots - done)
+        fill = orders.Fill(*self.head(slot), f"t{self.count}", *terms, fee_atoms, "USDT", True, 0)
+        self.stage.position.apply_fill(order.side, fill.price_ticks, lots, fee_atoms)
+        self.stage.orders.report(fill, fill.client_order_id, GRID_NOW)
+        self.grid.on_fill(self.stage.ctx, slot, fill)
+        return fill
+
+
+@pytest.fixture
+def make_table():
+    return GridTable
+
+
+@pytest.fixture
+def table():
+    return lambda symbol=USDM, rules=None, **changes: GridTable(Stage(symbol, **(rules or {})), **changes)

@@ -2,8 +2,6 @@ from decimal import Decimal
 
 import pytest
 
-from services.strategy.base import Note
-from services.strategy.grid import Grid
 from services.strategy.grid_preview import break_even_ppm
 from services.strategy.grid_settings import GridSettings
 from services.strategy.grid_slots import Lock
@@ -14,79 +12,6 @@ from shared.units import Side
 SYMBOL = "binance_usdm:BTCUSDT"
 # Tick 0.1, lot 0.001; anchor 600,000 ticks and 10 bps: an interval of 600 ticks, 60 USDT a lot.
 STEP = 600
-NOW = 10**18
-
-
-class Table:
-    """A grid on a stage, with orders that the test answers."""
-
-    def __init__(self, stage, targets, **changes):
-        self.stage = stage
-        self.targets = targets
-        values = {"buy_window": 3, "sell_window": 3, "order_cap": 50, **changes}
-        self.grid = Grid(GridSettings(**values))
-        self.count = 0
-        self.wanted = {}
-
-    def start(self):
-        self.grid.on_start(self.stage.ctx)
-        return self
-
-    def price(self, mid):
-        """Move the market and place what the grid wants."""
-        self.stage.touch(mid - 1, mid + 1)
-        found = self.targets(self.grid.on_book(self.stage.ctx))
-        self.wanted = self.wanted if found is None else found
-        return self.wanted
-
-    def head(self, slot):
-        return self.stage.orders.by_slot[slot].client_order_id, "one", SYMBOL
-
-    def place(self, *slots):
-        for slot in slots or [slot for slot in self.wanted if slot not in self.stage.orders.by_slot]:
-            side, price, lots = self.wanted[slot]
-            self.count += 1
-            intent = orders.OrderIntent(
-                f"x-one-{slot}-{self.count}", "one", SYMBOL, side, price, lots, slot=slot
-            )
-            order = self.stage.orders.intend(intent, 0)
-            self.grid.on_order_event(self.stage.ctx, order, intent)
-            terms = (*self.head(slot), side, price, lots)
-            self.hear(orders.OrderApproved(*terms))
-            self.hear(orders.OrderSent(*terms))
-            self.hear(orders.OrderAccepted(*self.head(slot), "v", 0))
-        return self
-
-    def hear(self, message):
-        order, problem = self.stage.orders.report(message, message.client_order_id, NOW)
-        assert problem == ""
-        self.grid.on_order_event(self.stage.ctx, order, message)
-
-    def cancel(self, slot):
-        head = self.head(slot)
-        order = self.stage.orders.ask_cancel(orders.CancelIntent(*head), 1)
-        self.grid.on_order_event(self.stage.ctx, order, orders.CancelIntent(*head))
-        filled = order.filled_lots
-        self.hear(orders.OrderCanceled(*head, filled))
-
-    def fill(self, slot, lots=None, price=None, fee_atoms=0):
-        order = self.stage.orders.by_slot[slot]
-        lots = lots or order.leaves_lots
-        done = order.filled_lots + lots
-        self.count += 1
-        terms = (order.side, price or order.price_ticks, lots, done, order.qty_lots - done)
-        fill = orders.Fill(*self.head(slot), f"t{self.count}", *terms, fee_atoms, "USDT", True, 0)
-        self.stage.position.apply_fill(order.side, fill.price_ticks, lots, fee_atoms)
-        self.stage.orders.report(fill, fill.client_order_id, NOW)
-        self.grid.on_fill(self.stage.ctx, slot, fill)
-        return fill
-
-
-@pytest.fixture
-def table(make_stage, targets):
-    return lambda symbol=SYMBOL, rules=None, **changes: Table(
-        make_stage(symbol, **(rules or {})), targets, **changes
-    )
 
 
 def test_levels_have_slot_names_both_ways() -> None:
@@ -120,11 +45,8 @@ def test_a_level_below_the_venues_minimum_is_skipped_with_a_note(table) -> None:
     one = table(rules={"min_qty_lots": 2}, order_notional=Decimal(120)).start()
     one.price(600_000)
 
-    one.stage.touch(601_299, 601_301)
-    said = one.grid.on_book(one.stage.ctx)
-
-    assert set(one.targets(said)) == {"p0"}
-    assert [note.code for note in said if isinstance(note, Note)] == ["level_skipped"]
+    assert set(one.price(601_300)) == {"p0"}
+    assert [note.code for note in one.notes] == ["level_skipped"]
 
 
 @pytest.mark.req("ST-23", "ST-32")
@@ -158,13 +80,13 @@ def test_a_better_entry_is_kept_as_the_real_price(table) -> None:
 
 
 @pytest.mark.req("ST-23")
-def test_sells_are_reduce_only_on_derivatives_unless_the_market_is_shared(make_stage, targets) -> None:
+def test_sells_are_reduce_only_on_derivatives_unless_the_market_is_shared(make_stage, make_table) -> None:
     for symbol, shares, wanted in (
         (SYMBOL, False, True),
         (SYMBOL, True, False),
         ("binance:BTCUSDT", False, False),
     ):
-        one = Table(make_stage(symbol), targets).start()
+        one = make_table(make_stage(symbol)).start()
         one.stage.ctx.shares_market = shares
         one.price(600_000)
         one.place()
@@ -354,7 +276,7 @@ def test_windows_that_never_fit_under_the_cap_are_refused() -> None:
 
 
 @pytest.mark.req("ST-25")
-def test_a_restored_grid_has_the_same_levels_whatever_the_price(table, make_stage, targets) -> None:
+def test_a_restored_grid_has_the_same_levels_whatever_the_price(table, make_stage, make_table) -> None:
     one = table().start()
     one.price(600_000)
     one.place()
@@ -362,7 +284,7 @@ def test_a_restored_grid_has_the_same_levels_whatever_the_price(table, make_stag
     saved = one.grid.snapshot()
 
     for mid in (500_000, 580_000, 599_000, 600_777, 700_000):
-        other = Table(make_stage(), targets)
+        other = make_table(make_stage())
         other.grid.restore(saved)
         other.start()
         other.price(mid)
