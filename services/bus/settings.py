@@ -20,8 +20,14 @@ class BusSettings:
         int, Ge(1000), Doc("silence allowed to a service that is starting, in milliseconds")
     ] = 15_000
     sync_ms: Annotated[
-        int, Gt(0), Doc("longest time until market data is synced to disk, in milliseconds")
+        int, Gt(0), Doc("longest time until what need not wait is synced to disk, in milliseconds")
     ] = 20
+    sync_orders: Annotated[
+        bool,
+        Doc(
+            "sync at once when an order or a fill waits; on paper nothing leaves the host, so sync_ms will do"
+        ),
+    ] = False
     sync_stall_ms: Annotated[
         int,
         Ge(1000),

@@ -40,7 +40,8 @@ TICK_NS = 100 * NS_PER_MS
 HEARTBEAT_S = 0.1
 SOCKET_BYTES_MAX = 4
 """A peer whose frame is above the limit so many times is cut off by the transport itself."""
-URGENT_FAMILIES = frozenset({"order", "fill", "verdict", "intent", "control", "service", "bus"})
+URGENT_FAMILIES = frozenset({"control", "service", "bus"})
+ORDER_FAMILIES = frozenset({"order", "fill", "verdict", "intent"})
 
 
 class StorageFailureError(Exception):
@@ -60,6 +61,7 @@ class Bus:
         tell: Callable[[str, str], None] = lambda _what, _detail: None,
     ) -> None:
         self._settings = settings
+        self._urgent = URGENT_FAMILIES | ORDER_FAMILIES if settings.sync_orders else URGENT_FAMILIES
         prepare_latch(data)
         self._writer = JournalWriter(data.journal, settings.segment_bytes, settings.segment_seconds)
         self._clock: MeshClock = ensure_clock(data, self._writer.last_ts_ns)
@@ -105,7 +107,9 @@ class Bus:
             poller.register(self._append, zmq.POLLIN)
             poller.register(self._wake_read, zmq.POLLIN)
             while not self._is_ending:
-                poller.poll(self._poll_ms())
+                ready = poller.poll(self._poll_ms())
+                if len(ready) > 1 or (ready and ready[0][0] == self._wake_read):
+                    self._woken()
                 self._turn()
         finally:
             signal.set_wakeup_fd(wake)
@@ -253,7 +257,7 @@ class Bus:
                 f"the log could not be written at seq {rows[0].seq}: {error}"
             ) from error
         crash_point("bus.after_commit")
-        is_urgent = any(one.message.family in URGENT_FAMILIES for one in batch.events)
+        is_urgent = any(one.message.family in self._urgent for one in batch.events)
         self._durability.committed(self._writer.segment, self._writer.head_seq, is_urgent=is_urgent)
 
     def _publish(self, batch: Batch) -> None:
@@ -271,7 +275,6 @@ class Bus:
         All hear it each `HEARTBEAT_S`; after each sync only who subscribed to `~synced`: a frame for every
         service after every sync would cost the order path more than it is worth.
         """
-        self._woken()
         self._durability.look(self._settings.sync_stall_ms)
         if self._durability.failure is not None:
             raise StorageFailureError(f"the log could not be synced: {self._durability.failure}")
