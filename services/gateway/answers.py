@@ -100,6 +100,7 @@ class Position(Answer):
     realized_pnl: str | None
     unrealized_pnl: str | None
     fees: str | None
+    funding: str | None
     volume: str | None
     quote_asset: str
     seq: Integer
@@ -273,11 +274,14 @@ def fill_of(record: FillRecord, rules: InstrumentRules | None) -> Fill:
     )
 
 
+_MONEY = ("qty", "average_price", "realized_pnl", "unrealized_pnl", "fees", "funding", "volume")
+
+
 def position_of(record: PositionRecord, view: GatewayView) -> Position:
     """Return a position, marked at the middle of the book while that is trusted."""
     rules = view.rules.get(record.symbol)
     if rules is None:
-        money = dict.fromkeys(("qty", "average_price", "realized_pnl", "unrealized_pnl", "fees", "volume"))
+        money = dict.fromkeys(_MONEY)
     else:
         exponent = rules.quote_exponent
         average = Decimal(record.average_price_centiticks) * Decimal(rules.tick_size).scaleb(-2)
@@ -287,6 +291,7 @@ def position_of(record: PositionRecord, view: GatewayView) -> Position:
             "realized_pnl": atoms_text(record.realized_atoms, exponent),
             "unrealized_pnl": _unrealized(record, rules, view),
             "fees": atoms_text(record.fees_atoms, exponent),
+            "funding": atoms_text(record.funding_atoms, exponent),
             "volume": atoms_text(record.volume_atoms, exponent),
         }
     return Position(
@@ -305,10 +310,8 @@ def _unrealized(record: PositionRecord, rules: InstrumentRules, view: GatewayVie
     book = view.books.get(record.symbol)
     if book is None or not book.is_trusted:
         return None
-    gain_centiticks = (book.bid_ticks + book.ask_ticks) * 50 - record.average_price_centiticks
-    return atoms_text(
-        gain_centiticks * record.position_lots * rules.tick_lot_atoms // 100, rules.quote_exponent
-    )
+    gain_atoms = record.unrealized_atoms(book.bid_ticks + book.ask_ticks, rules.tick_lot_atoms)
+    return atoms_text(gain_atoms, rules.quote_exponent)
 
 
 def book_of(symbol: str, depth: int, view: GatewayView) -> Book | None:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from services.gateway import answers, overview, ws
+from services.gateway import answers, overview, profit_answers, ws
 from services.gateway.desk import NotStoredError
 from services.gateway.guard import WEBSOCKET, Guard, problem
 from services.gateway.hub import Hub
@@ -151,6 +151,31 @@ def _trading(view: GatewayView) -> APIRouter:
         found = [view.positions[key] for key in sorted(view.positions)]
         return answers.Positions(
             items=[answers.position_of(record, view) for record in found if _is_of(record, symbol, strategy)]
+        )
+
+    @router.get("/round_trips")
+    async def round_trips(
+        symbol: Name = "", strategy: Name = "", after: After = 0, limit: Limit = 100
+    ) -> profit_answers.RoundTrips:
+        """Return the newest finished round trips, oldest first."""
+        page = _page(
+            view.trips, limit, lambda record: record.seq > after and _is_of(record.said, symbol, strategy)
+        )
+        return profit_answers.RoundTrips(
+            items=[profit_answers.trip_of(record, view) for record in page.items],
+            next_after=page.next_after,
+        )
+
+    @router.get("/profit_parts")
+    async def profit_parts(symbol: Name = "", strategy: Name = "") -> profit_answers.ProfitPartsList:
+        """Return where the profit of each strategy came from."""
+        found = [view.parts[key] for key in sorted(view.parts)]
+        return profit_answers.ProfitPartsList(
+            items=[
+                profit_answers.parts_of(record, view)
+                for record in found
+                if _is_of(record.said, symbol, strategy)
+            ]
         )
 
     return router

@@ -112,21 +112,20 @@ class History:
         rules: Mapping[str, InstrumentRules],
         books: Mapping[str, Book],
     ) -> dict[str, int]:
-        """Return realized profit, less fees, plus what open positions gained, by quote asset.
+        """Return realized profit, less fees, plus funding and what open positions gained, by quote asset.
 
         An open position is marked at the middle of its book, and while that may not be used at its last
         middle; one whose book was never seen counts with what it realized.
         """
         found = {known.quote_asset: 0 for known in rules.values()}
         for record in positions:
-            net_atoms = record.realized_atoms - record.fees_atoms
+            net_atoms = record.realized_atoms - record.fees_atoms + record.funding_atoms
             book, known = books.get(record.symbol), rules.get(record.symbol)
             mid_half_ticks = self._mids.get(record.symbol)
             if book is not None and book.is_trusted:
                 mid_half_ticks = book.bid_ticks + book.ask_ticks
             if record.position_lots and mid_half_ticks is not None and known is not None:
-                gain_centiticks = mid_half_ticks * 50 - record.average_price_centiticks
-                net_atoms += gain_centiticks * record.position_lots * known.tick_lot_atoms // 100
+                net_atoms += record.unrealized_atoms(mid_half_ticks, known.tick_lot_atoms)
             found[record.quote_asset] = found.get(record.quote_asset, 0) + net_atoms
         return found
 

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from services.gateway.hub import Hub
 from services.gateway.overview import Pulse
+from services.gateway.profit_answers import PARTS, parts_of
 from services.gateway.stages import BUCKETS, Stages, bound_ns
 from services.gateway.view import GatewayView
 from shared.units import NS_PER_S
@@ -38,6 +39,7 @@ class MeshCollector(Collector):
         yield from self._feeds()
         yield from self._trading()
         yield from self._money()
+        yield from self._parts()
         yield from self._latency()
         clients = len(self._hub.clients)
         yield _gauge("websocket_clients", "WebSocket clients that are connected", {(): clients})
@@ -113,6 +115,7 @@ class MeshCollector(Collector):
             ("realized_pnl", "realized profit and loss before fees"),
             ("unrealized_pnl", "what the open position gained, at the middle of a trusted book"),
             ("fees", "fees paid"),
+            ("funding", "funding received, negative when it was paid"),
             ("volume", "value traded"),
             ("qty", "open position in the base asset"),
         ):
@@ -122,6 +125,17 @@ class MeshCollector(Collector):
                 if getattr(one, field) is not None
             }
             yield _gauge(f"position_{field}", text, values, names)
+
+    def _parts(self) -> Iterator[Metric]:
+        values = {}
+        for (strategy, symbol), record in sorted(self._view.parts.items()):
+            parts = parts_of(record, self._view)
+            for part in PARTS:
+                text = getattr(parts, part)
+                if text is not None:
+                    values[strategy, symbol, parts.quote_asset, part] = float(text)
+        names = ("strategy", "symbol", "asset", "part")
+        yield _gauge("profit_part", "where the profit came from, as risk said it last", values, names)
 
     def _latency(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(

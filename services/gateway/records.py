@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.messages import Event, body_of
+from shared.messages.guards import ProfitParts, RoundTrip
 from shared.messages.market import FeedStatus
 
 
@@ -36,6 +37,31 @@ class PositionRecord(msgspec.Struct, frozen=True, array_like=True):
     fees_atoms: int
     volume_atoms: int
     quote_asset: str
+    cost_atoms: int | None = None
+    funding_atoms: int = 0
+
+    def unrealized_atoms(self, mid_half_ticks: int, tick_lot_atoms: int) -> int:
+        """Return what the open position gained at a mid: exact by its cost, else by its average price."""
+        if self.cost_atoms is None:
+            gain_centiticks = mid_half_ticks * 50 - self.average_price_centiticks
+            return gain_centiticks * self.position_lots * tick_lot_atoms // 100
+        return self.position_lots * mid_half_ticks * tick_lot_atoms // 2 - self.cost_atoms
+
+
+class TripRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One finished round trip."""
+
+    seq: int
+    ts_ns: int
+    said: RoundTrip
+
+
+class PartsRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What risk last said about where the profit of a strategy in a market came from."""
+
+    seq: int
+    ts_ns: int
+    said: ProfitParts
 
 
 class StrategyRecord(msgspec.Struct, frozen=True, array_like=True):

@@ -16,9 +16,11 @@ from services.gateway.records import (
     EventRecord,
     FeedRecord,
     FillRecord,
+    PartsRecord,
     PositionRecord,
     ServiceRecord,
     StrategyRecord,
+    TripRecord,
     event_record,
 )
 from services.gateway.settings import GatewaySettings
@@ -26,9 +28,12 @@ from shared import order_record
 from shared.core import Output
 from shared.instrument import venue_of
 from shared.kernels.book import Book
-from shared.messages import Event, Instruction, control, market, orders, system
+from shared.messages import Event, Instruction, control, guards, market, orders, system
 from shared.order_record import OrderRecord
 from shared.settings import unpack
+
+TRIPS_KEPT = 1000
+"""Round trips kept for people, the newest."""
 
 QUIET = frozenset(
     {system.Tick, market.BookUpdate, market.BookSnapshot, market.PriceUpdate, market.Trade, system.CoreDigest}
@@ -55,6 +60,8 @@ class _State(msgspec.Struct, array_like=True):
     counts: tuple[int, int, int, int]
     finished_venues: list[str]
     history: HistoryState
+    trips: list[TripRecord] = []
+    parts: list[PartsRecord] = []
 
 
 class GatewayView:
@@ -81,6 +88,8 @@ class GatewayView:
         self.finished: dict[str, OrderRecord] = {}
         self.fills: deque[FillRecord] = deque()
         self.positions: dict[tuple[str, str], PositionRecord] = {}
+        self.trips: deque[TripRecord] = deque(maxlen=TRIPS_KEPT)
+        self.parts: dict[tuple[str, str], PartsRecord] = {}
         self.strategies: dict[str, StrategyRecord] = {}
         self.services: dict[str, ServiceRecord] = {}
         self.feeds: dict[str, FeedRecord] = {}
@@ -227,7 +236,16 @@ class GatewayView:
             fees_atoms=message.fees_atoms,
             volume_atoms=message.volume_atoms,
             quote_asset=message.quote_asset,
+            cost_atoms=message.cost_atoms,
+            funding_atoms=message.funding_atoms,
         )
+
+    def _take_trip(self, event: Event) -> None:
+        self.trips.append(TripRecord(event.header.seq, event.header.ts_ns, event.message))
+
+    def _take_parts(self, event: Event) -> None:
+        header, said = event
+        self.parts[said.strategy, said.symbol] = PartsRecord(header.seq, header.ts_ns, said)
 
     def _take_strategy(self, event: Event) -> None:
         header, message = event
@@ -284,6 +302,8 @@ class GatewayView:
                 counts=(self.order_count, self.fill_count, self.impossible_count, self.gap_count),
                 finished_venues=sorted(self.finished_venues),
                 history=self.history.dump(),
+                trips=list(self.trips),
+                parts=[self.parts[key] for key in sorted(self.parts)],
             )
         )
 
@@ -311,6 +331,8 @@ class GatewayView:
         self.kill = state.kill
         self.finished_venues = set(state.finished_venues)
         self.history = History.load(state.history)
+        self.trips.extend(state.trips)
+        self.parts = {(record.said.strategy, record.said.symbol): record for record in state.parts}
         self.order_count, self.fill_count, self.impossible_count, self.gap_count = state.counts
 
     def digest(self) -> bytes:
@@ -329,6 +351,8 @@ _FOLDS: dict[type[Any], _Fold] = {
     market.FeedStatus: GatewayView._take_feed,
     orders.OrderIntent: GatewayView._begin_order,
     orders.PositionChanged: GatewayView._take_position,
+    guards.RoundTrip: GatewayView._take_trip,
+    guards.ProfitParts: GatewayView._take_parts,
     control.StrategyStatus: GatewayView._take_strategy,
     control.InstanceFailed: GatewayView._take_strategy,
     control.TradingState: GatewayView._take_trading,

@@ -65,7 +65,7 @@ export class Panels {
       { title: "Position", of: (one) => ({ text: format.trimmed(one.qty), title: `${one.symbol}, average price ${format.trimmed(one.average_price)}` }), class: "number" },
       { title: "Realised", of: (one) => amount(one.realized_pnl), class: "number" },
       { title: "Open", of: (one) => amount(one.unrealized_pnl), class: "number" },
-      { title: "Fees", of: (one) => ({ text: format.money(one.fees), title: one.fees ?? "" }), class: "number" },
+      { title: "Fees", of: (one) => ({ text: format.money(one.fees), title: `fees ${one.fees ?? "–"}, funding ${one.funding ?? "–"}` }), class: "number" },
     ], "No position yet.", (one) => `${one.strategy} ${one.symbol}`);
     this.processes = new Table(byId("processes"), [
       { title: "Process", of: (one) => ({ text: one.service, title: `process ${one.pid || "?"}, run ${one.run}, build ${one.build || "?"}` }), class: "strong" },
