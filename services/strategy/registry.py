@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, get_type_hints
 
 import msgspec
@@ -99,6 +100,9 @@ def settings_of(kind: str, params: Mapping[str, Any]) -> Any:
 
 def _out_of_bounds(value: Any, hint: Any) -> list[str]:
     problems = []
+    if isinstance(value, Decimal) and value.is_nan():
+        # It cannot even be compared with a bound.
+        return [f"{value} is no number"]
     for bound in getattr(hint, "__metadata__", ()):
         match bound:
             case Ge() if not value >= bound.ge:

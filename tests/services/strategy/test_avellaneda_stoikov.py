@@ -260,15 +260,3 @@ def test_flow_over_another_window_is_not_taken_over(make_stage) -> None:
     other.restore(one.snapshot())
 
     assert "VPIN 0.00" in other.format_status(stage.ctx)
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"release_ppm": 700_000}, "must be below toxic_ppm"),
-        ({"order_notional": Decimal(2000)}, "no quote would ever fit"),
-    ],
-)
-def test_limits_that_contradict_each_other_are_refused(changes, text) -> None:
-    with pytest.raises(ValueError, match=text):
-        AvellanedaStoikovSettings(**changes)
