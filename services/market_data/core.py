@@ -5,8 +5,10 @@ attempts are real time. For another speed of the mesh clock use `settings.at_spe
 Nothing that comes from outside raises here: it is refused, counted, and closes the book where it must.
 """
 
+from collections.abc import Iterator
 from itertools import count
 
+from services.market_data.basis import BasisFeed
 from services.market_data.book_feed import BookFeed, Said
 from services.market_data.instructions import CloseStream, FetchRest, OpenStream
 from services.market_data.settings import MarketDataSettings
@@ -28,6 +30,19 @@ class MarketData:
         self.venues = {venue.name: VenueFeed(venue, settings, ids) for venue in settings.venues}
         self._venue_of = {link: venue for venue in self.venues.values() for link in venue.links}
         self._snapshot_ns = 0
+        self._bases = list(self._make_bases()) if settings.facts else []
+
+    def _make_bases(self) -> Iterator[BasisFeed]:
+        """Pair each perpetual with the spot market of its name, when both are followed."""
+        spots: dict[str, BookFeed] = {}
+        perpetuals: dict[str, BookFeed] = {}
+        for venue in self.venues.values():
+            for name, market in venue.markets.items():
+                is_perpetual = bool(venue.adapter.mark_stream(name))
+                (perpetuals if is_perpetual else spots)[name] = market.book
+        for name, book in perpetuals.items():
+            if name in spots:
+                yield BasisFeed(book, spots[name])
 
     @property
     def ready(self) -> bool:
@@ -38,6 +53,22 @@ class MarketData:
     def failure(self) -> str:
         """Return why these settings can never work, empty when they can."""
         return "; ".join(venue.failure for venue in self.venues.values() if venue.failure)
+
+    def priceless(self, now_ns: int) -> str:
+        """Return which markets have had no trusted price since the start and why, empty for none (MD-15).
+
+        A market that the venue has halted can have none; a venue that told us to wait is waited for.
+        """
+        found = []
+        for venue in self.venues.values():
+            names = [
+                market.symbol
+                for market in venue.markets.values()
+                if not market.has_price and (market.book.rules is None or market.is_trading)
+            ]
+            if names and now_ns >= venue.limited_until_ns:
+                found.append(f"{', '.join(names)} (feed {' '.join(filter(None, venue.state()))})")
+        return "; ".join(found)
 
     def start(self, now_ns: int) -> Said:
         """Begin: books are distrusted, rules are asked for, connections follow."""
@@ -83,6 +114,8 @@ class MarketData:
         out: Said = []
         for venue in self.venues.values():
             venue.watch(now_ns, out)
+        for basis in self._bases:
+            basis.watch(now_ns, out)
         if now_ns - self._snapshot_ns >= self.settings.snapshot_interval_ms * NS_PER_MS:
             self._say_books("period", now_ns, out)
         return out
@@ -93,12 +126,15 @@ class MarketData:
         for venue in self.venues.values():
             venue.say_rules(now_ns, out)
             venue.say_status(now_ns, out)
+            venue.facts.say_again(out)
         self._say_books("epoch", now_ns, out)
         return out
 
     def on_source_gap(self, now_ns: int) -> Said:
-        """Say all books whole: some of our events did not reach the log."""
+        """Say all books whole and the facts again: some of our events did not reach the log."""
         out: Said = []
+        for venue in self.venues.values():
+            venue.facts.say_again(out)
         self._say_books("gap", now_ns, out)
         return out
 

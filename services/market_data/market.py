@@ -13,7 +13,10 @@ from shared.venues.binance import TRADING
 
 
 class Market:
-    """State of one market. `depth_request_id` is 0 when no book is on its way."""
+    """State of one market. `depth_request_id` is 0 when no book is on its way.
+
+    `has_price` says that it has had a trusted price since the start.
+    """
 
     def __init__(
         self, venue_name: str, name: str, venue: FeedVenue, settings: MarketDataSettings, counters: Counters
@@ -28,6 +31,7 @@ class Market:
         self.tape = TradeTape()
         self.prices = PriceFeed(self.symbol, settings.price_interval_ms, settings.price_refresh_ms)
         self.backoff = Backoff(self.symbol)
+        self.has_price = False
         self.depth_request_id = 0
         self.depth_asked_ns = 0
         self.rules_asked_ns = 0
@@ -90,4 +94,5 @@ class Market:
             return
         price = self.prices.due(self.book.book, self.book.is_open, now_ns)
         if price is not None:
+            self.has_price = self.has_price or price.is_trusted
             out.append(price)

@@ -50,6 +50,30 @@ class MarketDataSettings:
     backlog_max: Annotated[
         int, Gt(0), Doc("events not yet on the stream beyond which books are conflated (MD-28)")
     ] = 2000
+    first_price_s: Annotated[
+        int,
+        Ge(0),
+        Le(3600),
+        Doc("a start without a first price of every market by then fails; 0 waits (MD-15)"),
+    ] = 10
+    candles: Annotated[bool, Doc("follow one-minute candles (MD-16)")] = True
+    candle_symbols: Annotated[
+        tuple[str, ...], Doc("markets with candles, as binance_usdm:BTCUSDT; empty for all that are followed")
+    ] = ()
+    candle_history: Annotated[int, Ge(25), Le(1000), Doc("closed candles said at the start")] = 60
+    candle_age_ms: Annotated[int, Gt(0), Doc("a candle older than this is not fresh (MD-16)")] = 120_000
+    facts: Annotated[
+        bool, Doc("follow funding, open interest, liquidations, basis and regime of perpetuals (MD-17)")
+    ] = True
+    funding_say_ms: Annotated[int, Ge(1000), Doc("a funding rate that changes little is said this often")] = (
+        60_000
+    )
+    funding_poll_ms: Annotated[
+        int, Ge(1000), Doc("funding is asked for when its stream was silent for so long")
+    ] = 300_000
+    open_interest_poll_ms: Annotated[int, Ge(1000), Doc("open interest is asked for in this interval")] = (
+        60_000
+    )
     record: Annotated[bool, Doc("write every raw frame to the data directory (MD-24)")] = False
     record_file_mb: Annotated[int, Gt(0), Doc("beyond this size a recording goes on in a new file")] = 256
 
@@ -65,5 +89,6 @@ def at_speed(settings: MarketDataSettings, speed_milli: int) -> MarketDataSettin
         depth_stale_ms=settings.depth_stale_ms * speed_milli // 1000,
         event_age_ms=settings.event_age_ms * speed_milli // 1000,
         silence_ms=settings.silence_ms * speed_milli // 1000,
+        candle_age_ms=settings.candle_age_ms * speed_milli // 1000,
         resync_spacing_ms=settings.resync_spacing_ms * speed_milli // 1000,
     )

@@ -16,8 +16,8 @@ from services.market_data.book_feed import Said
 from services.market_data.core import MarketData
 from services.market_data.instructions import CloseStream, FetchRest, OpenStream
 from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings, at_speed
-from services.market_data.shell_recorder import Recorder
-from shared.errors import ConfigError
+from services.market_data.shell_recorder import Recorder, answer_line
+from shared.errors import ConfigError, VenueError
 from shared.messages import Event, Instruction, Message
 from shared.messages.system import SourceGap
 from shared.runtime.port import Port
@@ -50,6 +50,7 @@ class FeedShell:
         self._tasks: asyncio.TaskGroup | None = None
         self._writer = ThreadPoolExecutor(1)
         self._has_gap = False
+        self._first_price_by_s = 0.0
 
     # ---- what the runtime calls
 
@@ -61,6 +62,13 @@ class FeedShell:
         if unknown:
             raise ConfigError(
                 f"market_data follows {', '.join(unknown)}; known venues are {', '.join(VENUES)}"
+            )
+        followed = {f"{v.name}:{symbol}" for v in self._settings.venues for symbol in v.symbols}
+        strangers = [name for name in self._settings.candle_symbols if name not in followed]
+        if strangers:
+            raise ConfigError(
+                f"market_data.candle_symbols names {', '.join(strangers)}, which is not followed; "
+                f"followed are {', '.join(sorted(followed))}"
             )
         self.core = MarketData(self._settings)
         self._venues = {venue.name: venue for venue in self._settings.venues}
@@ -79,6 +87,10 @@ class FeedShell:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 now_ns = port.clock.now_ns()
+                # A replay stands until everybody is there, and its markets begin when they were recorded.
+                if self._settings.first_price_s and not port.clock.is_held:
+                    loop = asyncio.get_running_loop()
+                    self._first_price_by_s = loop.time() + self._settings.first_price_s
                 self._take(self.core.start(now_ns), now_ns)
                 tasks.create_task(self._pass_time())
                 tasks.create_task(self._keep_recording())
@@ -141,6 +153,20 @@ class FeedShell:
                 # One more turn of the loop lets the status leave before the process does.
                 await asyncio.sleep(POLL_S)
                 raise ConfigError(self.core.failure)
+            self._check_first_price(now_ns)
+
+    def _check_first_price(self, now_ns: int) -> None:
+        """Fail a start that got no price in time (MD-15); once all markets had one this is over."""
+        if not self._first_price_by_s:
+            return
+        missing = self.core.priceless(now_ns)
+        if not missing:
+            self._first_price_by_s = 0.0
+        elif asyncio.get_running_loop().time() >= self._first_price_by_s:
+            raise VenueError(
+                f"no first price within {self._settings.first_price_s} s of {missing}; check the network, "
+                "the venue's `url`, that it trades the market, or raise market_data.first_price_s (0 waits)"
+            )
 
     # ---- connections
 
@@ -198,8 +224,9 @@ class FeedShell:
         except (OSError, TimeoutError, httpx2.HTTPError, httpx2.StreamError) as error:
             body = f"{type(error).__name__}: {error}".encode()
         now_ns = self._port.clock.now_ns()
-        if status == 200 and "/depth?" in wanted.target:
-            self._record(wanted.venue, now_ns, body)
+        line = answer_line(VENUES[wanted.venue], wanted.target, body) if status == 200 else None
+        if line is not None:
+            self._record(wanted.venue, now_ns, line)
         self._take(self.core.on_response(wanted.request_id, status, body, now_ns, retry_after_ms), now_ns)
 
     # ---- recording

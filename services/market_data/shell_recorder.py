@@ -8,10 +8,29 @@ import gzip
 import os
 from pathlib import Path
 
+import msgspec
+
+from shared.errors import UNDECODABLE
 from shared.units import NS_PER_S
+from shared.venues.base import VenueAdapter
 
 COMPRESSION = 5
 HOUR_NS = 3600 * NS_PER_S
+
+
+def answer_line(adapter: VenueAdapter, target: str, body: bytes) -> bytes | None:
+    """Return how a REST answer is recorded: a book as it came, facts as if of a stream; None for the rest.
+
+    A recording with a line that is no JSON could not be played, so such an answer is left out.
+    """
+    stream = adapter.recorded_as(target)
+    if stream is None:
+        return None
+    try:
+        msgspec.json.decode(body)
+    except UNDECODABLE:
+        return None
+    return b'{"stream":"%s","data":%s}' % (stream.encode(), body) if stream else body
 
 
 class Recorder:

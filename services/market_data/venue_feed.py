@@ -1,14 +1,15 @@
 """One venue: its connections, its REST requests, and the markets behind them."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from services.market_data.backoff import Backoff
 from services.market_data.book_feed import Said
 from services.market_data.counters import Counters
 from services.market_data.instructions import CloseStream, FetchRest, OpenStream
+from services.market_data.links import Link, Request, Wanted
 from services.market_data.market import Market
 from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
+from services.market_data.venue_facts import VenueFacts
 from shared.messages.market import CaptureFinished, FeedStatus, InstrumentRules
 from shared.units import INT64_MAX, NS_PER_MS
 from shared.venues import VENUES
@@ -20,27 +21,6 @@ LIMITED_MS = 60_000
 HALTED_CHECK_MS = 60_000
 
 
-class Link:
-    """One connection of a venue and the streams it must carry."""
-
-    def __init__(self, name: str, group: str, streams: tuple[str, ...]) -> None:
-        self.name = name
-        self.group = group
-        self.streams = streams
-        self.backoff = Backoff(name)
-        self.is_up = False
-        self.is_finished = False
-        self.last_frame_ns = 0
-
-
-class Request(NamedTuple):
-    """A REST request on its way; a depth request names its market, one of rules all it covers."""
-
-    target: str
-    symbols: tuple[str, ...]
-    is_depth: bool
-
-
 class VenueFeed:
     """State of one venue. `failure` is set when it can never work as configured: the shell ends then."""
 
@@ -50,6 +30,7 @@ class VenueFeed:
         self.counters = Counters()
         self.failure = ""
         self.is_finished = False
+        self.limited_until_ns = 0
         self.requests: dict[int, Request] = {}
         self._venue = venue
         self._settings = settings
@@ -62,11 +43,15 @@ class VenueFeed:
         for market in self.markets.values():
             for stream in (market.depth_stream, market.trade_stream):
                 self.routes[stream] = (self.adapter.kind_of(stream), market)
+        self.facts = VenueFacts(self.markets, settings, self.counters)
+        for stream, market in self.facts.routes():
+            self.routes[stream] = (self.adapter.kind_of(stream), market)
         self.links = {link.name: link for link in self._make_links()}
         self._rules_backoff = Backoff(f"{venue.name} rules")
         self._rules_ns = 0
-        self._is_opened = False
+        self.is_opened = False
         self._note = ""
+        self._candle_warning = ""
         self._said = ("", "")
         self._said_ns = 0
 
@@ -80,7 +65,7 @@ class VenueFeed:
     def is_ready(self) -> bool:
         """Return whether everything is subscribed and every open market has its first book."""
         return (
-            self._is_opened
+            self.is_opened
             and all(link.is_up for link in self.links.values())
             and all(market.is_ready for market in self.markets.values())
         )
@@ -96,7 +81,7 @@ class VenueFeed:
 
     def _ask_rules(self, symbols: Sequence[str], after_ms: int, out: Said) -> None:
         for target, names in self.adapter.rules_targets(symbols):
-            self._ask(Request(target, names, is_depth=False), after_ms, out)
+            self._ask(Request(target, names, Wanted.RULES), after_ms, out)
 
     def _ask(self, request: Request, after_ms: int, out: Said) -> int:
         request_id = next(self._ids)
@@ -110,13 +95,15 @@ class VenueFeed:
         """Take the answer of a request; one that was given up meanwhile is ignored."""
         request = self.requests.pop(request_id)
         least_ms = max(retry_after_ms, LIMITED_MS) if status in {418, 429} else 0
-        if request.is_depth:
+        self.limited_until_ns = max(self.limited_until_ns, now_ns + least_ms * NS_PER_MS)
+        if request.wanted is Wanted.DEPTH:
             market = self.markets[request.symbols[0]]
             if market.depth_request_id == request_id:
                 market.depth_request_id = 0
                 self._take_depth(market, status, body, least_ms, now_ns, out)
-            return
-        if self.adapter.is_unlisted(status, body):
+        elif request.wanted is not Wanted.RULES:
+            self.facts.take_response(request, status, body, least_ms, now_ns, out)
+        elif self.adapter.is_unlisted(status, body):
             for name in request.symbols:
                 self._lose(self.markets[name], "", out)
         elif status == 200:
@@ -174,9 +161,9 @@ class VenueFeed:
     # ---- connections
 
     def _open_links(self, out: Said) -> None:
-        if self._is_opened:
+        if self.is_opened:
             return
-        self._is_opened = True
+        self.is_opened = True
         for link in self.links.values():
             out.append(OpenStream(link.name, self.name, link.streams, 0, link.group))
 
@@ -196,6 +183,7 @@ class VenueFeed:
             market.depth_request_id = 0
             if market.is_trading:
                 market.book.begin(now_ns)
+        self.facts.connected(link, now_ns)
         self.ask_wanted(now_ns, out)
         self.say_status(now_ns, out)
 
@@ -237,10 +225,12 @@ class VenueFeed:
         data = bytes(envelope.data)
         if kind is FrameKind.TRADE:
             market.take_trade(data, now_ns, out)
-        else:
+        elif kind is FrameKind.DEPTH or kind is FrameKind.PARTIAL:
             market.take_depth(kind, data, now_ns, out)
             if market.book.is_wanting:
                 self._ask_depth(market, now_ns, 0, out)
+        else:
+            self.facts.take(kind, market, data, now_ns, out)
 
     def _refuse(self, detail: str) -> None:
         self.counters.bad_frame_count += 1
@@ -279,7 +269,7 @@ class VenueFeed:
         wait_ms = max(least_ms, -(-(market.depth_asked_ns + spacing_ns - now_ns) // NS_PER_MS), 0)
         market.depth_asked_ns = now_ns + wait_ms * NS_PER_MS
         target = self.adapter.depth_target(market.name, self._venue.depth_levels)
-        market.depth_request_id = self._ask(Request(target, (market.name,), is_depth=True), wait_ms, out)
+        market.depth_request_id = self._ask(Request(target, (market.name,), Wanted.DEPTH), wait_ms, out)
 
     def _take_depth(
         self, market: Market, status: int, body: bytes, least_ms: int, now_ns: int, out: Said
@@ -315,11 +305,20 @@ class VenueFeed:
             self._watch_links(now_ns, out)
             for market in self.markets.values():
                 market.watch(now_ns, out)
+            self._watch_facts(now_ns, out)
             self._watch_rules(now_ns, out)
         self.ask_wanted(now_ns, out)
         due_ns = self._said_ns + self._settings.status_interval_ms * NS_PER_MS
         if now_ns >= due_ns or self.state() != self._said:
             self.say_status(now_ns, out)
+
+    def _watch_facts(self, now_ns: int, out: Said) -> None:
+        self.facts.watch(now_ns, out)
+        if self.is_opened:
+            for request in self.facts.due(now_ns):
+                self._ask(request, 0, out)
+            is_up = all(link.is_up for link in self.links.values())
+            self._candle_warning = self.facts.warning(now_ns) if is_up else ""
 
     def _watch_links(self, now_ns: int, out: Said) -> None:
         limit_ns = self._settings.silence_ms * NS_PER_MS
@@ -329,7 +328,7 @@ class VenueFeed:
                 self.disconnected(link, f"no frame for {self._settings.silence_ms} ms", now_ns, out)
 
     def _watch_rules(self, now_ns: int, out: Said) -> None:
-        if not self._is_opened:
+        if not self.is_opened:
             return
         if now_ns - self._rules_ns >= self._rules_interval_ns:
             self._rules_ns = now_ns
@@ -347,13 +346,13 @@ class VenueFeed:
             return "failed", self.failure
         if self.is_finished:
             return "finished", "the capture has been played to its end"
-        if not self._is_opened or not all(link.is_up for link in self.links.values()):
+        if not self.is_opened or not all(link.is_up for link in self.links.values()):
             return ("reconnecting" if self.counters.reconnect_count else "connecting"), self._note
         for worst in ("halted", "stale"):
             closed = [market.name for market in self.markets.values() if market.book.state == worst]
             if closed:
                 return worst, ", ".join(closed)
-        return "live", self._note
+        return "live", "; ".join(filter(None, (self._note, self._candle_warning)))
 
     def say_status(self, now_ns: int, out: Said) -> None:
         """Say state and counters."""
@@ -373,6 +372,7 @@ class VenueFeed:
                 floored_count=counters.floored_count,
                 missing_trade_count=min(INT64_MAX, sum(m.tape.missing_count for m in self.markets.values())),
                 stray_count=counters.stray_count,
+                missing_candle_count=self.facts.missing_candles(),
                 lag_ms=counters.lag_ns // NS_PER_MS,
                 silent_ms=(now_ns - last_ns) // NS_PER_MS if last_ns else 0,
             )

@@ -1,13 +1,15 @@
 """A venue that plays recorded captures: the same bytes at the recorded distances, and a book for REST."""
 
+import zlib
 from collections import deque
 from collections.abc import Iterator
 
 import msgspec
 
 from services.venue_sim import rest
+from services.venue_sim.capture_facts import RecordedFacts
 from services.venue_sim.capture_file import CaptureLine, merge_captures
-from services.venue_sim.capture_scan import Depth, Snapshot, depth_decoder, scaled, scan_captures
+from services.venue_sim.capture_scan import CaptureScan, Depth, Snapshot, depth_decoder, scaled, scan_captures
 from services.venue_sim.streams import DEPTH, kind_of, source_of, trade_stream_of
 from services.venue_sim.venue import CAPTURE_STREAM, USDM, Market, StreamFrame, finished_payload
 
@@ -28,13 +30,17 @@ class RecordedBook:
         self._levels: tuple[dict[int, tuple[str, str]], dict[int, tuple[str, str]]] = ({}, {})
         self._waiting: deque[Depth] = deque(maxlen=DIFFS_KEPT)
 
-    def take_diff(self, data: bytes) -> None:
-        """Apply a depth frame, or keep it until a snapshot fits; a broken chain makes the book invalid."""
+    def take_diff(self, data: bytes) -> int:
+        """Apply a depth frame, or keep it until a snapshot fits; a broken chain makes the book invalid.
+
+        Returns the venue's time of the frame in ms.
+        """
         diff = depth_decoder.decode(data)
         if self.is_valid:
             self._apply(diff)
         if not self.is_valid:
             self._waiting.append(diff)
+        return diff.E
 
     def pass_snapshot(self, body: bytes) -> None:
         """Take the recorded snapshot whose line has come; a valid book needs none."""
@@ -99,6 +105,12 @@ def _cut(body: bytes, limit: int) -> bytes:
     return msgspec.json.encode(answer)
 
 
+def _facts_of(key: tuple[str, str], scan: CaptureScan) -> RecordedFacts:
+    found = scan.markets[key]
+    market = next(market for market in scan.market_list(key[0]) if market.name == key[1])
+    return RecordedFacts(market, found.channels, zlib.decompress(found.history) if found.history else b"")
+
+
 class CaptureVenue:
     """Plays captures in the order of their receive times; see `venue.Venue`.
 
@@ -123,6 +135,7 @@ class CaptureVenue:
         self._shift_ns = scan.origin_ns - scan.first_ns
         self._markets = {venue: scan.market_list(venue) for venue in dict.fromkeys(scan.venues)}
         self._books = {key: RecordedBook(key[0], market.snapshots) for key, market in scan.markets.items()}
+        self._facts = {key: _facts_of(key, scan) for key in scan.markets}
         self._owner_of_snapshot = {
             snapshot.order: key for key, market in scan.markets.items() for snapshot in market.snapshots
         }
@@ -135,11 +148,17 @@ class CaptureVenue:
         return self._markets.get(venue, [])
 
     def source(self, venue: str, stream: str) -> str | None:
-        """Return what feeds `stream`: itself, the recorded depth, or the trades of an aggregate."""
+        """Return what feeds `stream`: itself, the recorded depth, trades of an aggregate, derived candles."""
         if stream == CAPTURE_STREAM:
             return stream if venue in self._markets else None
         names = (source_of(stream), trade_stream_of(stream))
-        return next((name for name in names if (venue, name) in self._sources), None)
+        found = next((name for name in names if (venue, name) in self._sources), None)
+        symbol, _, channel = stream.partition("@")
+        facts = self._facts.get((venue, symbol.upper()))
+        if found is not None or facts is None or symbol != symbol.lower():
+            return found
+        other = facts.source(channel)
+        return f"{symbol}@{other}" if other is not None else None
 
     def streams_of(self, venue: str, stream: str) -> bool:
         """Return whether `stream` exists."""
@@ -148,6 +167,18 @@ class CaptureVenue:
     def depth(self, venue: str, name: str, limit: int, now_ns: int) -> bytes | None:  # noqa: ARG002
         """Return the body of the depth call at the frames played so far."""
         return self._books[venue, name].depth(limit)
+
+    def candles(self, venue: str, name: str, start_ms: int, end_ms: int, limit: int) -> bytes | None:
+        """Return the body of the klines call at the frames played so far."""
+        return self._facts[venue, name].candles(start_ms, end_ms, limit)
+
+    def premium_index(self, venue: str, name: str, now_ms: int) -> bytes | None:  # noqa: ARG002
+        """Return the body of the premiumIndex call."""
+        return self._facts[venue, name].premium_index()
+
+    def open_interest(self, venue: str, name: str, now_ms: int) -> bytes | None:  # noqa: ARG002
+        """Return the body of the openInterest call."""
+        return self._facts[venue, name].open_interest()
 
     def request(self, venue: str, method: str, target: str, now_ns: int) -> tuple[int, bytes]:
         """Answer a REST call."""
@@ -162,9 +193,7 @@ class CaptureVenue:
         frames: list[StreamFrame] = []
         limit_ns = now_ns - self._shift_ns
         while self._next is not None and self._next.recv_ns <= limit_ns:
-            frame = self._play(self._next)
-            if frame is not None:
-                frames.append(frame)
+            frames += self._play(self._next)
             self._next = next(self._lines, None)
         if self._next is None and not self.finished:
             self.finished = True
@@ -172,15 +201,20 @@ class CaptureVenue:
             frames.extend(StreamFrame(venue, CAPTURE_STREAM, payload) for venue in self._markets)
         return frames
 
-    def _play(self, line: CaptureLine) -> StreamFrame | None:
+    def _play(self, line: CaptureLine) -> list[StreamFrame]:
         if not line.stream:
             self._books[self._owner_of_snapshot[line[:3]]].pass_snapshot(line.data)
-            return None
+            return []
         venue = self._venues[line.file_n]
+        symbol, _, channel = line.stream.partition("@")
+        key = venue, symbol.upper()
         if kind_of(line.stream) == DEPTH:
-            self._books[venue, line.stream.partition("@")[0].upper()].take_diff(line.data)
+            frames = self._facts[key].pass_time(self._books[key].take_diff(line.data))
+        else:
+            frames = self._facts[key].take(channel, line.data)
         self.frames += 1
-        return StreamFrame(venue, source_of(line.stream), line.data)
+        frames.append(StreamFrame(venue, source_of(line.stream), line.data))
+        return frames
 
     def resume(self, now_ns: int) -> None:
         """Pass over all frames due before `now_ns`, keeping the book."""

@@ -16,7 +16,7 @@ from services.venue_sim.capture_file import (
     read_capture,
     venue_of_capture,
 )
-from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, TRADE, kind_of
+from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, KLINES, TRADE, kind_of
 from services.venue_sim.venue import USDM, Market
 from shared.errors import UNDECODABLE, ConfigError
 
@@ -54,6 +54,7 @@ class _Ticker(msgspec.Struct, gc=False):
 depth_decoder = msgspec.json.Decoder(Depth)
 _trade_decoder = msgspec.json.Decoder(_Trade)
 _ticker_decoder = msgspec.json.Decoder(_Ticker)
+_rows_decoder = msgspec.json.Decoder(list[list[int | str]])
 
 
 def scaled(text: str) -> int:
@@ -111,6 +112,8 @@ class MarketScan:
     has_depth: bool = False
     reference_price: int = 0
     bid_seen: int = 0
+    channels: set[str] = field(default_factory=set)
+    history: bytes = b""
 
 
 @dataclass(slots=True)
@@ -166,6 +169,8 @@ def _take_frame(scan: CaptureScan, venue: str, line: CaptureLine) -> None:
     market = scan.markets.setdefault((venue, symbol.upper()), MarketScan())
     first_ns, _ = market.files.setdefault(line.file_n, (line.recv_ns, line.recv_ns))
     market.files[line.file_n] = (first_ns, line.recv_ns)
+    channel = line.stream.partition("@")[2]
+    market.channels.add(channel)
     if kind == DEPTH:
         diff = depth_decoder.decode(line.data)
         if (diff.pu >= 0) != (venue == USDM):
@@ -183,6 +188,8 @@ def _take_frame(scan: CaptureScan, venue: str, line: CaptureLine) -> None:
         ticker = _ticker_decoder.decode(line.data)
         _take_levels(market, [(ticker.b, ticker.B), (ticker.a, ticker.A)])
         market.reference_price = market.reference_price or scaled(ticker.b)
+    elif channel == KLINES and not market.history:
+        market.history = zlib.compress(msgspec.json.encode(_rows_decoder.decode(line.data)), 1)
 
 
 def _take_levels(market: MarketScan, levels: list[tuple[str, str]]) -> None:

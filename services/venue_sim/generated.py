@@ -1,21 +1,29 @@
 """A venue with seeded order flow: every frame derives from a FIFO matching core and repeats with its seed."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from services.venue_sim import rest
-from services.venue_sim.draw import Draw
-from services.venue_sim.flow import OrderFlow
-from services.venue_sim.matching import BUY, SELL, MatchingBook, UpdateIds
-from services.venue_sim.regime import STEP_MS, FairPrice, Mood
-from services.venue_sim.settings import MarketSettings, VenueSimSettings
-from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, TRADE, kind_of, source_of
-from services.venue_sim.venue import SPOT, USDM, VENUES, Market, StreamFrame
-from services.venue_sim.wire import SPOT_DECIMALS, MarketWire
+from services.venue_sim.market import PPB, GeneratedMarket
+from services.venue_sim.matching import BUY, SELL, UpdateIds
+from services.venue_sim.regime import STEP_MS, FairPrice
+from services.venue_sim.settings import VenueSimSettings
+from services.venue_sim.streams import (
+    AGG_TRADE,
+    BOOK_TICKER,
+    CANDLES,
+    DEPTH,
+    FORCE_ORDER,
+    MARK_EACH_S,
+    MARK_PRICE,
+    TRADE,
+    kind_of,
+    source_of,
+)
+from services.venue_sim.venue import USDM, Market, StreamFrame
 from shared.errors import UNDECODABLE, ConfigError
-from shared.instrument import venue_of, venue_symbol
+from shared.instrument import venue_of
 from shared.units import NS_PER_MS
 
 STEP_NS = STEP_MS * NS_PER_MS
@@ -23,9 +31,6 @@ DIFF_STEPS = 2
 # Ids never go back, even when the newest state is lost: they start at the time in ms times a rate (per ms)
 # that the flow never reaches (about 6 book changes and 0.03 trades in a ms).
 UPDATE_IDS_PER_MS = 100
-BASIS_LIMIT_PPB, BASIS_STEP_PPB = 200_000, 2_000
-E8 = 100_000_000
-PPB = 1_000_000_000
 
 
 class _State(msgspec.Struct):
@@ -36,91 +41,7 @@ class _State(msgspec.Struct):
     ids: list[int]
     fair: dict[int, list[Any]]
     markets: list[list[Any]]
-
-
-class GeneratedMarket:
-    """One market: its flow, its book, its ids and its payloads."""
-
-    def __init__(self, settings: MarketSettings, seed: int, stream: int, ids: UpdateIds) -> None:
-        self.venue, self.name = venue_of(settings.symbol), venue_symbol(settings.symbol)
-        tick, lot, start = _decimals_of(settings)
-        is_spot = self.venue == SPOT
-        price_decimals = SPOT_DECIMALS if is_spot else len(settings.tick_size.partition(".")[2])
-        lot_decimals = SPOT_DECIMALS if is_spot else len(settings.lot_size.partition(".")[2])
-        plain = format(tick.normalize(), "f"), format(lot.normalize(), "f")
-        self.wire = MarketWire(Market(self.venue, self.name, *plain, price_decimals, lot_decimals))
-        self.start_e8 = int(start * E8)
-        self.trade_id = 0
-        self.diff_id = 0
-        self.basis_ppb = 0
-        self._basis_draw = Draw(seed, stream * 4 + 2)
-        self._top = (0, 0, 0, 0)
-        self.book = MatchingBook(ids)
-        flow_draw = Draw(seed, stream * 4 + 1)
-        self.flow = OrderFlow(self.book, flow_draw, settings.touch_lots, int(tick * E8), self.start_e8)
-        self._source = f"{self.name.lower()}@"
-
-    def open(self) -> None:
-        """Fill the book; what happens before the first step is not on the streams."""
-        self.flow.open(self.start_e8)
-        self.book.drain()
-        self.diff_id = self.book.last_id
-
-    def follow(self, mood: Mood) -> Mood:
-        """Return the mood at this market's basis to the one it follows."""
-        change = self._basis_draw.bell(BASIS_STEP_PPB)
-        self.basis_ppb = max(-BASIS_LIMIT_PPB, min(BASIS_LIMIT_PPB, self.basis_ppb + change))
-        return mood._replace(price_e8=mood.price_e8 + mood.price_e8 * self.basis_ppb // PPB)
-
-    def step(self, mood: Mood, now_ms: int, *, is_diff_step: bool) -> list[StreamFrame]:
-        """Play one step and return its trades, the touch when it changed, and the diff when it is due."""
-        frames: list[StreamFrame] = []
-        for match in self.flow.step(mood):
-            self.trade_id += 1
-            data = self.wire.trade(
-                now_ms,
-                self.trade_id,
-                match.price_ticks,
-                match.lots,
-                is_buyer_maker=match.taker_side == SELL,
-            )
-            frames.append(StreamFrame(self.venue, self._source + TRADE, data))
-        top = self._touch()
-        if top != self._top:
-            self._top = top
-            ticker = self.wire.book_ticker(now_ms, self.book.last_id, top[:2], top[2:])
-            frames.append(StreamFrame(self.venue, self._source + BOOK_TICKER, ticker))
-        if is_diff_step and self.book.changed:
-            ids = (self.book.first_id, self.book.last_id, self.diff_id)
-            bids, asks = self.book.drain()
-            diff = self.wire.depth_diff(now_ms, ids, bids, asks)
-            frames.append(StreamFrame(self.venue, self._source + DEPTH, diff))
-            self.diff_id = self.book.last_id
-        return frames
-
-    def _touch(self) -> tuple[int, int, int, int]:
-        bid_ticks, ask_ticks = self.book.best(BUY), self.book.best(SELL)
-        return bid_ticks, self.book.lots_at(BUY, bid_ticks), ask_ticks, self.book.lots_at(SELL, ask_ticks)
-
-    def dump(self) -> list[Any]:
-        """Return the state."""
-        book = self.book
-        pending = [book.first_id, book.last_id, sorted(book.changed), self.diff_id]
-        return [self.trade_id, self.basis_ppb, self._basis_draw.counter, pending, self.flow.dump()]
-
-    def load(self, dumped: list[Any]) -> None:
-        """Take the state of `dump`."""
-        self.trade_id, self.basis_ppb, self._basis_draw.counter, pending, flow = dumped
-        self.flow.load(flow)
-        self.book.first_id, self.book.last_id, changed, self.diff_id = pending
-        self.book.changed = {(side, price_ticks) for side, price_ticks in changed}
-        self._top = self._touch()
-
-    def skip_to(self, update_id: int, trade_id: int) -> None:
-        """Raise the ids, leaving a gap that clients must see; changes not yet sent go with it."""
-        self.book.drain()
-        self.book.last_id = self.diff_id = update_id
-        self.trade_id = max(self.trade_id, trade_id)
+    facts: list[list[Any]] = []
 
 
 class GeneratedVenue:
@@ -166,9 +87,11 @@ class GeneratedVenue:
         self._next_ns = self.origin_ns
         for market in self.markets:
             market.trade_id = start_ms
+        self._funding_ms = settings.funding_interval_s * 1000
         if state is None or not self._load(state):
             for market in self.markets:
                 market.open()
+                market.fill_candles(start_ms)
 
     def _leaders_of(self) -> list[int]:
         """Return for each market the one whose fair price it follows: a spot market its USD-M namesake."""
@@ -180,10 +103,11 @@ class GeneratedVenue:
         return [market.wire.market for market in self.markets if market.venue == venue]
 
     def source(self, venue: str, stream: str) -> str | None:
-        """Return what feeds `stream`: depth, trade or bookTicker of a generated market."""
+        """Return what feeds `stream` of a generated market."""
         kind = kind_of(stream)
-        symbol = stream.partition("@")[0]
-        if kind not in {DEPTH, TRADE, AGG_TRADE, BOOK_TICKER} or not any(
+        symbol, _, channel = stream.partition("@")
+        is_fact = channel == CANDLES or (venue == USDM and channel in {MARK_PRICE, MARK_EACH_S, FORCE_ORDER})
+        if not (is_fact or kind in {DEPTH, TRADE, AGG_TRADE, BOOK_TICKER}) or not any(
             market.venue == venue and market.name.lower() == symbol for market in self.markets
         ):
             return None
@@ -195,11 +119,34 @@ class GeneratedVenue:
 
     def depth(self, venue: str, name: str, limit: int, now_ns: int) -> bytes | None:  # noqa: ARG002
         """Return the body of the depth call: the book after the last step."""
-        market = next(m for m in self.markets if m.venue == venue and m.name == name)
+        market = self._market(venue, name)
         book = market.book
         return market.wire.depth(
             self._now_ms, book.last_id, book.levels(BUY, limit), book.levels(SELL, limit)
         )
+
+    def _market(self, venue: str, name: str) -> GeneratedMarket:
+        return next(m for m in self.markets if m.venue == venue and m.name == name)
+
+    def candles(self, venue: str, name: str, start_ms: int, end_ms: int, limit: int) -> bytes | None:
+        """Return the body of the klines call: the candles after the last step."""
+        market = self._market(venue, name)
+        return market.wire.klines(market.candles.between(start_ms, end_ms, limit))
+
+    def premium_index(self, venue: str, name: str, now_ms: int) -> bytes | None:  # noqa: ARG002
+        """Return the body of the premiumIndex call."""
+        market = self._market(venue, name)
+        assert market.derivative is not None, "spot has no such call"
+        return market.wire.premium_index(self._now_ms, market.derivative, self._next_funding_ms())
+
+    def open_interest(self, venue: str, name: str, now_ms: int) -> bytes | None:  # noqa: ARG002
+        """Return the body of the openInterest call."""
+        market = self._market(venue, name)
+        assert market.derivative is not None, "spot has no such call"
+        return market.wire.open_interest(self._now_ms, market.derivative.open_interest_lots)
+
+    def _next_funding_ms(self) -> int:
+        return (self._now_ms // self._funding_ms + 1) * self._funding_ms
 
     def request(self, venue: str, method: str, target: str, now_ns: int) -> tuple[int, bytes]:
         """Answer a REST call."""
@@ -220,10 +167,17 @@ class GeneratedVenue:
                 leader = self._leaders[stream]
                 mood = moods[leader] if leader == stream else market.follow(moods[leader])
                 frames += market.step(mood, self._now_ms, is_diff_step=is_diff_step)
+                index_e8 = mood.price_e8 + mood.price_e8 * self._spot_basis_ppb(stream) // PPB
+                frames += market.step_facts(mood, index_e8, self._now_ms, self._next_funding_ms())
             self._step += 1
             self._next_ns += STEP_NS
         self.frames += len(frames)
         return frames
+
+    def _spot_basis_ppb(self, stream: int) -> int:
+        """Return how far the spot market that follows this one is from it, 0 without any."""
+        followers = (n for n, leader in enumerate(self._leaders) if leader == stream != n)
+        return next((self.markets[n].basis_ppb for n in followers), 0)
 
     def resume(self, now_ns: int) -> None:
         """Let the next step happen at `now_ns`; prices go on where they stopped.
@@ -231,9 +185,11 @@ class GeneratedVenue:
         Ids go on too after a clean stop and within a life; else they rise above all earlier lives.
         """
         self._next_ns = now_ns
+        now_ms = now_ns // NS_PER_MS
+        for market in self.markets:
+            market.fill_candles(now_ms)
         if self._ids_are_ahead:
             return
-        now_ms = now_ns // NS_PER_MS
         for ids, market in zip(self._ids, self.markets, strict=True):
             ids.last = max(ids.last, now_ms * UPDATE_IDS_PER_MS)
             market.skip_to(ids.last, now_ms)
@@ -250,6 +206,7 @@ class GeneratedVenue:
                 ids=[ids.last for ids in self._ids],
                 fair={stream: fair.dump() for stream, fair in self._fair.items()},
                 markets=[market.dump() for market in self.markets],
+                facts=[market.dump_facts() for market in self.markets],
             )
         )
 
@@ -272,25 +229,6 @@ class GeneratedVenue:
         for ids, last, market, dumped in zip(self._ids, state.ids, self.markets, state.markets, strict=True):
             market.load(dumped)
             ids.last = last
+        for market, facts in zip(self.markets, state.facts, strict=False):
+            market.load_facts(facts)
         return True
-
-
-def _decimals_of(settings: MarketSettings) -> tuple[Decimal, Decimal, Decimal]:
-    if venue_of(settings.symbol) not in VENUES or not venue_symbol(settings.symbol).isalnum():
-        raise ConfigError(
-            f"simulator.markets: {settings.symbol!r} is no market of {' or '.join(VENUES)}; "
-            "write for example binance_usdm:BTCUSDT"
-        )
-    try:
-        tick, lot, start = map(Decimal, (settings.tick_size, settings.lot_size, settings.start_price))
-    except InvalidOperation:
-        raise ConfigError(
-            f"simulator.markets: {settings.symbol} has a tick, lot or price that is no number"
-        ) from None
-    is_fine = all(v.is_finite() and v > 0 and v * E8 == int(v * E8) for v in (tick, lot, start))
-    if not is_fine or start < 1000 * tick:
-        raise ConfigError(
-            f"simulator.markets: {settings.symbol} has tick {tick}, lot {lot}, start price {start}; all must "
-            "be above 0 with at most 8 decimals, the price at least 1000 ticks"
-        )
-    return tick, lot, start

@@ -31,13 +31,14 @@ class Mood(NamedTuple):
 
     `price_e8` is the fair price in 1e-8 of the quote asset; `buy_ppm` how many of a million takers buy;
     `sweep_ppm` the chance of an order that takes several levels; `lean_ppm` by how much makers quote more on
-    the bid (above 0) or the ask (below 0) than on average.
+    the bid (above 0) or the ask (below 0) than on average; `regime` names what kind of market it is now.
     """
 
     price_e8: int
     buy_ppm: int
     sweep_ppm: int
     lean_ppm: int = 0
+    regime: str = "quiet"
 
 
 class FairPrice:
@@ -84,7 +85,7 @@ class FairPrice:
             sign = 1 if rises == draw.chance(LEAN_RIGHT_PPM) else -1
             self._lean_ppm = sign * (LEAN_MIN_PPM + draw.below(LEAN_SPREAD_PPM))
         self._step += 1
-        return Mood(price_e8, buy_ppm, SWEEPS_PPM[regime], self._lean_ppm)
+        return Mood(price_e8, buy_ppm, SWEEPS_PPM[regime], self._lean_ppm, regime)
 
     def _regime_now(self) -> str:
         if self._regime != "mixed":

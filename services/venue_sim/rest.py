@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from services.venue_sim import rest_facts
 from services.venue_sim.venue import USDM, Market
 from shared.errors import UNDECODABLE
 from shared.units import NS_PER_MS
@@ -51,7 +52,7 @@ NOT_KNOWN_NOW = Refusal(503, -1001, "Internal error; unable to process your requ
 WRONG_METHOD = Refusal(405, -1000, "Request method is not supported.")
 
 
-class RestBackend(Protocol):
+class RestBackend(rest_facts.FactsBackend, Protocol):
     """What the REST calls need of a venue."""
 
     exchange_info: dict[str, bytes]
@@ -68,7 +69,8 @@ def respond(backend: RestBackend, venue: str, method: str, target: str, now_ns: 
     path, _, query = target.partition("?")
     prefix = "/fapi/v1/" if venue == USDM else "/api/v3/"
     call = path.removeprefix(prefix)
-    if call == path or call not in {"ping", "time", "exchangeInfo", "depth"}:
+    facts = rest_facts.calls_of(venue)
+    if call == path or call not in {"ping", "time", "exchangeInfo", "depth"} | facts:
         return NOT_FOUND
     if method != "GET":
         return WRONG_METHOD.answer()
@@ -79,6 +81,12 @@ def respond(backend: RestBackend, venue: str, method: str, target: str, now_ns: 
         return 200, b'{"serverTime":%d}' % (now_ns // NS_PER_MS)
     if call == "exchangeInfo":
         return _exchange_info(backend, venue, params, now_ns)
+    if call in facts:
+        names = {market.name for market in backend.markets_of(venue)}
+        answer = rest_facts.answer(backend, venue, call, params, names, now_ns)
+        if isinstance(answer, tuple):
+            return Refusal(*answer).answer()
+        return (200, answer) if answer is not None else NOT_KNOWN_NOW.answer()
     return _depth(backend, venue, params, now_ns)
 
 

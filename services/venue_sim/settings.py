@@ -86,6 +86,9 @@ class VenueSimSettings:
     seed: Annotated[int, Ge(0), Doc("the same seed makes the same market")] = 1
     regime: Annotated[RegimeName, Doc("kind of generated market; mixed changes each minute")] = "mixed"
     markets: Annotated[tuple[MarketSettings, ...], MinLen(1), Doc("generated markets")] = DEFAULT_MARKETS
+    funding_interval_s: Annotated[
+        int, Ge(60), Le(86_400), Doc("generated perpetuals pay funding this often, from midnight UTC on")
+    ] = 28_800
     origin_ns: Annotated[int, Ge(0), Doc("mesh time at which generated time starts without a clock")] = (
         GENERATED_ORIGIN_NS
     )

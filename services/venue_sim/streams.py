@@ -8,12 +8,19 @@ DEPTH = "depth"
 TRADE = "trade"
 AGG_TRADE = "aggTrade"
 BOOK_TICKER = "bookTicker"
+CANDLES = "kline_1m"
+MARK_PRICE = "markPrice"
+MARK_EACH_S = "markPrice@1s"
+FORCE_ORDER = "forceOrder"
+# Answers of REST that our recorder keeps as if they were streams.
+KLINES = "klines_1m"
+OPEN_INTEREST = "openInterest"
 # Kinds of a market that a capture may hold besides; they are played as recorded.
 OTHER_KINDS = frozenset(
     [
         *("aggTrade", "markPrice", "forceOrder", "ticker", "miniTicker", "kline", "avgPrice", "indexPrice"),
         *("continuousKline", "referencePrice", "openInterest", "rpiDepth", "compositeIndex", "assetIndex"),
-        *("depth5", "depth10", "depth20"),
+        *("depth5", "depth10", "depth20", "klines", "premiumIndex"),
     ]
 )
 

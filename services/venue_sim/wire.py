@@ -18,11 +18,11 @@ class MarketWire:
 
     def price(self, ticks: int) -> str:
         """Return the text of a price."""
-        return _text(ticks * self._price_step, self.market.price_decimals)
+        return text_of(ticks * self._price_step, self.market.price_decimals)
 
     def quantity(self, lots: int) -> str:
         """Return the text of a quantity."""
-        return _text(lots * self._lot_step, self.market.lot_decimals)
+        return text_of(lots * self._lot_step, self.market.lot_decimals)
 
     def levels(self, levels: list[tuple[int, int]]) -> str:
         """Return a JSON array of [price, quantity]."""
@@ -76,7 +76,8 @@ class MarketWire:
         return f'{{"lastUpdateId":{update_id}{times},{sides}}}'.encode()
 
 
-def _text(value: int, decimals: int) -> str:
+def text_of(value: int, decimals: int) -> str:
+    """Return a whole number of 10^-decimals as a plain decimal text."""
     if decimals == 0:
         return str(value)
     whole, fraction = divmod(value, 10**decimals)

@@ -144,7 +144,8 @@ class FeedStatus(Message, frozen=True, tag="feed_status"):
     """State of one venue's feed: connecting, live, stale, reconnecting, halted, failed, finished.
 
     Counters are since the start of the run (MD-22). `lag_ms` is the age of the newest depth event when it was
-    received, `silent_ms` the time since the last frame, `stray_count` levels off the tick that were left out.
+    received, `silent_ms` the time since the last frame, `stray_count` levels off the tick that were left out,
+    `missing_candle_count` minutes for which the venue had no candle.
     """
 
     family: ClassVar[str] = "feed"
@@ -164,6 +165,7 @@ class FeedStatus(Message, frozen=True, tag="feed_status"):
     lag_ms: int = 0
     silent_ms: int = 0
     stray_count: int = 0
+    missing_candle_count: int = 0
 
 
 class CaptureFinished(Message, frozen=True, tag="capture_finished"):

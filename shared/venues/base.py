@@ -184,6 +184,7 @@ class VenueAdapter(Protocol):
     `depth_target(venue_symbol, level_count)`  REST target of a book.
     `candles_target(venue_symbol, count, from_ns)`  REST target of candles, the newest or from a time on.
     `mark_target`, `open_interest_target`  REST targets of one market; empty where the venue has none.
+    `recorded_as(target)`  the stream under which an answer is recorded, empty for a book, None for the rest.
     `is_unlisted(status, body)`   the venue says that it does not know the symbol asked for.
     """
 
@@ -215,6 +216,8 @@ class VenueAdapter(Protocol):
     def mark_target(self, venue_symbol: str) -> str: ...
 
     def open_interest_target(self, venue_symbol: str) -> str: ...
+
+    def recorded_as(self, target: str) -> str | None: ...
 
     def is_unlisted(self, status: int, body: bytes) -> bool: ...
 

@@ -5,7 +5,7 @@ Funding, open interest and liquidations exist on USD-M only: their names and tar
 """
 
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,9 @@ from shared.venues.base import CandlePrint, LiquidationPrint, MarkPrint, OpenInt
 
 CANDLE_INTERVAL, CANDLE_S = "1m", 60
 CANDLE_MS = CANDLE_S * 1000
+# Channels under which answers of REST are recorded, beside the venue's own streams.
+CANDLES_ANSWER, MARK_ANSWER, INTEREST_ANSWER = "klines_1m", "premiumIndex", "openInterest"
+RECORDED_AS = {"klines": CANDLES_ANSWER, "premiumIndex": MARK_ANSWER, "openInterest": INTEREST_ANSWER}
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 TimeMs = Annotated[int, Meta(ge=0, le=2**42)]
@@ -119,6 +122,15 @@ class BinanceFacts:
     def open_interest_target(self, venue_symbol: str) -> str:
         """Return the REST target of the open interest; empty on spot."""
         return f"{self._prefix}/openInterest?symbol={quote(venue_symbol)}" if self._is_derivative else ""
+
+    def recorded_as(self, target: str) -> str | None:
+        """Return the stream under which the answer to a target is recorded, empty for a book."""
+        path, _, query = target.partition("?")
+        symbol = dict(parse_qsl(query)).get("symbol", "").lower()
+        call = path.removeprefix(f"{self._prefix}/")
+        if call == "depth":
+            return ""
+        return f"{symbol}@{RECORDED_AS[call]}" if call in RECORDED_AS and symbol else None
 
     def parse_candle(self, data: bytes) -> CandlePrint:
         """Return the candle in a `kline`."""

@@ -278,6 +278,8 @@ def capture_lines(*paths: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def one_market(venue: str, name: str = "BTCUSDT", **others: Any) -> MarketDataSettings:
+    """Return settings of one market; candles and facts only where a test asks for them."""
+    others = {"candles": False, "facts": False} | others
     return MarketDataSettings(
         venues=(
             FeedVenue(name=venue, symbols=(name,), depth_channel=others.pop("depth_channel", "depth@100ms")),

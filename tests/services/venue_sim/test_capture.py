@@ -50,6 +50,9 @@ def test_real_captures_are_played_whole_and_byte_for_byte_and_their_book_equals_
     played = []
     while (due_ns := venue.due_ns()) is not None:
         for frame in venue.advance(due_ns):
+            if frame.stream == "btcusdt@kline_1m":
+                # Not recorded: derived from the trades, and sent between what was.
+                continue
             played.append(frame)
             if frame.stream == "btcusdt@depth" and (row := oracle.get(json.loads(frame.data)["u"])):
                 book = call(venue, at, f"{prefix}depth?symbol=BTCUSDT&limit=5")
@@ -220,7 +223,9 @@ def test_files_of_two_venues_and_two_markets_play_together_in_the_order_of_time(
         ("binance", "btcusdt@depth"),
         ("binance_usdm", "btcusdt@depth"),
         ("binance", "ethusdt@depth"),
+        ("binance", "btcusdt@kline_1m"),
         ("binance", "btcusdt@trade"),
+        ("binance", "ethusdt@kline_1m"),
         ("binance", "ethusdt@trade"),
         ("binance_usdm", CAPTURE_STREAM),
         ("binance", CAPTURE_STREAM),
