@@ -73,6 +73,7 @@ class Conservation(TrippingGuard):
 
     name = "conservation"
     watches = frozenset({Tick, OrderIntent, OrderSent, NotSent, OrderUnknown, ResumeRequested})
+    folds = TrippingGuard.folds | {OrderApproved, OrderAdjusted, OrderRefused}
     CODES: ClassVar[Mapping[str, HoldState]] = {CODE: "reducing"}
 
     def __init__(self) -> None:
@@ -95,7 +96,7 @@ class Conservation(TrippingGuard):
         message = event.message
         if not self.is_begun:
             self._begin(known, message)
-            if type(message) is OrderSent:
+            if type(message) is OrderSent and known.exposure.is_known(message.client_order_id):
                 return
         kind = type(message)
         if kind is OrderIntent:

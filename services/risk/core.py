@@ -6,6 +6,7 @@ exposure is freed by the broker's outcomes alone.
 
 import hashlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -173,24 +174,11 @@ class RiskCore:
     # ---- fold: what own words change
 
     def _fold(self, message: Message) -> None:
-        if type(message) not in _PLAIN:
+        kind = type(message)
+        if kind not in _PLAIN:
             self.known.is_changed = True
-        if isinstance(message, _APPROVALS):
-            pending = self.known.pending.pop(message.client_order_id)
-            self.known.approvals.add(pending.ts_ns)
-            self.known.exposure.reserve(
-                OpenOrder(
-                    client_order_id=message.client_order_id,
-                    strategy=message.strategy,
-                    symbol=message.symbol,
-                    side=message.side,
-                    price_ticks=pending.price_ticks,
-                    qty_lots=message.qty_lots,
-                    filled_lots=0,
-                    state=OrderState.APPROVED,
-                    is_market=message.order_type is orders.OrderType.MARKET,
-                )
-            )
+        if kind is orders.OrderApproved or kind is orders.OrderAdjusted:
+            self._fold_approval(message)
         elif isinstance(message, orders.OrderRefused):
             self.known.pending.pop(message.client_order_id)
         elif isinstance(message, control.KillRequested):
@@ -207,6 +195,23 @@ class RiskCore:
             else:
                 self.known.mood.said_scopes[key] = [message.state, *message.reasons]
         self.known.guards.fold(message)
+
+    def _fold_approval(self, approval: Any) -> None:
+        pending = self.known.pending.pop(approval.client_order_id)
+        self.known.approvals.add(pending.ts_ns)
+        self.known.exposure.reserve(
+            OpenOrder(
+                client_order_id=approval.client_order_id,
+                strategy=approval.strategy,
+                symbol=approval.symbol,
+                side=approval.side,
+                price_ticks=pending.price_ticks,
+                qty_lots=approval.qty_lots,
+                filled_lots=0,
+                state=OrderState.APPROVED,
+                is_market=approval.order_type is orders.OrderType.MARKET,
+            )
+        )
 
     # ---- state
 

@@ -17,6 +17,9 @@ CLOSED_KEPT = 4096
 """Finished orders remembered, the newest: their late fills are known for what they are (I-06)."""
 
 
+_ENDED = frozenset(state for state in OrderState if state.is_final)
+
+
 class OpenOrder(msgspec.Struct, array_like=True):
     """One order that counts at its open quantity; `price_ticks` values it (a market order at the touch).
 
@@ -35,7 +38,7 @@ class OpenOrder(msgspec.Struct, array_like=True):
 
     def __post_init__(self) -> None:
         """Refuse what is no order."""
-        if self.qty_lots <= 0 or self.price_ticks < 0 or self.filled_lots < 0 or self.state.is_final:
+        if self.qty_lots <= 0 or self.price_ticks < 0 or self.filled_lots < 0 or self.state in _ENDED:
             raise ValueError(
                 f"order {self.client_order_id}: {self.qty_lots} lots at {self.price_ticks} ticks, "
                 f"{self.filled_lots} filled, {self.state}: an open order has lots, a price and no end"

@@ -57,7 +57,8 @@ class Guard(Protocol):
     `observe(event, known)`  take an event of others (a repeated fill never comes): counters, windows, clocks.
     `decide(event, known)`   messages that risk says because of it; never called while adopting. A decision
                 changes state in `fold` only.
-    `fold(message)`  take what risk said itself, when said or, while adopting, from the log.
+    `fold(message)`  take what risk said itself, when said or, while adopting, from the log. An optional
+                attribute `folds` names the only messages for which it is called: verdicts are many.
     `holds(known)`   what it holds back now. Asked again after each Tick, each word of a guard and each event
                 that is neither market data nor about one order; orders in between meet the last answer.
     `objection(intent, known)`  what it has against this very order, None mostly.

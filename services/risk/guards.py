@@ -73,6 +73,7 @@ class Guards:
             for kind in guard.watches:
                 self._watching.setdefault(kind, []).append(guard)
         self._folding = [guard for guard in self.all if _overrides(guard, "fold")]
+        self._folding_by_kind: dict[type[Message], list[Guard]] = {}
         self._objecting = [guard for guard in self.all if _overrides(guard, "objection")]
         self._scaling = [guard for guard in self.all if _overrides(guard, "size_ppm")]
 
@@ -92,7 +93,13 @@ class Guards:
 
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Return what each says; the next one decides after the former's words were folded."""
-        for guard in self._watching.get(type(event.message), ()):
+        watching = self._watching.get(type(event.message))
+        if watching is None and len(self._said) == len(self.failed):
+            return ()
+        return self._decide(event, known, watching or ())
+
+    def _decide(self, event: Event, known: "RiskKnowledge", watching: Iterable[Guard]) -> Iterable[Message]:
+        for guard in watching:
             if guard.name not in self.failed:
                 try:
                     yield from guard.decide(event, known)
@@ -103,13 +110,18 @@ class Guards:
                 yield GuardRaised(FAILED, "", "", f"{name}: {self.failed[name]}", is_tripped=True)
 
     def fold(self, message: Message) -> None:
-        """Let each take an own message of risk."""
+        """Let each take an own message of risk, or those alone that its `folds` names."""
         if isinstance(message, GuardRaised) and message.code == FAILED:
             name, _, text = message.text.partition(": ")
             self.failed[name] = text
             self._said.add(name)
             return
-        for guard in self._folding:
+        kind = type(message)
+        folding = self._folding_by_kind.get(kind)
+        if folding is None:
+            folding = [guard for guard in self._folding if kind in getattr(guard, "folds", {kind})]
+            self._folding_by_kind[kind] = folding
+        for guard in folding:
             if guard.name not in self.failed:
                 try:
                     guard.fold(message)

@@ -10,7 +10,7 @@ from services.risk.market import Market
 from services.risk.money import RiskMoney
 from services.risk.settings import RiskSettings
 from services.risk.state import MarketState, Mood, Pending, RiskState
-from services.risk.windows import WINDOWS_S, Windows
+from services.risk.windows import Windows
 from shared.book_state import dump_book, load_book
 from shared.ledger import Ledger
 from shared.messages import Event, Message, control, market, orders, system
@@ -164,7 +164,7 @@ class RiskKnowledge(RiskMoney):
         position_lots = self.ledger.position_lots(symbol)
         now_ns = event.header.ts_ns
         halts, holds = self.guards.objections(intent, self)
-        limits = (settings.orders_per_s_max, settings.orders_per_min_max, settings.orders_per_hour_max)
+        count = self.approvals.count
         return Ask(
             side=side,
             price_ticks=price_ticks,
@@ -189,9 +189,10 @@ class RiskKnowledge(RiskMoney):
             open_order_count=exposure.count(symbol),
             portfolio_money=self.portfolio_money(),
             loss_money=self.loss_money(),
-            flows=tuple(
-                Flow(f"{seconds} s", self.approvals.count(seconds, now_ns), limit)
-                for seconds, limit in zip(WINDOWS_S, limits, strict=True)
+            flows=(
+                Flow("1 s", count(1, now_ns), settings.orders_per_s_max),
+                Flow("60 s", count(60, now_ns), settings.orders_per_min_max),
+                Flow("3600 s", count(3600, now_ns), settings.orders_per_hour_max),
             ),
             halts=halts,
             holds=holds,

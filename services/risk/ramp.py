@@ -33,6 +33,7 @@ class Ramp(QuietGuard):
 
     name = "ramp"
     watches = frozenset({Tick, ServiceStarted, KillCleared})
+    folds = frozenset({GuardReleased})
 
     def __init__(self) -> None:
         self.since_ns: dict[tuple[str, str], int] = {}

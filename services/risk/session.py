@@ -35,6 +35,7 @@ class Session(QuietGuard):
 
     name = "session"
     watches = frozenset({Tick})
+    folds = frozenset({SessionReset})
 
     def __init__(self) -> None:
         self.date = ""

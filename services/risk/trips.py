@@ -46,6 +46,7 @@ class TrippingGuard(QuietGuard):
 
     CODES: ClassVar[Mapping[str, HoldState]] = {}
     DAILY: ClassVar[frozenset[str]] = frozenset()
+    folds: ClassVar[frozenset[type[Message]]] = frozenset({GuardRaised, GuardReleased, SessionReset})
 
     def __init__(self) -> None:
         self.trips: dict[Key, Trip] = {}

@@ -39,6 +39,7 @@ class Violations(QuietGuard):
 
     name = "violations"
     watches = frozenset({OrderIntent, KillCleared})
+    folds = frozenset({OrderRefused, SessionReset})
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
