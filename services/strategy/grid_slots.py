@@ -104,6 +104,23 @@ LOCK_NEXT: Mapping[Happened, Mapping[Lock, Lock]] = {
 """The lock field after each happening."""
 
 
+STATES = frozenset(
+    {
+        (_NOT, Lock.FREE),
+        (_FILLED, Lock.FREE),
+        (_CANCELED, Lock.FREE),
+        (_NOT, Lock.PENDING),
+        (_PLACED, Lock.PENDING),
+        (_PLACED, Lock.LOCKED),
+        (_CONFIRMED, Lock.LOCKED),
+        (_PART, Lock.LOCKED),
+        (_ASKED, Lock.PENDING),
+        (_ASKED, Lock.LOCKED),
+    }
+)
+"""Every pair of order and lock that a slot can be in; from any other nothing may follow."""
+
+
 class IllegalTransitionError(Exception):
     """Something happened to a slot that cannot happen in its state."""
 
@@ -157,16 +174,13 @@ class Slot(msgspec.Struct, array_like=True):
                 raise IllegalTransitionError(
                     f"level {self.level} is asked for {order_id} but has {self.order_id}"
                 )
-            self.order_id = order_id
         elif order_id != self.order_id:
             return
-        try:
-            order, lock = ORDER_NEXT[happened][self.order], LOCK_NEXT[happened][self.lock]
-        except KeyError:
+        order, lock = ORDER_NEXT[happened].get(self.order), LOCK_NEXT[happened].get(self.lock)
+        if order is None or lock is None or (self.order, self.lock) not in STATES:
             raise IllegalTransitionError(
                 f"level {self.level}, order {order_id}: {happened} cannot happen to a slot that is "
                 f"{self.held}, {self.order}, {self.lock}"
-            ) from None
+            )
         self.order, self.lock = order, lock
-        if lock is Lock.FREE:
-            self.order_id = ""
+        self.order_id = "" if lock is Lock.FREE else order_id

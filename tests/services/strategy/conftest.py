@@ -170,7 +170,7 @@ class GridTable:
     """A grid on a stage, with orders that the test answers."""
 
     def __init__(self, stage, **changes):
-        self.stage = stage
+        self.stage = stage.at(GRID_NOW)
         values = {"buy_window": 3, "sell_window": 3, "order_cap": 50, **changes}
         self.grid = Grid(GridSettings(**values))
         self.count = 0
@@ -191,6 +191,10 @@ class GridTable:
         self.notes += [one for one in intents if isinstance(one, Note)]
         return self.wanted
 
+    def later(self, seconds):
+        self.stage.at(self.stage.world.now_ns + round(seconds * 10**9))
+        return self
+
     def price(self, mid):
         """Move the market; return what the grid wants."""
         self.stage.touch(mid - 1, mid + 1)
@@ -198,7 +202,7 @@ class GridTable:
 
     def wait(self, seconds):
         """Let time pass while the book stands still; return what the grid wants."""
-        self.stage.at(self.stage.world.now_ns + round(seconds * 10**9))
+        self.later(seconds)
         return self.take(self.grid.on_timer(self.stage.ctx))
 
     def head(self, slot):

@@ -3,8 +3,7 @@ import itertools
 import pytest
 
 from services.strategy.grid_slots import (
-    LOCK_NEXT,
-    ORDER_NEXT,
+    STATES,
     Happened,
     HeldState,
     IllegalTransitionError,
@@ -40,20 +39,114 @@ def test_a_buy_goes_from_free_over_pending_and_locked_to_free() -> None:
     assert slot.order_id == ""
 
 
-@pytest.mark.req("ST-18")
-@pytest.mark.parametrize(
-    ("happened", "order", "lock"), [*itertools.product(Happened, SlotOrder, Lock)], ids=str
-)
-def test_a_transition_is_in_the_table_or_raises(happened, order, lock) -> None:
-    slot = Slot(3, 1000, order, lock, "" if happened is Happened.ASKED else "id")
-    is_legal = order in ORDER_NEXT[happened] and lock in LOCK_NEXT[happened]
+LEGAL = """
+not_placed free         | asked          > not_placed pending
+filled free             | asked          > not_placed pending
+canceled free           | asked          > not_placed pending
+not_placed pending      | sent           > placed pending
+not_placed pending      | cancel_asked   > cancel_requested pending
+not_placed pending      | refused        > not_placed free
+not_placed pending      | in_doubt       > placed pending
+placed pending          | sent           > placed pending
+placed pending          | accepted       > confirmed locked
+placed pending          | filled_part    > partially_filled locked
+placed pending          | filled_all     > filled free
+placed pending          | cancel_asked   > cancel_requested pending
+placed pending          | cancel_refused > placed pending
+placed pending          | canceled       > canceled free
+placed pending          | refused        > not_placed free
+placed pending          | in_doubt       > placed pending
+placed locked           | accepted       > confirmed locked
+placed locked           | filled_part    > partially_filled locked
+placed locked           | filled_all     > filled free
+placed locked           | cancel_asked   > cancel_requested locked
+placed locked           | cancel_refused > placed locked
+placed locked           | canceled       > canceled free
+placed locked           | in_doubt       > placed pending
+confirmed locked        | accepted       > confirmed locked
+confirmed locked        | filled_part    > partially_filled locked
+confirmed locked        | filled_all     > filled free
+confirmed locked        | cancel_asked   > cancel_requested locked
+confirmed locked        | cancel_refused > confirmed locked
+confirmed locked        | canceled       > canceled free
+confirmed locked        | in_doubt       > placed pending
+partially_filled locked | accepted       > partially_filled locked
+partially_filled locked | filled_part    > partially_filled locked
+partially_filled locked | filled_all     > filled free
+partially_filled locked | cancel_asked   > cancel_requested locked
+partially_filled locked | cancel_refused > partially_filled locked
+partially_filled locked | canceled       > canceled free
+partially_filled locked | in_doubt       > placed pending
+cancel_requested pending| sent           > cancel_requested pending
+cancel_requested pending| accepted       > cancel_requested locked
+cancel_requested pending| filled_part    > cancel_requested locked
+cancel_requested pending| filled_all     > filled free
+cancel_requested pending| cancel_asked   > cancel_requested pending
+cancel_requested pending| cancel_refused > placed pending
+cancel_requested pending| canceled       > canceled free
+cancel_requested pending| refused        > not_placed free
+cancel_requested pending| in_doubt       > cancel_requested pending
+cancel_requested locked | accepted       > cancel_requested locked
+cancel_requested locked | filled_part    > cancel_requested locked
+cancel_requested locked | filled_all     > filled free
+cancel_requested locked | cancel_asked   > cancel_requested locked
+cancel_requested locked | cancel_refused > placed locked
+cancel_requested locked | canceled       > canceled free
+cancel_requested locked | in_doubt       > cancel_requested pending
+"""
 
-    if is_legal:
-        slot.take(happened, "id")
-        assert (slot.order, slot.lock) == (ORDER_NEXT[happened][order], LOCK_NEXT[happened][lock])
-    else:
-        with pytest.raises(IllegalTransitionError, match="cannot happen to a slot"):
+
+def legal_rows():
+    """Return {(order, lock, happened): (order, lock)} of the table above, written by hand."""
+    found = {}
+    for line in LEGAL.strip().splitlines():
+        before, _, rest = line.partition("|")
+        happened, _, after = rest.partition(">")
+        order, lock = before.split()
+        then_order, then_lock = after.split()
+        key = SlotOrder(order), Lock(lock), Happened(happened.strip())
+        found[key] = SlotOrder(then_order), Lock(then_lock)
+    return found
+
+
+@pytest.mark.req("ST-18")
+@pytest.mark.parametrize("happened", Happened)
+@pytest.mark.parametrize("order", SlotOrder)
+def test_each_of_all_combinations_goes_where_the_table_says_or_raises(order, happened) -> None:
+    legal = legal_rows()
+    for lock, held_lots in itertools.product(Lock, (0, 5)):
+        slot = Slot(3, 1000, order, lock, "" if happened is Happened.ASKED else "id", held_lots)
+        before = (slot.order, slot.lock, slot.held, slot.order_id)
+
+        if (order, lock, happened) in legal:
             slot.take(happened, "id")
+            assert (slot.order, slot.lock) == legal[order, lock, happened]
+            # the position is moved by fills alone, the id is that of the live order
+            assert slot.held is before[2]
+            assert slot.order_id == ("" if slot.lock is Lock.FREE else "id")
+        else:
+            with pytest.raises(IllegalTransitionError, match="cannot happen to a slot"):
+                slot.take(happened, "id")
+            assert (slot.order, slot.lock, slot.held, slot.order_id) == before
+
+
+@pytest.mark.req("ST-18")
+def test_no_walk_leaves_the_states_of_the_table_and_each_is_reached() -> None:
+    seen, waiting = set(), [(SlotOrder.NOT_PLACED, Lock.FREE)]
+    while waiting:
+        order, lock = waiting.pop()
+        if (order, lock) in seen:
+            continue
+        seen.add((order, lock))
+        for happened in Happened:
+            slot = Slot(3, 1000, order, lock, "" if happened is Happened.ASKED else "id")
+            try:
+                slot.take(happened, "id")
+            except IllegalTransitionError:
+                continue
+            waiting.append((slot.order, slot.lock))
+
+    assert seen == {key[:2] for key in legal_rows()} == STATES
 
 
 @pytest.mark.req("ST-19")
