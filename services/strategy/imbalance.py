@@ -25,7 +25,7 @@ from services.strategy.sizes import is_allowed_size, lots_of
 from shared.kernels.signals import mid_half_ticks, spread_ticks
 from shared.messages import Message
 from shared.messages.orders import Fill, OrderIntent, OrderType, TimeInForce
-from shared.units import NS_PER_MS, NS_PER_S, PPM, Side
+from shared.units import NS_PER_MS, NS_PER_S, PPM, Side, atoms_text
 
 ENTRY = "entry"
 EXIT = "exit"
@@ -67,6 +67,18 @@ class Imbalance(Strategy):
         self._leaving = ""
 
     # ---- what happens
+
+    def on_start(self, ctx: Context) -> Intents:
+        """Refuse a size below the least value of the market."""
+        rules, settings = ctx.rules, self.settings
+        size = settings.equity_quote * Decimal(str(settings.position_size))
+        least = Decimal(atoms_text(rules.min_notional_atoms, rules.quote_exponent))
+        if size < least:
+            raise ValueError(
+                f"an entry of {size:f} {rules.quote_asset} (equity_quote times position_size) is below the "
+                f"least value of an order in {ctx.symbol}, {least}: raise one of the two"
+            )
+        return NOTHING
 
     def on_book(self, ctx: Context) -> Intents:
         """Leave at stop or target at every change; sample, and perhaps enter."""

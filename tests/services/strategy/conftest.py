@@ -1,8 +1,12 @@
 """A context to call one strategy with, without a core around it."""
 
+from decimal import Decimal
+
 import pytest
 
 from services.strategy.base import Context, Note, TargetQuotes
+from services.strategy.classic import ENTRY, Classic, ClassicSettings, Wish
+from services.strategy.classic_candles import MINUTE_NS
 from services.strategy.desk import Desk, levels_block, make_rules
 from services.strategy.grid import Grid
 from services.strategy.grid_settings import GridSettings
@@ -11,9 +15,9 @@ from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.world import World
 from shared.kernels.position import Position
 from shared.messages import orders
-from shared.messages.market import Trade
-from shared.messages.orders import Fill
-from shared.units import Side
+from shared.messages.market import Candle, Trade
+from shared.messages.orders import Fill, OrderExpired, OrderIntent
+from shared.units import NS_PER_S, Side
 
 USDM = "binance_usdm:BTCUSDT"
 SPOT = "binance:BTCUSDT"
@@ -273,3 +277,91 @@ def make_table():
 @pytest.fixture
 def table():
     return lambda symbol=USDM, rules=None, **changes: GridTable(Stage(symbol, **(rules or {})), **changes)
+
+
+# ---- a candle strategy whose bars decide what the test says
+
+CANDLES_START_NS = 1_700_000_000 * 10**9 // MINUTE_NS * MINUTE_NS
+
+
+class Told(Classic):
+    """Takes its decisions from a list, one for each bar."""
+
+    def __init__(self, settings, decisions=()):
+        self.decisions = list(decisions)
+        self.closes = []
+        self.left = 0
+        super().__init__(settings)
+
+    def on_bar(self, ctx, bar):  # noqa: ARG002
+        self.closes.append(bar.close_ticks)
+        if self.decisions:
+            self.stance, self.wish = self.decisions.pop(0)
+
+    def forget(self):
+        self.closes = []
+
+    def position_left(self):
+        self.left += 1
+
+
+class Led:
+    """Leads such a strategy: closes minutes, rings its timer, and reports of its orders."""
+
+    START = CANDLES_START_NS
+    BUY = Wish(1, Decimal(100), "test")
+    SELL = Wish(-1, Decimal(100), "test")
+
+    def told(self, *decisions, **changes):
+        return Told(ClassicSettings(**{"candle_minutes": 1, **changes}), decisions)
+
+    def minute(self, stage, one, number, close=600_000):
+        """Close a minute; the clock stands at its end."""
+        opened = self.START + number * MINUTE_NS
+        stage.at(opened + MINUTE_NS)
+        shape = (close, close, close, close)
+        times = (opened + MINUTE_NS, opened + MINUTE_NS)
+        return list(
+            one.on_candle(stage.ctx, Candle(stage.rules.symbol, 60, opened, *shape, 1, 1, True, *times))
+        )
+
+    def later(self, stage, one, seconds):
+        """Let seconds pass, and the timer ring."""
+        stage.at(stage.world.now_ns + seconds * NS_PER_S)
+        return list(one.on_timer(stage.ctx))
+
+    def sent(self, stage, one, order):
+        """Hold an order as unfinished, and tell the strategy."""
+        intent = OrderIntent(
+            f"e-one-{order.slot}-9", "one", stage.rules.symbol, order.side, order.price_ticks, order.qty_lots,
+            order.order_type, order.tif, slot=order.slot, reason=order.reason,
+        )  # fmt: skip
+        one.on_order_event(stage.ctx, stage.orders.intend(intent, stage.world.now_ns), intent)
+
+    def ended(self, stage, one, slot):
+        """Let an order end without another fill."""
+        order = stage.orders.by_slot[slot]
+        stage.orders.load([])
+        one.on_order_event(
+            stage.ctx,
+            order,
+            OrderExpired(order.client_order_id, "one", stage.rules.symbol, order.filled_lots),
+        )
+
+    def filled(self, stage, one, slot, side, price, lots, order_id=""):
+        """Let an order fill; the position has it before the strategy hears of it, as in the core."""
+        fill = stage.fill(slot, side, price, lots, order_id=order_id)
+        stage.position.apply_fill(side, price, lots, 0)
+        one.on_fill(stage.ctx, slot, fill)
+
+    def holding(self, make_stage, symbol="binance_usdm:BTCUSDT", side=Side.BUY, **changes):
+        """A strategy that holds 2 lots entered at 600,000: its stop is 12,000 away, its target 30,000."""
+        stage, one = make_stage(symbol).at(self.START), self.told(**changes)
+        stage.touch(599_999, 600_001)
+        self.filled(stage, one, ENTRY, side, 600_000, 2)
+        return stage, one
+
+
+@pytest.fixture(name="led")
+def _led():
+    return Led()

@@ -1,12 +1,12 @@
+from decimal import Decimal
+
 import pytest
 
-from services.strategy.base import CancelOrder, PlaceOrder
+from services.strategy.base import PlaceOrder
 from services.strategy.imbalance import DAY_NS, ENTRY, EXIT, Imbalance
 from services.strategy.imbalance_signal import ImbalanceSettings
 from services.strategy.own_orders import OwnOrder
-from shared.messages.control import TradingState
-from shared.messages.orders import Fill, OrderExpired, OrderIntent, OrderType, TimeInForce
-from shared.messages.system import Tick
+from shared.messages.orders import OrderIntent, OrderType, TimeInForce
 from shared.units import NS_PER_S, Side
 
 SPOT = "binance:BTCUSDT"
@@ -58,23 +58,6 @@ def sent(stage, one, order):
     return intent
 
 
-def ended(stage, one, intent):
-    """Let an order end without another fill."""
-    report = OrderExpired(intent.client_order_id, "one", intent.symbol, 0)
-    order, problem = stage.orders.report(report, intent.client_order_id, stage.world.now_ns)
-    assert not problem or order
-    stage.orders.load([])
-    one.on_order_event(stage.ctx, order, report)
-
-
-def held(make_stage, symbol="binance_usdm:BTCUSDT", side=Side.BUY, **changes):
-    """A strategy that holds 16 lots entered at 600,000 ticks with an ATR of 30 ticks: 60 and 90 away."""
-    stage, one = make_stage(symbol).at(DAY_NS), strategy(atr_floor_bps=0.5, **changes)
-    stage.touch(599_999, 600_001)
-    filled(stage, one, ENTRY, side, 600_000, 16)
-    return stage, one
-
-
 @pytest.mark.req("ST-39", "ST-41")
 def test_a_leaning_rising_book_is_bought_at_the_ask(make_stage) -> None:
     stage = make_stage().at(DAY_NS)
@@ -103,41 +86,6 @@ def test_a_falling_book_is_sold_short_on_derivatives_only(make_stage) -> None:
 
 
 @pytest.mark.req("ST-42")
-@pytest.mark.parametrize(
-    ("side", "stays", "leaves", "word"),
-    [
-        # 30 ticks of ATR: the stop is 60 below a long entry at 600,000, the target 90 above
-        (Side.BUY, 599_941, 599_940, "stop-loss at -60.0 ticks"),
-        (Side.BUY, 600_089, 600_090, "take-profit at 90.0 ticks"),
-        (Side.SELL, 600_059, 600_060, "stop-loss at -60.0 ticks"),
-        (Side.SELL, 599_911, 599_910, "take-profit at 90.0 ticks"),
-    ],
-)
-@pytest.mark.parametrize("callback", ["on_book", "on_timer"])
-def test_a_position_is_left_at_its_stop_and_at_its_target(
-    make_stage, side, stays, leaves, word, callback
-) -> None:
-    stage, one = held(make_stage, side=side)
-    # a long is left at the bid, a short at the ask
-    ask_above = 2 if side is Side.BUY else 0
-    shown = getattr(one, callback)
-
-    stage.touch(stays - 2 + ask_above, stays + ask_above)
-    assert shown(stage.ctx) == ()
-    stage.touch(leaves - 2 + ask_above, leaves + ask_above)
-    (leave,) = shown(stage.ctx)
-
-    assert (leave.slot, leave.side, leave.order_type, leave.price_ticks) == (
-        EXIT,
-        side.opposite,
-        OrderType.MARKET,
-        0,
-    )
-    assert (leave.qty_lots, leave.tif, leave.is_reduce_only) == (16, TimeInForce.IOC, True)
-    assert leave.reason == word
-
-
-@pytest.mark.req("ST-42")
 def test_the_range_of_the_entry_is_the_one_that_counts(make_stage) -> None:
     stage, one = make_stage().at(DAY_NS), strategy()
     # every step moves the mid by 10 ticks: ATR is 10 ticks, the stop 20 below the entry
@@ -148,88 +96,6 @@ def test_the_range_of_the_entry_is_the_one_that_counts(make_stage) -> None:
     assert one.on_timer(stage.ctx) == ()
     stage.touch(order.price_ticks - 20, order.price_ticks - 18)
     assert one.on_timer(stage.ctx)[0].reason == "stop-loss at -20.0 ticks"
-
-
-@pytest.mark.req("ST-42")
-def test_nothing_is_left_on_a_book_that_is_not_trusted_or_while_it_may_not_trade(make_stage) -> None:
-    stage, one = held(make_stage)
-    stage.touch(599_000, 599_002)
-    stage.ctx.can_trade = False
-    assert one.on_timer(stage.ctx) == ()
-
-    stage.ctx.can_trade = True
-    stage.ctx.book.invalidate()
-    assert one.on_timer(stage.ctx) == ()
-
-    stage.touch(599_000, 599_002)
-    assert one.on_timer(stage.ctx) != ()
-
-
-@pytest.mark.req("ST-42")
-def test_a_stop_that_did_not_fill_is_tried_again_and_never_twice_at_once(make_stage) -> None:
-    stage, one = held(make_stage)
-    stage.touch(599_900, 599_902)
-    intent = sent(stage, one, one.on_book(stage.ctx)[0])
-
-    # under way: neither a book nor a timer asks again, however late
-    stage.at(stage.world.now_ns + 90 * NS_PER_S)
-    assert one.on_book(stage.ctx) == ()
-    assert one.on_timer(stage.ctx) == ()
-
-    ended(stage, one, intent)
-    (again,) = one.on_timer(stage.ctx)
-    assert (again.slot, again.qty_lots) == (EXIT, 16)
-
-    # tried again, but not at every change of the book
-    ended(stage, one, sent(stage, one, again))
-    assert one.on_timer(stage.ctx) == ()
-    stage.at(stage.world.now_ns + NS_PER_S)
-    assert one.on_timer(stage.ctx) != ()
-
-
-@pytest.mark.req("ST-42")
-def test_an_exit_once_sent_goes_on_when_the_price_comes_back(make_stage) -> None:
-    stage, one = held(make_stage)
-    stage.touch(599_900, 599_902)
-    intent = sent(stage, one, one.on_book(stage.ctx)[0])
-    filled(stage, one, EXIT, Side.SELL, 599_900, 10)
-    ended(stage, one, intent)
-
-    stage.at(stage.world.now_ns + NS_PER_S).touch(600_000, 600_002)
-    (rest,) = one.on_timer(stage.ctx)
-    assert rest.qty_lots == 6
-    assert rest.reason == "stop-loss at -100.0 ticks"
-    assert "leaving: stop-loss" in one.format_status(stage.ctx)
-
-    filled(stage, one, EXIT, Side.SELL, 600_000, 6)
-    assert one.on_timer(stage.ctx) == ()
-    assert "leaving" not in one.format_status(stage.ctx)
-
-
-@pytest.mark.req("ST-42", "I-12")
-def test_an_entry_without_outcome_is_cancelled_before_the_exit(make_stage) -> None:
-    stage, one = held(make_stage)
-    intent = sent(stage, one, PlaceOrder(ENTRY, Side.BUY, 600_001, 5))
-    stage.at(stage.world.now_ns + NS_PER_S).touch(599_900, 599_902)
-
-    assert [type(intent) for intent in one.on_timer(stage.ctx)] == [CancelOrder]
-
-    ended(stage, one, intent)
-    assert [order.slot for order in one.on_timer(stage.ctx)] == [EXIT]
-
-
-@pytest.mark.req("ST-42")
-def test_a_position_that_no_entry_made_gets_a_stop_too(make_stage) -> None:
-    stage, one = make_stage().at(DAY_NS), strategy()
-    stage.hold(16, 600_000)
-
-    stage.touch(590_000, 590_002)
-    assert one.on_timer(stage.ctx) == ()  # no range is known yet
-    for _ in range(15):
-        stage.at(stage.world.now_ns + NS_PER_S)
-        leave = one.on_book(stage.ctx)
-
-    assert leave[0].reason.startswith("stop-loss")
 
 
 @pytest.mark.req("ST-42", "ST-21")
@@ -247,7 +113,9 @@ def test_a_rest_too_small_to_be_sold_waits_for_the_next_entry(make_stage) -> Non
 
 @pytest.mark.req("ST-42", "ST-14")
 def test_on_spot_an_exit_sells_what_is_held_and_nothing_is_sold_short(make_stage) -> None:
-    stage, one = held(make_stage, SPOT)
+    stage, one = make_stage(SPOT).at(DAY_NS), strategy(atr_floor_bps=0.5)
+    stage.touch(599_999, 600_001)
+    filled(stage, one, ENTRY, Side.BUY, 600_000, 16)
     stage.touch(599_900, 599_902)
     (leave,) = one.on_book(stage.ctx)
     assert (leave.side, leave.qty_lots, leave.is_reduce_only) == (Side.SELL, 16, False)
@@ -258,28 +126,6 @@ def test_on_spot_an_exit_sells_what_is_held_and_nothing_is_sold_short(make_stage
     orders = lean(stage, one, start=599_000, lots=(100, 9000), step=-10)
 
     assert orders == []
-
-
-@pytest.mark.req("ST-42")
-def test_a_stop_works_while_risk_only_allows_reducing(opened, of, settle) -> None:
-    desk = opened(one=("imbalance", {"atr_floor_bps": 0.5}))
-    fill = Fill(
-        "e-one-entry-1", "one", desk.rules.symbol, "t1", Side.BUY, 600_000, 16, 16, 0, 0, "USDT", True, 0
-    )
-    desk.say(fill)
-    desk.say(TradingState("reducing", ["test"]), "risk")
-    assert of(OrderIntent, desk.move(599_950)) == []
-
-    said = of(OrderIntent, desk.move(599_000))
-    assert [(order.slot, order.side, order.qty_lots) for order in said] == [(EXIT, Side.SELL, 16)]
-    settle(desk)
-
-    # nothing moves any more, and the market order is gone without a fill: the timer tries again
-    report = OrderExpired(said[0].client_order_id, "one", desk.rules.symbol, 0)
-    desk.say(report)
-    desk.now_ns += 2 * NS_PER_S
-    again = of(OrderIntent, desk.say(Tick(2), "bus"))
-    assert [(order.slot, order.qty_lots) for order in again] == [(EXIT, 16)]
 
 
 @pytest.mark.req("ST-42")
@@ -322,6 +168,17 @@ def test_the_size_is_a_part_of_what_the_instance_has_now(make_stage) -> None:
     stage.position.apply_fill(Side.BUY, 600_000, 100, 0)
     stage.position.apply_fill(Side.SELL, 90_000, 100, 0)
     assert lean(stage.at(2 * DAY_NS), strategy()) == []
+
+
+@pytest.mark.req("ST-41", "ST-21")
+def test_a_size_below_the_least_value_of_the_market_is_refused_at_the_start(make_stage) -> None:
+    stage = make_stage(min_notional_atoms=5 * 10**8)
+
+    assert strategy(equity_quote=Decimal(50)).on_start(stage.ctx) == ()
+    with pytest.raises(
+        ValueError, match=r"an entry of 4\.9 USDT .* below the least value .* 5\.0+: raise one"
+    ):
+        strategy(equity_quote=Decimal(49)).on_start(stage.ctx)
 
 
 @pytest.mark.req("ST-43")
