@@ -13,7 +13,13 @@ from typing import Any, NoReturn
 
 from services.replay.cores import log_cores
 from services.replay.verify import verify
+from services.strategy.shell_own import allow_own_strategies
+from shared.messages import Event, decode_header, message_of
 from shared.runtime.journal import JournalReader
+from shared.runtime.paths import DataDir
+
+STRATEGY = (b".strategy.",)
+"""Topics that tell which calls of strategies did not return."""
 
 
 def block_sockets() -> None:
@@ -30,7 +36,11 @@ def block_sockets() -> None:
 def main() -> int:
     """Verify the journal named in the arguments and print one JSON list of verdicts."""
     block_sockets()
-    verdicts = verify(JournalReader(Path(sys.argv[1])).events(), log_cores())
+    journal = Path(sys.argv[1])
+    allow_own_strategies(DataDir(journal.parent))
+    reader = JournalReader(journal)
+    told = (Event(decode_header(row.header), message_of(row.body)) for row in reader.rows(prefixes=STRATEGY))
+    verdicts = verify(reader.events(), log_cores(told))
     print(json.dumps([asdict(verdict) for verdict in verdicts]))
     return 0
 

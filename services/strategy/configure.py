@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from services.strategy import registry
-from services.strategy.base import Note, TargetQuotes
+from services.strategy.base import Note, Strategy, TargetQuotes
+from services.strategy.calls import Calls
 from services.strategy.instance import Instance, Options
 from services.strategy.instance_state import InstanceState, dump_instance, load_instance
 from services.strategy.settings import InstanceSettings, ShadowSettings
@@ -27,7 +28,8 @@ def version_of(build: str, settings: InstanceSettings, source: str) -> str:
 class Roster:
     """Instances by name, in the order of names, and by market."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, calls: Calls) -> None:
+        self._calls = calls
         self.by_name: dict[str, Instance] = {}
         self.shadows: list[Instance] = []
         self.shadow_settings = ShadowSettings()
@@ -48,10 +50,7 @@ class Roster:
 
     def configure(self, name: str, settings: InstanceSettings, build: str) -> None:
         """Make an instance, or give it a new version with the old state, position and orders."""
-        try:
-            source = registry.source_of(settings.kind)
-        except (ValueError, OSError) as error:
-            source = str(error)
+        source = _source_of(settings.kind)
         version = version_of(build, settings, source)
         options = _options_of(settings)
         old = self.by_name.get(name)
@@ -60,7 +59,7 @@ class Roster:
             old.options = options
             return
         params = pack(dict(settings.params))
-        new = Instance(name, settings.kind, settings.symbol, params, version, options)
+        new = Instance(name, settings.kind, settings.symbol, params, version, options, self._calls)
         self._give_venue(new)
         if old is not None and not self._succeed(old, new):
             return
@@ -140,7 +139,13 @@ class Roster:
         self.by_name = {}
         for saved in states:
             instance = Instance(
-                saved.name, saved.kind, saved.symbol, saved.params, saved.version, saved.options
+                saved.name,
+                saved.kind,
+                saved.symbol,
+                saved.params,
+                saved.version,
+                saved.options,
+                self._calls,
             )
             self.by_name[saved.name] = instance
             self._world.book(saved.symbol)
@@ -150,6 +155,14 @@ class Roster:
         self.index()
 
 
+def _source_of(kind: str) -> str:
+    """Return the source of a user's strategy; what is wrong with it when it has none, told again later."""
+    try:
+        return registry.source_of(kind)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
 def _options_of(settings: InstanceSettings) -> Options:
     capital_max = format(settings.capital_max, "f")
     return Options(settings.on_pause, capital_max, tuple(settings.flags_on), settings.shadow_of)
@@ -157,10 +170,11 @@ def _options_of(settings: InstanceSettings) -> Options:
 
 def make_strategy(instance: Instance) -> None:
     """Give an instance a new strategy object; what cannot be made freezes it."""
-    try:
-        params: dict[str, Any] = msgspec.msgpack.decode(instance.params)
-        kind = registry.strategy_class(instance.kind)
-        registry.check_flags(instance.kind, instance.options.flags)
-        instance.strategy = kind(registry.settings_of(instance.kind, params))
-    except Exception as error:  # noqa: BLE001  a user's strategy may raise anything
-        instance.fail(f"{type(error).__name__}: {error}")
+    instance.strategy = instance.guarded(_made, instance)
+
+
+def _made(instance: Instance) -> Strategy:
+    params: dict[str, Any] = msgspec.msgpack.decode(instance.params)
+    kind = registry.strategy_class(instance.kind)
+    registry.check_flags(instance.kind, instance.options.flags)
+    return kind(registry.settings_of(instance.kind, params))

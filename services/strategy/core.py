@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from services.strategy.calls import Calls
 from services.strategy.configure import Roster
 from services.strategy.decide import Decision
 from services.strategy.instance import Instance
@@ -57,15 +58,18 @@ class _State(msgspec.Struct, array_like=True):
 class StrategyCore:
     """Books, gates and instances; see `shared.core.Core` for what each method promises.
 
-    Says as `strategy/<instance>`. Settings come from its own `ServiceStarted`; a changed setting of an
+    `calls` counts callbacks for who watches them. Says as `strategy/<instance>`.
+
+    Settings come from its own `ServiceStarted`; a changed setting of an
     instance gives it a new version with the old state, position and orders.
     """
 
     service = "strategy"
 
-    def __init__(self) -> None:
+    def __init__(self, calls: Calls | None = None) -> None:
         self._world = World()
-        self._roster = Roster(self._world)
+        self.calls = calls or Calls()
+        self._roster = Roster(self._world, self.calls)
         self._warmup_s = 0
         self._warmup_points = 0
         self._observers: dict[type[Message], Callable[[Event], Iterable[Instance]]] = {
@@ -101,6 +105,7 @@ class StrategyCore:
         """Observe one event, then decide for every instance that it touched."""
         if self._is_own(event):
             return []
+        self.calls.begin(event.header.seq)
         self._world.now_ns = event.header.ts_ns
         said: list[Output | Instruction] = []
         for instance in self._roster.shadows:
@@ -139,6 +144,7 @@ class StrategyCore:
 
     def adopt(self, event: Event) -> None:
         """Observe inputs, and fold own outputs as they stand on the log; decide nothing."""
+        self.calls.begin(event.header.seq)
         if self._is_own(event):
             instance = self._roster.by_name.get(event.header.source.partition("/")[2])
             if instance is not None:

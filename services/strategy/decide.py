@@ -39,7 +39,7 @@ class Decision:
         self._run()
         if self.instance.failure and not self.instance.is_failure_said:
             # It raised just now: say so and withdraw within the same event.
-            self._say(InstanceFailed(self.instance.name, self.instance.failure))
+            self._say(InstanceFailed(self.instance.name, self.instance.failure, self.instance.blocked_n))
             self._run()
         return self.said
 

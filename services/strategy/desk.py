@@ -212,12 +212,17 @@ class Desk:
     """
 
     def __init__(
-        self, settings: StrategySettings, rules: InstrumentRules, seed: int = 1, trouble: int = 0
+        self,
+        settings: StrategySettings,
+        rules: InstrumentRules,
+        seed: int = 1,
+        trouble: int = 0,
+        core: StrategyCore | None = None,
     ) -> None:
         self.settings = settings
         self.rules = rules
         self.seed = seed
-        self.host = CoreHost(StrategyCore())
+        self.host = CoreHost(core or StrategyCore())
         self.venue = ScriptedVenue(seed, trouble, rules)
         self.log: list[Event] = []
         self.said: list[Message] = []

@@ -4,13 +4,14 @@ An event is first observed (state changes, the strategy's callbacks), then decid
 messages), and each own message is folded when it is said, or, while adopting, when it is met on the log.
 """
 
-import traceback
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from services.strategy.base import CancelOrder, Context, Intents, Note, PlaceOrder, Strategy, TargetQuotes
+from services.strategy.calls import BlockedError, Calls
+from services.strategy.errors import sayable, told
 from services.strategy.flags import flagged
 from services.strategy.intents import checked
 from services.strategy.own_orders import OwnOrder, OwnOrders, generation_of, slot_of
@@ -26,6 +27,8 @@ from shared.units import NS_PER_S
 
 KEPT = "paused by a person; its quotes stay"
 """Why nothing is placed while quotes rest (`on_pause: keep`)."""
+
+T = TypeVar("T")
 
 SEEN_TRADES_MAX = 2000
 """Trade ids remembered against a second delivery of a fill (I-15)."""
@@ -54,9 +57,17 @@ class Instance:
     """What one instance is and has; `decide.py` turns it into messages."""
 
     def __init__(
-        self, name: str, kind: str, symbol: str, params: bytes, version: str, options: Options | None = None
+        self,
+        name: str,
+        kind: str,
+        symbol: str,
+        params: bytes,
+        version: str,
+        options: Options | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self.options = options or Options()
+        self.calls = calls or Calls()
         self.name = name
         self.kind = kind
         self.symbol = symbol
@@ -81,6 +92,7 @@ class Instance:
         self.failure = ""
         self.is_failure_said = False
         self.is_lasting = False
+        self.blocked_n = 0
         self.is_version_said = False
         self.is_enabled = True
         self.is_paused = False
@@ -107,11 +119,7 @@ class Instance:
         """Return the strategy's line for people; its failure shows in the state."""
         if self.strategy is None or self.ctx is None or self.failure:
             return ""
-        try:
-            return str(self.strategy.format_status(self.ctx))
-        except Exception as error:  # noqa: BLE001  a strategy may raise anything
-            self.fail(_told(error))
-            return ""
+        return sayable(self.guarded(self.strategy.format_status, self.ctx) or "")
 
     # ---- the strategy object
 
@@ -119,11 +127,43 @@ class Instance:
         """Run a callback and keep what it wants; whatever it raises freezes this instance alone."""
         if self.failure or self.ctx is None:
             return
+        self.guarded(self._call, callback, args)
+
+    def _call(self, callback: Callable[..., Intents], args: Any) -> None:
+        intents = callback(self.ctx, *args)
+        if intents is None:
+            raise TypeError(f"{callback.__name__} returned None (NoneType); return a list, NOTHING for none")
+        for intent in intents:
+            self._keep(checked(intent))
+
+    def guarded(self, function: Callable[..., T], *args: Any, what: str = "") -> T | None:
+        """Return what a function of the strategy returns; None, and this instance frozen, when it raises.
+
+        The same when it does not return in time, or is known not to.
+        """
+        calls = self.calls
+        error = calls.enter(self.name)
         try:
-            for intent in callback(self.ctx, *args):
-                self._keep(checked(intent))
-        except Exception as error:  # noqa: BLE001  a strategy may raise anything
-            self.fail(_told(error))
+            if not error:
+                return function(*args)
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  a strategy may raise anything
+            self.fail(f"{what}{told(raised)}")
+        except BlockedError as raised:
+            error = f"{what}{told(raised)}"
+        finally:
+            calls.leave()
+        if error:
+            self.block(error, calls.n)
+        return None
+
+    def block(self, error: str, call_n: int) -> None:
+        """Freeze after a call that did not return: what it left half done is dropped with the strategy."""
+        self.fail(error)
+        self.blocked_n = call_n
+        self.strategy, self.frozen_state = None, b""
+        self.notes.clear()
+        self.spent_slots.clear()
+        self.is_dirty = True
 
     def _keep(self, asked: TargetQuotes | PlaceOrder | CancelOrder | Note) -> None:
         flags = self.ctx.flags if self.ctx is not None else frozenset()
@@ -181,7 +221,7 @@ class Instance:
         if self.is_lasting:
             return False
         self.strategy, self.frozen_state = None, b""
-        self.failure, self.is_failure_said = "", False
+        self.failure, self.is_failure_said, self.blocked_n = "", False, 0
         self.targets = TargetQuotes()
         self.commands.clear()
         self.notes.clear()
@@ -199,20 +239,20 @@ class Instance:
         if self.strategy is None:
             return self.frozen_state
         try:
-            return self.strategy.snapshot()
-        except Exception as error:  # noqa: BLE001  a strategy may raise anything
-            self.fail(_told(error))
+            state = self.strategy.snapshot()
+            if type(state) is not bytes:
+                raise TypeError(f"snapshot returned {type(state).__name__}; return bytes")
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a strategy may raise anything
+            self.fail(told(error))
             return b""
+        return state
 
     def load_strategy(self, data: bytes) -> None:
         """Give a strategy its state back."""
         self.frozen_state = data
         if self.strategy is None or not data:
             return
-        try:
-            self.strategy.restore(data)
-        except Exception as error:  # noqa: BLE001  a strategy may raise anything
-            self.fail(f"its state cannot be restored: {_told(error)}")
+        self.guarded(self.strategy.restore, data, what="its state cannot be restored: ")
 
     # ---- what happened
 
@@ -320,6 +360,8 @@ class Instance:
         elif isinstance(message, VersionStarted):
             self.is_version_said = True
         elif isinstance(message, InstanceFailed):
+            if message.call_n and not self.failure:
+                self.block(message.error, message.call_n)
             self.fail(message.error)
             self.is_failure_said = True
         if order is not None and self.strategy is not None:
@@ -351,10 +393,3 @@ class Instance:
         if world.is_reducing(self.name, self.symbol):
             return "paused", "paused by a person while risk only reduces"
         return "paused", KEPT
-
-
-def _told(error: Exception) -> str:
-    """Return the error with the innermost lines of its traceback, without paths of this machine."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[-3:]]
-    return f"{type(error).__name__}: {error}" + (f" (at {' < '.join(reversed(places))})" if places else "")

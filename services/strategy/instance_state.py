@@ -48,6 +48,7 @@ class InstanceState(msgspec.Struct, array_like=True):
     is_lasting: bool = False
     is_version_said: bool = False
     shadow: ShadowState | None = None
+    blocked_n: int = 0
 
 
 def dump_instance(instance: Instance) -> InstanceState:
@@ -86,6 +87,7 @@ def dump_instance(instance: Instance) -> InstanceState:
         options=instance.options,
         is_lasting=instance.is_lasting,
         is_version_said=instance.is_version_said,
+        blocked_n=instance.blocked_n,
         shadow=instance.shadow.dump() if isinstance(instance.shadow, ShadowVenue) else None,
     )
 
@@ -107,6 +109,8 @@ def load_instance(instance: Instance, state: InstanceState, world: World) -> Non
     # A strategy that could not be made again here keeps that failure, and says it.
     instance.is_failure_said = bool(state.failure) and state.is_failure_said
     instance.failure = state.failure or instance.failure
+    if state.blocked_n:
+        instance.strategy = None
     if instance.failure:
         instance.targets = TargetQuotes()
         instance.commands = []
@@ -120,6 +124,7 @@ def load_instance(instance: Instance, state: InstanceState, world: World) -> Non
     instance.said = state.said
     instance.said_ns = state.said_ns
     instance.is_lasting = state.is_lasting
+    instance.blocked_n = state.blocked_n
     instance.is_version_said = state.is_version_said
     if isinstance(instance.shadow, ShadowVenue) and state.shadow is not None:
         instance.shadow.load(state.shadow)

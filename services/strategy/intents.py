@@ -1,23 +1,37 @@
 """What a strategy may ask for: checked where it enters, so that nonsense never becomes an order."""
 
-from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from services.strategy.base import CancelOrder, Note, PlaceOrder, Quote, TargetQuotes
 from services.strategy.own_orders import SLOT_NAME
-from shared.messages.orders import OrderType
+from shared.messages.orders import OrderType, TimeInForce
 from shared.units import INT64_MAX, Side
+
+TEXT_MAX = 1000
+QUOTES_MAX = 2000
+LEVELS = ("info", "warning")
 
 
 def checked(intent: Any) -> TargetQuotes | PlaceOrder | CancelOrder | Note:
     """Return `intent`; raise `TypeError` or `ValueError` that names what is wrong with it."""
     match intent:
         case TargetQuotes():
+            _check_text("reason", intent.reason)
+            if type(intent.quotes) is not tuple:
+                intent = msgspec.structs.replace(intent, quotes=tuple(intent.quotes))
             _check_quotes(intent.quotes)
         case PlaceOrder():
             _check_order(intent)
-        case CancelOrder() | Note():
-            pass
+        case CancelOrder():
+            _check_text("slot", intent.slot)
+            _check_text("reason", intent.reason)
+        case Note():
+            for name in ("level", "code", "text"):
+                _check_text(name, getattr(intent, name))
+            if intent.level not in LEVELS:
+                raise ValueError(f"a note has level {intent.level!r}; use one of {', '.join(LEVELS)}")
         case _:
             raise TypeError(
                 f"a callback returned {intent!r}: it must return a list of TargetQuotes, PlaceOrder, "
@@ -26,7 +40,24 @@ def checked(intent: Any) -> TargetQuotes | PlaceOrder | CancelOrder | Note:
     return intent  # type: ignore[no-any-return]
 
 
-def _check_quotes(quotes: Iterable[Quote]) -> None:
+def _check_text(name: str, text: Any) -> None:
+    if type(text) is not str:
+        raise TypeError(f"{name} {text!r} is no text")
+    if len(text) > TEXT_MAX or not (text.isascii() or _is_encodable(text)):
+        raise ValueError(f"{name} of {len(text)} characters: at most {TEXT_MAX} that UTF-8 can say")
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_quotes(quotes: tuple[Quote, ...]) -> None:
+    if len(quotes) > QUOTES_MAX:
+        raise ValueError(f"{len(quotes)} target quotes: at most {QUOTES_MAX}")
     slots: set[str] = set()
     bid, ask = 0, INT64_MAX
     for quote in quotes:
@@ -54,7 +85,16 @@ def _check_order(order: Quote | PlaceOrder) -> None:
     for name, value in (("price_ticks", order.price_ticks), ("qty_lots", order.qty_lots)):
         if type(value) is not int or not 0 <= value <= INT64_MAX:
             raise ValueError(f"slot {order.slot}: {name} {value!r} is no whole number within 0..2^63-1")
+    _check_text("reason", order.reason)
+    if not {type(order.is_post_only), type(order.is_reduce_only)} <= {bool}:
+        raise TypeError(f"slot {order.slot}: is_post_only and is_reduce_only are True or False: {order!r}")
     if order.qty_lots == 0:
         raise ValueError(f"slot {order.slot}: an order of 0 lots; leave it out instead")
-    if isinstance(order, PlaceOrder) and (order.price_ticks == 0) != (order.order_type is OrderType.MARKET):
+    if not isinstance(order, PlaceOrder):
+        return
+    if type(order.order_type) is not OrderType or type(order.tif) is not TimeInForce:
+        raise TypeError(
+            f"slot {order.slot}: {order.order_type!r} {order.tif!r}: an OrderType and a TimeInForce"
+        )
+    if (order.price_ticks == 0) != (order.order_type is OrderType.MARKET):
         raise ValueError(f"slot {order.slot}: a market order has price 0, a limit order more: {order!r}")

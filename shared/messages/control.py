@@ -147,7 +147,11 @@ class StrategyNote(Message, frozen=True, tag="strategy_note"):
 
 
 class InstanceFailed(Message, frozen=True, tag="instance_failed"):
-    """A strategy instance raised: it is frozen, its quotes are withdrawn, the others go on."""
+    """A strategy instance raised: it is frozen, its quotes are withdrawn, the others go on.
+
+    `call_n` above 0 tells that it did not return in time: the number of its callback, counted over all
+    instances, within the event that caused this; who runs the log again stops there without the call.
+    """
 
     family: ClassVar[str] = "strategy"
     owners: ClassVar[frozenset[str]] = frozenset({"strategy"})
@@ -155,3 +159,4 @@ class InstanceFailed(Message, frozen=True, tag="instance_failed"):
 
     strategy: str
     error: str
+    call_n: int = 0

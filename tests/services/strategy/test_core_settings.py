@@ -23,11 +23,11 @@ QUICK = {"warmup_books": 0}
 @pytest.mark.parametrize(
     ("kind", "params", "text"),
     [
-        ("martingale", {}, "is no strategy"),
+        ("no_such_kind", {}, "is no strategy"),
         ("grid", {"interval": 5}, "interval: there is no such setting of grid"),
         ("grid", {"interval_bps": "-1"}, "-1.0 is not more than 0"),
         ("grid", {"interval_bps": "wide"}, "'wide'"),
-        ("grid", {"interval_bps": 3}, "set interval_bps above 4"),
+        ("grid", {"interval_bps": 3}, "interval_bps 3 loses"),
         ("no.such.module:Thing", {}, "cannot be imported"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 from services.strategy.base import Quote, Strategy, TargetQuotes
 from services.strategy.conformance import NAME, Candidate
+from services.strategy.core import StrategyCore
 from services.strategy.instance import SEEN_TRADES_MAX
 from services.strategy.settings import StrategySettings
 from shared.messages import control, orders
@@ -75,6 +76,21 @@ class PricesNan(Bidder):
         return [TargetQuotes((Quote("bid", Side.BUY, float("nan"), 1),))]
 
 
+class Exits(Bidder):
+    def on_trade(self, ctx, trade):
+        sys.exit("for the test")
+
+
+class SaysWhatCannotBeEncoded(Bidder):
+    def on_trade(self, ctx, trade):
+        raise ValueError("\ud800" + "x" * 10_000)
+
+
+class SnapshotOfText(Bidder):
+    def snapshot(self):
+        return "state"
+
+
 class CannotRestore(Bidder):
     def snapshot(self):
         return b"\x01"
@@ -119,6 +135,8 @@ def failures(desk):
         ("ReturnsNonsense", "returned 'buy'"),
         ("ReturnsNone", "NoneType"),
         ("PricesNan", "no whole number"),
+        ("Exits", "SystemExit: for the test"),
+        ("SaysWhatCannotBeEncoded", "ValueError: ?xxx"),
     ],
 )
 def test_a_strategy_that_breaks_is_frozen_once_and_its_orders_are_withdrawn(kind, text) -> None:
@@ -143,6 +161,16 @@ def test_a_strategy_whose_snapshot_raises_is_frozen_and_the_core_can_still_be_sa
 
     desk.step()
     assert "OSError" in failures(desk)[0]
+
+
+def test_a_snapshot_that_is_no_bytes_freezes_its_instance_and_spoils_no_other_state() -> None:
+    desk = desk_of("SnapshotOfText")
+
+    saved = desk.core.snapshot()
+    StrategyCore().restore(saved)
+
+    desk.step()
+    assert "snapshot returned str" in failures(desk)[0]
 
 
 def test_a_strategy_that_cannot_take_its_state_back_is_frozen() -> None:

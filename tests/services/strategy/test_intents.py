@@ -23,6 +23,10 @@ def test_what_makes_sense_passes(intent) -> None:
     assert checked(intent) is intent
 
 
+def test_a_list_of_quotes_becomes_what_a_snapshot_gives_back() -> None:
+    assert checked(TargetQuotes([BID])) == TargetQuotes((BID,))
+
+
 @pytest.mark.req("ST-1", "I-04", "I-12")
 @pytest.mark.parametrize(
     ("intent", "text"),
@@ -42,6 +46,19 @@ def test_what_makes_sense_passes(intent) -> None:
         (TargetQuotes((Quote("bid", 0, 100, 5),)), "no Side"),
         (PlaceOrder("x", Side.BUY, 0, 1), "market order has price 0"),
         (PlaceOrder("x", Side.BUY, 100, 1, OrderType.MARKET), "market order has price 0"),
+        (PlaceOrder("x", Side.BUY, 100, 1, "limit"), "an OrderType and a TimeInForce"),
+        (PlaceOrder("x", Side.BUY, 100, 1, tif="ioc"), "an OrderType and a TimeInForce"),
+        (TargetQuotes((Quote("bid", Side.BUY, 2**63, 5),)), "no whole number"),
+        (TargetQuotes((Quote("bid", Side.BUY, True, 5),)), "no whole number"),
+        (TargetQuotes((Quote("bid", Side.BUY, 100, 5, reason=7),)), "reason 7 is no text"),
+        (TargetQuotes((Quote("bid", Side.BUY, 100, 5, is_post_only=1),)), "True or False"),
+        (TargetQuotes(7), "not iterable"),
+        (TargetQuotes((BID,) * 2001), "at most 2000"),
+        (TargetQuotes((), reason="x" * 1001), "1001 characters"),
+        (CancelOrder(7), "slot 7 is no text"),
+        (Note("warning", "code", "\ud800"), "UTF-8"),
+        (Note("warning", 5, "text"), "code 5 is no text"),
+        (Note("panic", "code", "text"), "use one of info, warning"),
     ],
 )
 def test_nonsense_is_named(intent, text) -> None:
