@@ -65,6 +65,7 @@ def make_routes(mesh: Mesh, token: str) -> FastAPI:
     )
     app.include_router(_health(mesh))
     app.include_router(_trading(mesh.view), prefix="/api/v1")
+    app.include_router(_profits(mesh.view), prefix="/api/v1")
     app.include_router(_watching(mesh), prefix="/api/v1")
     app.include_router(_control(mesh), prefix="/api/v1")
     app.include_router(page_routes(mesh.view, lambda: pulse_of(mesh)), prefix="/api/v1")
@@ -152,6 +153,12 @@ def _trading(view: GatewayView) -> APIRouter:
         return answers.Positions(
             items=[answers.position_of(record, view) for record in found if _is_of(record, symbol, strategy)]
         )
+
+    return router
+
+
+def _profits(view: GatewayView) -> APIRouter:
+    router = APIRouter(tags=["read"])
 
     @router.get("/round_trips")
     async def round_trips(
