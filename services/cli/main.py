@@ -29,6 +29,10 @@ COMMANDS = {
     "pause": Entry("services.cli.control_commands:pause", "Pause one strategy, or all."),
     "resume": Entry("services.cli.control_commands:resume", "Let a paused strategy, or all, quote again."),
     "cancel-all": Entry("services.cli.control_commands:cancel_all", "Cancel every resting order."),
+    "check": Entry(
+        "services.cli.check_commands:check", "Test money, limits, grids and venues before a start."
+    ),
+    "calendar": Entry("services.cli.check_commands:calendar", "Show the next pauses of the calendar."),
     "config": Entry("services.cli.config_commands:config", "Write, explain and test the configuration."),
     "grid": Entry("services.cli.grid_commands:grid", "Show what a grid can earn and cost."),
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),

@@ -18,6 +18,7 @@ from services.cli.config_model import Config
 from services.cli.config_risk import planned
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh import Ready, kill_mesh, last_lines, start_stages, stop_mesh
+from services.cli.mesh_time import mesh_now_ns
 from services.cli.place import ROOT, data_option
 from services.cli.processes import processes_of
 from services.cli.replaying import Playback, Record, prepare_playback, resumed
@@ -25,7 +26,6 @@ from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked, sta
 from shared.errors import ConfigError, QuotemeshError
 from shared.kernels import compiled_directory
 from shared.runtime.client import BusClient
-from shared.runtime.clock import MeshClock
 from shared.runtime.paths import DataDir
 from shared.settings import pack
 
@@ -49,6 +49,7 @@ def _speed(context: click.Context, parameter: click.Parameter, value: str) -> st
 @click.option(
     "--speed", callback=_speed, metavar="1|10|max", default="1", help="How fast a capture is played."
 )
+@click.option("--skip-check", is_flag=True, help="Start even if the pre-start check fails.")
 @click.option("--exchange-info", default="", help="Take tick and lot sizes from this exchangeInfo answer.")
 @click.argument("more_files", nargs=-1, metavar="")
 def up(
@@ -58,6 +59,7 @@ def up(
     is_waiting: bool,
     replay: tuple[str, ...],
     speed: str,
+    skip_check: bool,
     exchange_info: str,
     more_files: tuple[str, ...],
 ) -> None:
@@ -92,15 +94,11 @@ def up(
         from services.fused.run import run_capture  # noqa: PLC0415
 
         sys.exit(run_capture(configuration.sections(config), data))
+    if not skip_check and playback is None:
+        from services.cli.check_commands import refuse_failing  # noqa: PLC0415 - after the kernels are built
+
+        refuse_failing(config, data)
     run_mesh(data, config, playback, foreground, is_waiting)
-
-
-def mesh_now_ns(data: DataDir) -> int:
-    """Return the mesh time of a data directory; that of the wall before its first start."""
-    try:
-        return MeshClock(data).now_ns()
-    except QuotemeshError:
-        return time.time_ns()
 
 
 def default_config(data: DataDir) -> Path:

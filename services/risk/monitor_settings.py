@@ -147,6 +147,20 @@ class RegimeSettings:
     stale_s: Annotated[int, Gt(0), Doc("a regime not said for so long counts as high_risk")] = 180
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrestartSettings:
+    """What must be true before a start (RK-15); `quotemesh check` shows each with its numbers."""
+
+    balance_factor: Annotated[
+        Decimal, Gt(0), Doc("a wallet holds this many times what its strategies may come to need")
+    ] = Decimal("1.2")
+    safety_count: Annotated[
+        int, Ge(0), Doc("orders of a strategy's size that balance times leverage pays; 0: not asked for")
+    ] = 100
+    clock_offset_max_ms: Annotated[int, Gt(0), Doc("largest distance of our clock from the venue's")] = 1000
+    disk_free_min_mb: Annotated[int, Ge(0), Doc("least space on the disk of the data directory")] = 500
+
+
 class PauseWindow(NamedTuple):
     """One pause of the plan, mesh time; `text` names it with its end, for the reason of a refusal."""
 

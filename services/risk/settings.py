@@ -17,6 +17,7 @@ from services.risk.monitor_settings import (
     CandleMonitorSettings,
     MarginSettings,
     Prepared,
+    PrestartSettings,
     RegimeSettings,
 )
 from shared.settings import Doc, Ge, Gt, Le
@@ -122,6 +123,9 @@ class RiskSettings:
     )
     candle_monitor: Annotated[CandleMonitorSettings, Doc("unusual volume stops new risk (RK-18)")] = field(
         default_factory=CandleMonitorSettings
+    )
+    prestart: Annotated[PrestartSettings, Doc("what must be true before a start (RK-15)")] = field(
+        default_factory=PrestartSettings
     )
     calendar: Annotated[CalendarSettings, Doc("times without trading (RK-25)")] = field(
         default_factory=CalendarSettings
