@@ -168,3 +168,8 @@ def wide(number: Wide) -> Wide:
     """Return an integer as a snapshot can hold it."""
     number = int(number)
     return number if -INT64_MAX <= number <= INT64_MAX else str(number)
+
+
+def in_64_bits(number: int) -> int:
+    """Return a sum as a message can carry it: beyond 64 bits it stops at the largest. Books stay exact."""
+    return max(-INT64_MAX, min(INT64_MAX, int(number)))

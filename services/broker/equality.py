@@ -9,8 +9,8 @@ yet is awaited, not a difference.
 from typing import NamedTuple
 
 from services.broker.account import Account, Row
+from shared.double_entry import in_64_bits
 from shared.messages.orders import PositionChanged
-from shared.units import INT64_MAX
 
 
 class Comparison(NamedTuple):
@@ -38,7 +38,7 @@ class LedgerEquality:
             if row.symbol in account.unsplit:
                 continue
             said = self.said.get(key)
-            volume = min(int(row.volume_atoms), INT64_MAX)
+            volume = in_64_bits(int(row.volume_atoms))
             if said is None or said.volume_atoms < volume or said.funding_count < row.funding_count:
                 awaited_count += 1
                 continue
@@ -58,8 +58,8 @@ def _differences(row: Row, said: PositionChanged, volume: int) -> list[str]:
     pairs = [
         ("volume", said.volume_atoms, volume),
         ("position", said.position_lots, row.lots),
-        ("fees", said.fees_atoms, int(row.fees_atoms)),
-        ("funding", said.funding_atoms, int(row.funding_atoms)),
+        ("fees", said.fees_atoms, in_64_bits(int(row.fees_atoms))),
+        ("funding", said.funding_atoms, in_64_bits(int(row.funding_atoms))),
     ]
     if said.cost_atoms is not None:
         pairs.append(("cash", said.realized_atoms - said.cost_atoms - said.fees_atoms, int(row.cash_atoms)))

@@ -11,15 +11,16 @@ from typing import Any
 import msgspec
 
 from services.risk.ask import MONEY_EXPONENT
-from services.risk.checks import judge
+from services.risk.checks import KILLED, judge
 from services.risk.exposure import OpenOrder
 from services.risk.knowledge import BOOKED, TRADERS, RiskKnowledge
 from services.risk.most_order import most_order
 from services.risk.state import RiskState, scope_key, scoped_states
 from shared.core import Output
+from shared.double_entry import in_64_bits
 from shared.messages import Event, Instruction, Message, control, guards, orders, system
 from shared.orders import OrderState
-from shared.units import INT64_MAX, atoms_text
+from shared.units import atoms_text
 
 SOURCE = "risk"
 
@@ -86,6 +87,9 @@ class RiskCore:
             say(_refused(intent, "check_failed", f"a check raised {type(error).__name__}: {error}"))
 
     def _verdict(self, intent: orders.OrderIntent, event: Event) -> Message:
+        if self.known.mood.is_killed:
+            # Before anything is computed: what can raise must not stand before the kill (I-25).
+            return _refused(intent, KILLED.code, KILLED.reason)
         place = self.known.markets.get(intent.symbol)
         if place is None or place.rules is None:
             return _refused(
@@ -116,12 +120,12 @@ class RiskCore:
                 symbol=fill.symbol,
                 position_lots=position.position_lots,
                 average_price_centiticks=position.average_price_centiticks,
-                realized_atoms=position.realized_atoms,
-                fees_atoms=position.fees_atoms,
+                realized_atoms=in_64_bits(position.realized_atoms),
+                fees_atoms=in_64_bits(position.fees_atoms),
                 quote_asset=rules.quote_asset,
-                volume_atoms=min(position.volume_atoms, INT64_MAX),
-                cost_atoms=position.cost_atoms,
-                funding_atoms=funding.atoms,
+                volume_atoms=in_64_bits(position.volume_atoms),
+                cost_atoms=in_64_bits(position.cost_atoms),
+                funding_atoms=in_64_bits(funding.atoms),
                 funding_count=funding.count,
             )
         )

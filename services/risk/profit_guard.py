@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from services.risk.guard import QuietGuard
+from shared.double_entry import in_64_bits
 from shared.messages import Event, Message, guards, market, orders, system
 from shared.profit_parts import Key, ProfitSplit, SplitState
 from shared.units import NS_PER_S
@@ -84,7 +85,7 @@ class ProfitGuard(QuietGuard):
             ledger.strategy_funding(*key).atoms,
             ledger.strategy_profit_atoms(*key, known.markets[key[1]].mark_centiticks),
         )
-        return guards.ProfitParts(*key, ledger.terms[key[1]].quote_asset, *parts)
+        return guards.ProfitParts(*key, ledger.terms[key[1]].quote_asset, *map(in_64_bits, parts))
 
     def fold(self, message: Message) -> None:
         """Remember what was said."""

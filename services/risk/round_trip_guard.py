@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from services.risk.guard import QuietGuard
+from shared.double_entry import in_64_bits
 from shared.messages import Event, Message, guards, orders
 from shared.round_trips import RoundTrips, TripState
 
@@ -58,9 +59,9 @@ class RoundTripGuard(QuietGuard):
                     qty_lots=closed.qty_lots,
                     opened_ns=closed.opened_ns,
                     closed_ns=closed.closed_ns,
-                    gross_atoms=closed.gross_atoms,
-                    fees_atoms=closed.fees_atoms,
-                    funding_atoms=closed.funding_atoms,
+                    gross_atoms=in_64_bits(closed.gross_atoms),
+                    fees_atoms=in_64_bits(closed.fees_atoms),
+                    funding_atoms=in_64_bits(closed.funding_atoms),
                     quote_asset=terms.quote_asset,
                 )
             )

@@ -221,7 +221,7 @@ class PositionChanged(Message, frozen=True, tag="position"):
     """Risk's own ledger after a fill or a funding payment (RK-20, RK-29); money in atoms of `quote_asset`.
 
     `cost_atoms` is the signed cost of the open position, so that cash = realized - cost - fees + funding;
-    None where it was not said. `volume_atoms` stops at the largest 64-bit integer.
+    None where it was not said. Sums stop at the largest 64-bit integer.
     """
 
     family: ClassVar[str] = "position"

@@ -1,5 +1,7 @@
 """Risk says where the profit came from: each minute when it changed, and after a round trip."""
 
+from decimal import Decimal
+
 import pytest
 
 from services.risk.core import RiskCore
@@ -107,3 +109,23 @@ def test_a_restart_and_an_adoption_change_nothing(bench):
 
     assert copy.digest() == bench.risk.digest()
     assert bench.said(orders.Fill)
+
+
+@pytest.mark.req("I-16")
+def test_sums_beyond_64_bits_are_said_up_to_it_and_kept_exactly(make_bench, limits):
+    # A coin whose lot at one tick is 10^12 atoms: 10^7 lots at 600,010 ticks are 6 * 10^24 atoms.
+    most = {f"limits__{name}_notional_max": Decimal(10**30) for name in ("order", "position", "symbol")}
+    settings = limits(**most, portfolio_notional_max=Decimal(10**30), loss_max=Decimal(10**30))
+    huge = {"tick_lot_atoms": 10**12, "maker_fee_ppm": 0, "taker_fee_ppm": 0}
+    bench = make_bench(settings).start(symbols=(make_bench.PERP,), **huge)
+    bench.book(asks=((600_010, 10**7),))
+    bench.fill_position(Side.BUY, 10**7)
+
+    assert bench.said(orders.Fill)
+    said = bench.said(orders.PositionChanged)[-1]
+    assert said.volume_atoms == said.cost_atoms == 2**63 - 1
+    position = bench.risk.known.ledger.by_symbol[bench.PERP]
+    assert position.cost_atoms == 10**7 * 600_010 * 10**12
+    copy = RiskCore()
+    copy.restore(bench.risk.snapshot())
+    assert copy.digest() == bench.risk.digest()
