@@ -20,7 +20,7 @@ from services.cli.config_strategies import read_instances
 from services.cli.config_text import Problem, Tree
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
-from services.strategy.settings import StrategySettings
+from services.strategy.settings import ShadowSettings, StrategySettings
 from services.venue_sim.settings import VenueSimSettings
 from shared.errors import ConfigError
 from shared.instrument import venue_of, venue_symbol
@@ -33,6 +33,7 @@ KEYS = (
     "strategies",
     "warmup_s",
     "warmup_points",
+    "callback_limit_ms",
     "risk",
     "broker",
     "gateway",
@@ -68,11 +69,12 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
     problems = [Problem((key,), f"unknown key; {near_miss(key, KEYS)}") for key in tree if key not in KEYS]
     mode = _mode(tree, problems)
     symbols = _symbols(tree, problems)
+    broker = read(BrokerSettings, tree.get("broker", {}), ("broker",), problems)
     services = {
         "market_data": _market_data(tree, symbols, problems),
-        "strategy": _strategy(tree, symbols, problems),
+        "strategy": _strategy(tree, symbols, broker, problems),
         "risk": read_risk(tree, symbols, problems),
-        "broker": read(BrokerSettings, tree.get("broker", {}), ("broker",), problems),
+        "broker": broker,
         "gateway": read(GatewaySettings, tree.get("gateway", {}), ("gateway",), problems),
         "venue_sim": read(VenueSimSettings, tree.get("simulator", {}), ("simulator",), problems),
         "bus": read(BusSettings, tree.get("bus", {}), ("bus",), problems),
@@ -220,12 +222,25 @@ def _check_urls(written: Tree, path: tuple[str, ...], problems: list[Problem]) -
 
 
 def _strategy(
-    tree: Mapping[str, Tree], symbols: Sequence[str], problems: list[Problem]
+    tree: Mapping[str, Tree],
+    symbols: Sequence[str],
+    broker: BrokerSettings | None,
+    problems: list[Problem],
 ) -> StrategySettings | None:
-    given: dict[str, Any] = {"instances": read_instances(tree.get("strategies", {}), symbols, problems)}
-    warmup: dict[str, Tree] = {key: tree[key] for key in ("warmup_s", "warmup_points") if key in tree}
+    given: dict[str, Any] = {
+        "instances": read_instances(tree.get("strategies", {}), symbols, problems),
+        "shadow": _shadow(broker or BrokerSettings()),
+    }
+    keys = ("warmup_s", "warmup_points", "callback_limit_ms")
+    warmup: dict[str, Tree] = {key: tree[key] for key in keys if key in tree}
     settings: StrategySettings | None = read(StrategySettings, warmup, (), problems, given)
     return settings
+
+
+def _shadow(broker: BrokerSettings) -> ShadowSettings:
+    """Return the paper venue of shadow versions: the one of the broker."""
+    names = [field.name for field in dataclasses.fields(ShadowSettings)]
+    return ShadowSettings(**{name: getattr(broker, name) for name in names})
 
 
 def _check_simulated(

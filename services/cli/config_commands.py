@@ -109,7 +109,7 @@ def effective(cfg: Config) -> list[Leaf]:
         found += [leaf for leaf in leaves(venue, ("venues", venue.name)) if leaf.path[2:] not in _PLACED]
     found.append(Leaf(("symbols",), cfg.symbols, "markets to follow, as venue:SYMBOL", ""))
     found += [leaf for leaf in leaves(cfg.market_data, ("market_data",)) if leaf.path[1] != "venues"]
-    found += [leaf for leaf in leaves(cfg.strategy, ()) if leaf.path[0] != "instances"]
+    found += [leaf for leaf in leaves(cfg.strategy, ()) if leaf.path[0] not in _DERIVED]
     for name, instance in cfg.strategy.instances.items():
         path = ("strategies", name)
         found += [leaf for leaf in leaves(instance, path) if leaf.path[2] != "params"]
@@ -126,6 +126,8 @@ def effective(cfg: Config) -> list[Leaf]:
     return found
 
 
+_DERIVED = {"instances", "shadow"}
+"""Fields of the strategy section that other sections of the file hold."""
 _PLACED = {("name",), ("symbols",)}
 """Fields of a venue that the file holds elsewhere."""
 

@@ -17,7 +17,7 @@ from services.market_data.settings import FeedVenue, MarketDataSettings
 from services.risk.monitor_settings import MarginTier, PauseSettings
 from services.risk.settings import RiskSettings, SymbolOverrides
 from services.strategy.registry import STRATEGIES, settings_of
-from services.strategy.settings import StrategySettings
+from services.strategy.settings import InstanceSettings, StrategySettings
 from services.venue_sim.settings import FaultSettings, VenueSimSettings
 
 PAGE = ROOT / "docs" / "configuration.md"
@@ -44,7 +44,12 @@ def _sections() -> list[tuple[str, list[Leaf]]]:
         if leaf.path[-1] not in {"name", "symbols"}
     ]
     feed = [leaf for leaf in leaves(MarketDataSettings(), ("market_data",)) if leaf.path[1] != "venues"]
-    warmup = [leaf for leaf in leaves(StrategySettings()) if leaf.path[0] != "instances"]
+    warmup = [leaf for leaf in leaves(StrategySettings()) if leaf.path[0] not in {"instances", "shadow"}]
+    instance = [
+        leaf
+        for leaf in leaves(InstanceSettings(kind="", symbol=""), ("strategies", "NAME"))
+        if leaf.path[-1] != "params"
+    ]
     own = leaves(SymbolOverrides(), ("risk", "symbols", "MARKET"))
     risk = [leaf for leaf in leaves(RiskSettings(), ("risk",)) if leaf.path[1] not in {"symbols", PREPARED}]
     pause = leaves(PauseSettings(start="", end=""), ("risk", "calendar", "pauses", "0"))
@@ -64,7 +69,8 @@ def _sections() -> list[tuple[str, list[Leaf]]]:
     return [
         ("Venues", venue),
         ("Market data", feed),
-        ("Warm-up", warmup),
+        ("Warm-up and watchdog", warmup),
+        ("Strategies", instance),
         *kinds,
         ("Risk", risk + own + pause + tier),
         ("Broker", leaves(BrokerSettings(), ("broker",))),

@@ -1,14 +1,14 @@
 """Strategy instances of a configuration: names, markets, and parameters checked by their kind."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from services.cli.config_check import near_miss, read
 from services.cli.config_model import normal_symbol
 from services.cli.config_text import Path, Problem, Tree
-from services.strategy.registry import STRATEGIES, strategy_class
+from services.strategy.registry import STRATEGIES, flags_of, strategy_class
 from services.strategy.settings import InstanceSettings, is_instance_name
 
 
@@ -59,10 +59,25 @@ def _read_instance(
                 Problem((*path, "symbol"), f"{written!r} is not among the markets under `symbols`; {hint}")
             )
         given["symbol"] = symbol or ""
+    if isinstance(kind, str) and isinstance(rest.get("flags"), dict):
+        problems += _unknown_flags(kind, rest["flags"], path)
     instance: InstanceSettings | None = read(
         InstanceSettings, rest, path, problems, given | {"symbol": given.get("symbol", "x:x") or "x:x"}
     )
     return instance
+
+
+def _unknown_flags(kind: str, flags: Iterable[str], path: Path) -> list[Problem]:
+    """Return what is wrong with the names of feature flags; an unknown kind is named elsewhere."""
+    try:
+        known = flags_of(kind)
+    except ValueError:
+        return []
+    return [
+        Problem((*path, "flags", flag), f"{kind} has no such flag; {near_miss(flag, known)}")
+        for flag in flags
+        if flag not in known
+    ]
 
 
 def _read_params(kind: str, params: Tree, path: Path, problems: list[Problem]) -> dict[str, object]:

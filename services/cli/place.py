@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from services.cli.exits import CommandError, ExitCode
+from services.strategy.shell_own import allow_own_strategies
 from shared.runtime.paths import DataDir
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,7 +28,9 @@ def data_option(command: Command) -> Command:
 
 
 def _data_dir(context: click.Context, parameter: click.Parameter, value: str | None) -> DataDir:  # noqa: ARG001
-    return DataDir(Path(value or os.environ.get("QUOTEMESH_DATA") or "data").resolve())
+    data = DataDir(Path(value or os.environ.get("QUOTEMESH_DATA") or "data").resolve())
+    allow_own_strategies(data)
+    return data
 
 
 def existing(data: DataDir) -> DataDir:
