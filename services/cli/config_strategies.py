@@ -59,8 +59,9 @@ def _read_instance(
                 Problem((*path, "symbol"), f"{written!r} is not among the markets under `symbols`; {hint}")
             )
         given["symbol"] = symbol or ""
-    if isinstance(kind, str) and isinstance(rest.get("flags"), dict):
-        problems += _unknown_flags(kind, rest["flags"], path)
+    flags = rest.get("flags")
+    if isinstance(kind, str) and isinstance(flags, dict):
+        problems += _unknown_flags(kind, flags, path)
     instance: InstanceSettings | None = read(
         InstanceSettings, rest, path, problems, given | {"symbol": given.get("symbol", "x:x") or "x:x"}
     )
