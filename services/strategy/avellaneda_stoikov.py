@@ -52,6 +52,7 @@ class _State(msgspec.Struct, array_like=True):
     shape: tuple[float, float] | None = None
     waits_for: str = ""
     calibration: tuple[Any, ...] | None = None
+    model_key: str = ""
 
 
 class AvellanedaStoikov(Strategy):
@@ -76,7 +77,7 @@ class AvellanedaStoikov(Strategy):
         self._multiplier_ppm = PPM
         self._round: Round | None = None
         self._shape: Shape | None = None
-        self._waits_for = ""
+        self._waits_for = "" if self._calibration is None else "calibrating: nothing was looked at yet"
 
     # ---- what happens in the market
 
@@ -125,10 +126,12 @@ class AvellanedaStoikov(Strategy):
             level = "info" if code == "calibrating" else "warning"
             return (TargetQuotes((), problem), Note(level, code, problem))
         self._waits_for = ""
-        lots = self._order_and_most_lots(ctx, max(self._quoted_fair_centiticks // 100, 1))
-        half, skew = self._half_and_skew(self._quoted_fair_centiticks, ctx.position.position_lots, *lots)
-        drift = abs(half - self._quoted_half_centiticks) + abs(skew - self._quoted_skew_centiticks)
-        self._has_drifted = drift >= self._threshold_centiticks(self._quoted_fair_centiticks)
+        fair = self._quoted_fair_centiticks
+        if fair and not self._must_quote:
+            lots = self._order_and_most_lots(ctx, max(fair // 100, 1))
+            half, skew = self._half_and_skew(fair, ctx.position.position_lots, *lots)
+            drift = abs(half - self._quoted_half_centiticks) + abs(skew - self._quoted_skew_centiticks)
+            self._has_drifted = drift >= self._threshold_centiticks(fair)
         return NOTHING
 
     def _threshold_centiticks(self, fair: int) -> int:
@@ -210,10 +213,17 @@ class AvellanedaStoikov(Strategy):
             self._calibration.hold()
         return (TargetQuotes((), reason),)
 
+    def on_start(self, ctx: Context) -> Intents:
+        """Let a full model learn at once where a changed setting finds its instance quoting."""
+        return self.on_state(ctx, "quoting") if ctx.can_trade else NOTHING
+
     def on_state(self, ctx: Context, state: str) -> Intents:
-        """Let a full model learn only while trades are shown."""
+        """Let a full model learn only while trades are shown; look again at a round trip that was pulled."""
         if self._calibration is not None:
             self._calibration.on_state(state)
+        if self._round is not None:
+            # The market may have gone through its prices while they did not rest.
+            self._must_quote = True
         return NOTHING
 
     def on_stop(self, ctx: Context) -> Intents:
@@ -245,6 +255,7 @@ class AvellanedaStoikov(Strategy):
                 self._shape,
                 self._waits_for,
                 self._calibration.dump() if self._calibration is not None else None,
+                self.settings.model_key,
             )
         )
 
@@ -252,7 +263,7 @@ class AvellanedaStoikov(Strategy):
         """Take the result of `snapshot`.
 
         After a change of settings: a flow of another window begins anew, a full model keeps what was learnt
-        and asks again at once, and what belongs to a part that is switched off is dropped.
+        and quotes again after its first look, and what belongs to a part that is switched off is dropped.
         """
         state = msgspec.msgpack.decode(data, type=_State)
         self._guard.load(state.flow, state.is_toxic, state.auto)
@@ -269,6 +280,9 @@ class AvellanedaStoikov(Strategy):
             return
         if state.calibration is not None:
             self._calibration.load(state.calibration)
+        if state.model_key != self.settings.model_key:
+            self._must_quote = True
+            return
         self._shape = Shape(*state.shape) if state.shape is not None else None
         self._waits_for = state.waits_for
 

@@ -93,6 +93,13 @@ class AvellanedaStoikovSettings:
         float, Gt(0), Le(1000), Doc("a full model that asks for more than this quotes nothing; bps")
     ] = 100.0
 
+    @property
+    def model_key(self) -> str:
+        """Return all that the answer of a full model depends on besides the market."""
+        asked = (self.model, self.risk_aversion, self.horizon_s)
+        fixed = (self.sigma_bps, self.kappa_per_bps, self.arrivals_per_s)
+        return repr((*asked, *fixed, self.min_half_spread_bps, self.max_half_spread_bps))
+
     def __post_init__(self) -> None:
         """Refuse limits that contradict each other."""
         if self.release_ppm >= self.toxic_ppm:

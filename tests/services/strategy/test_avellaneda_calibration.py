@@ -315,6 +315,8 @@ def test_changed_settings_of_a_model_keep_what_was_learnt(make_stage, targets) -
         told(one, stage, moment)
     here = one._shape
     for each in (careful, other_model):
+        # what the old settings asked for is not quoted; the first look, within a second, gives the new
+        assert each._shape is None
         elsewhere = make_stage()
         for moment in moments:
             assert "calibrating" not in str(told(each, elsewhere, moment))

@@ -4,6 +4,7 @@ import pytest
 
 from services.strategy.conformance import CHECKS, Candidate
 from shared.messages import orders
+from shared.messages.control import InstanceFailed, StrategyStatus
 from shared.messages.market import BookInvalid, Trade
 from shared.messages.system import Tick
 from shared.units import NS_PER_S, Side
@@ -47,6 +48,24 @@ def test_no_order_leaves_during_the_new_warm_up_after_a_lost_book(opened, of, se
     assert len(of(orders.OrderIntent, desk.said)) == before
     desk.move(desk.mid_ticks)
     assert len(of(orders.OrderIntent, desk.said)) == before + 2
+
+
+@pytest.mark.req("ST-16")
+def test_a_model_switched_on_while_its_instance_quotes_learns_and_quotes(
+    opened, settings, of, settle, live
+) -> None:
+    desk = opened()
+    settle(desk)
+    model = {"warmup_books": 0, "model": "glft", "requote_threshold_ticks": 1, **LEARNT}
+
+    desk.configure(settings(one=(KIND, {**model, "sigma_bps": "0", "calibration_s": 10, "sample_ms": 200})))
+    for _ in range(600):
+        desk.step()
+
+    assert of(InstanceFailed, desk.said) == []
+    assert "bps/√s" in of(StrategyStatus, desk.said)[-1].text
+    assert "calibrating" not in of(StrategyStatus, desk.said)[-1].text
+    assert live(desk)
 
 
 @pytest.mark.req("ST-17")

@@ -138,6 +138,23 @@ def test_a_pulled_round_trip_comes_back_at_its_prices(make_stage, targets) -> No
     assert targets(one.on_book(stage.touch(599_949, 599_951).ctx)) == {"ask": (Side.SELL, 600_060, 5)}
 
 
+@pytest.mark.req("ST-48", "ST-9")
+def test_a_pulled_round_trip_takes_the_better_price_of_a_market_that_went_through_it(
+    make_stage, targets
+) -> None:
+    stage = make_stage().touch(599_999, 600_001)
+    one = strategy()
+    one.on_book(stage.ctx)
+    filled(one, stage, "bid", 599_940, 5)
+    one.on_book(stage.ctx)
+
+    # when: risk halts, the market passes the exit at 600,060, and risk lets it quote again
+    one.on_state(stage.ctx, "pulled")
+    one.on_state(stage.touch(600_199, 600_201).ctx, "quoting")
+
+    assert targets(one.on_book(stage.ctx)) == {"ask": (Side.SELL, 600_200, 5)}
+
+
 @pytest.mark.req("ST-48", "ST-14")
 def test_the_limits_hold_in_a_round_trip(make_stage, targets) -> None:
     stage = make_stage().touch(599_999, 600_001)
