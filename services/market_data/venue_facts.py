@@ -69,11 +69,10 @@ class VenueFacts:
                 yield stream, facts.market
 
     def connected(self, link: Link, now_ns: int) -> None:
-        """Begin what comes over a new connection; polls need not wait for their time."""
+        """Begin what comes over a new connection; no poll comes earlier for it."""
         for facts in self._markets.values():
             if facts.candles is not None and facts.streams[0] in link.streams:
                 facts.candles.begin(now_ns)
-                facts.polls[Wanted.CANDLES].due_ns = now_ns
 
     def take(self, kind: FrameKind, market: Market, data: bytes, now_ns: int, out: Said) -> None:
         """Take the payload of a stream of `routes`."""
@@ -166,9 +165,9 @@ class VenueFacts:
         interval_ns = settings.funding_poll_ms * NS_PER_MS
         since_ns = facts.derivative.mark_ns
         # The stream says it each second; only its silence is asked about.
-        facts.polls[wanted].due_ns = now_ns + interval_ns
-        is_silent = since_ns and now_ns - since_ns >= interval_ns
-        return adapter.mark_target(name) if is_silent or not since_ns else ""
+        is_silent = now_ns - since_ns >= interval_ns
+        facts.polls[wanted].due_ns = (now_ns if is_silent else since_ns) + interval_ns
+        return adapter.mark_target(name) if is_silent else ""
 
     def watch(self, now_ns: int, out: Said) -> None:
         """Say open candles and regimes that are due."""

@@ -18,7 +18,18 @@ from services.venue_sim.build import make_venue
 from services.venue_sim.settings import VenueSimSettings
 from shared.errors import JournalError, ProtocolError
 from shared.kernels.book import Book
-from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, FeedStatus
+from shared.messages.market import (
+    Basis,
+    BookInvalid,
+    BookSnapshot,
+    BookUpdate,
+    Candle,
+    FeedStatus,
+    FundingRate,
+    Liquidation,
+    OpenInterest,
+    Regime,
+)
 from shared.runtime.client import BusClient
 from shared.runtime.clock import MeshClock
 from shared.runtime.journal import JournalReader
@@ -76,8 +87,8 @@ class Processes:
         logs = "\n".join(path.read_text()[-2000:] for path in self.data.logs.iterdir())
         raise AssertionError(f"waited {limit_s} s in vain\n{logs}")
 
-    def recording(self):
-        for path in sorted(self.data.market.iterdir()):
+    def recording(self, name=""):
+        for path in sorted(self.data.market.glob(f"{name}*.raw.gz" if name else "*.raw.gz")):
             with gzip.open(path) as file:
                 for line in file:
                     ts, _, frame = line.rstrip().partition(b" ")
@@ -230,3 +241,41 @@ def test_a_killed_venue_and_a_killed_bus_close_books_and_open_them_again(process
     assert book.is_trusted
     assert verify("binance_usdm", mesh.recording(), mesh.events()) == []
     assert sum(1 for _ in mesh.recording()) > 100
+
+
+@pytest.mark.mesh
+@pytest.mark.timeout(120)
+@pytest.mark.req("MD-15")
+def test_a_start_without_a_first_price_in_time_fails_and_says_which_market_and_what_to_check(processes):
+    # A port that nobody listens to: what a wrong address or a dead network looks like.
+    dead = FeedVenue(name="binance_usdm", symbols=("BTCUSDT",), url="http://127.0.0.1:9")
+    mesh = processes(VenueSimSettings(), MarketDataSettings(venues=(dead,), first_price_s=2), 1000)
+    MeshClock(mesh.data).start()
+    mesh.start("bus", "market_data")
+
+    code = mesh.running["market_data"].wait(60)
+
+    log = (mesh.data.logs / "market_data.log").read_text()
+    assert code == 1
+    assert "no first price within 2 s of binance_usdm:BTCUSDT (feed connecting)" in log
+    assert "check the network, the venue's `url`" in log
+
+
+@pytest.mark.mesh
+@pytest.mark.timeout(120)
+@pytest.mark.req("MD-16", "MD-17", "MD-19", "MD-24")
+def test_the_generated_venue_gives_candles_and_facts_that_the_recording_confirms(processes):
+    venues = tuple(FeedVenue(name=name, symbols=("BTCUSDT",)) for name in ("binance_usdm", "binance"))
+    mesh = processes(VenueSimSettings(regime="jump"), MarketDataSettings(venues=venues, record=True), 10_000)
+    MeshClock(mesh.data).start()
+    mesh.start("bus", "venue_sim", "market_data")
+    kinds = (Candle, FundingRate, OpenInterest, Liquidation, Basis, Regime)
+    mesh.wait(lambda events: all(of(events, kind) for kind in kinds) and len(of(events, Candle)) > 200)
+    mesh.stop()
+    events = mesh.events()
+
+    for name in ("binance_usdm", "binance"):
+        closed = [c.open_ns for c in of(events, Candle) if c.is_closed and c.symbol == f"{name}:BTCUSDT"]
+        assert len(closed) >= 60
+        assert closed == list(range(closed[0], closed[-1] + 1, 60 * 10**9))
+        assert verify(name, mesh.recording(f"{name}-"), events) == []

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from services.market_data import shell_recorder
-from services.market_data.shell_recorder import HOUR_NS, Recorder
+from services.market_data.shell_recorder import HOUR_NS, Recorder, answer_line
+from shared.venues import VENUES
 
 NOON = 1_723_161_600_000_000_000
 
@@ -85,3 +86,27 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path):
 
     assert recorder.lost_count == 1
     assert "No such file" in recorder.error
+
+
+@pytest.mark.req("MD-24")
+@pytest.mark.parametrize(
+    ("target", "body", "wanted"),
+    [
+        ("/fapi/v1/depth?symbol=BTCUSDT&limit=5", b'{"lastUpdateId":1}', b'{"lastUpdateId":1}'),
+        (
+            "/fapi/v1/klines?symbol=BTCUSDT&interval=1m&limit=5",
+            b"[[1]]",
+            b'{"stream":"btcusdt@klines_1m","data":[[1]]}',
+        ),
+        (
+            "/fapi/v1/openInterest?symbol=ETHUSDT",
+            b'{"time":1}',
+            b'{"stream":"ethusdt@openInterest","data":{"time":1}}',
+        ),
+        ("/fapi/v1/exchangeInfo", b"{}", None),
+        ("/fapi/v1/klines?symbol=BTCUSDT", b"<html>", None),
+        ("/fapi/v1/depth?symbol=BTCUSDT", b"", None),
+    ],
+)
+def test_answers_are_recorded_as_lines_that_can_be_played(target, body, wanted):
+    assert answer_line(VENUES["binance_usdm"], target, body) == wanted
