@@ -120,6 +120,8 @@ class CandleMonitor(QuietGuard):
         settings = known.settings.candle_monitor
         if candle.interval_s != settings.interval_s:
             return
+        if candle.open_ns > known.now_ns + candle.interval_s * NS_PER_S:
+            return  # of the future: the true ones would all look old after it
         watched = self._state.watched.setdefault(candle.symbol, Watched())
         watched.take(candle, event.header.origin_ns, settings)
         if candle.symbol in self._state.stale and not self._is_stale(watched, known):

@@ -258,6 +258,15 @@ def test_repeated_late_and_other_candles_change_nothing():
     assert not watched.is_anomalous(20 * MINUTE_NS, 120 * NS_PER_S)
 
 
+def test_a_candle_of_the_future_does_not_make_the_true_ones_old(minutes):
+    for symbol in FIVE:
+        minutes.say(symbol, 9999, 1, minute=minutes.minute + 500)
+    assert minutes.state[0] == "active"
+
+    minutes.panic(*FIVE[:3])
+    assert minutes.state[0] == "reducing"
+
+
 def test_candles_of_another_length_and_of_markets_not_named_do_not_count(make_bench):
     minutes = Minutes(make_bench, symbols=FIVE[:1]).history()
     minutes.panic(*FIVE[1:])
