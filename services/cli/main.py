@@ -28,6 +28,7 @@ COMMANDS = {
     "kill": Entry("services.cli.control_commands:kill", "Stop everything; with --clear, allow it again."),
     "pause": Entry("services.cli.control_commands:pause", "Pause one strategy, or all."),
     "resume": Entry("services.cli.control_commands:resume", "Let a paused strategy, or all, quote again."),
+    "risk": Entry("services.cli.risk_commands:risk", "Ask risk, as for the largest order that would pass."),
     "cancel-all": Entry("services.cli.control_commands:cancel_all", "Cancel every resting order."),
     "check": Entry(
         "services.cli.check_commands:check", "Test money, limits, grids and venues before a start."

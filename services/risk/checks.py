@@ -14,10 +14,12 @@ from msgspec.structs import replace
 from services.risk.ask import E2_BPS, MONEY_EXPONENT, PPM, Ask, Objection, clipped, money
 from shared.units import NS_PER_MS, Side, atoms_text
 
+KILLED = Objection("killed", "kill is latched; a person clears it with a reason")
+
 
 def kill_switch(ask: Ask) -> Objection | None:
     """Refuse everything while kill is asked for or latched."""
-    return Objection("killed", "kill is latched; a person clears it with a reason") if ask.is_killed else None
+    return KILLED if ask.is_killed else None
 
 
 def well_formed(ask: Ask) -> Objection | None:
@@ -293,7 +295,7 @@ def judge(ask: Ask, *, may_adjust: bool) -> Judgement:
         objection = line.check(ask)
         if objection is None:
             continue
-        if not may_adjust or not _is_worth_sending(objection.allowed_lots, ask):
+        if not may_adjust or not is_worth_sending(objection.allowed_lots, ask):
             return Judgement(0, objection)
         ask = replace(ask, qty_lots=objection.allowed_lots)
         is_reducing = ask.is_reducing
@@ -301,6 +303,7 @@ def judge(ask: Ask, *, may_adjust: bool) -> Judgement:
     return Judgement(ask.qty_lots, cut)
 
 
-def _is_worth_sending(qty_lots: int, ask: Ask) -> bool:
+def is_worth_sending(qty_lots: int, ask: Ask) -> bool:
+    """Return whether the venue takes an order as small as this."""
     rules = ask.rules
     return qty_lots >= max(1, rules.min_qty_lots) and qty_lots * ask.lot_atoms >= rules.min_notional_atoms

@@ -10,7 +10,7 @@ from shared.instrument import venue_of
 from shared.ledger import Ledger
 from shared.messages import market, orders
 
-E8_MONEY = 10 ** (MONEY_EXPONENT - 8)
+E8_MONEY: int = 10 ** (MONEY_EXPONENT - 8)
 """One 10^-8 of the currency in 10^-18."""
 
 

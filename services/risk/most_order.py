@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from services.risk.ask import NO_LIMIT, Ask, Objection
-from services.risk.checks import judge
+from services.risk.checks import is_worth_sending, judge
 from shared.messages import Event
 from shared.messages.guards import MostOrderTold
 from shared.messages.orders import OrderIntent
@@ -42,6 +42,8 @@ def largest(ask: Ask) -> tuple[int, Objection]:
     if below < ask.reducible_lots:
         below = max(below, _cut(ask, ask.reducible_lots))
     beyond = judge(replace(ask, qty_lots=min(NO_LIMIT, below + 1)), may_adjust=False).objection
+    if below and not is_worth_sending(below, ask):
+        return 0, Objection("too_small", f"only {below} lots would pass, less than the venue takes")
     return below, beyond or Objection("", "no limit is set")
 
 

@@ -1,4 +1,4 @@
-"""Nothing leaves that was not allowed, and nothing twice: else the market is held and kill asked for (I-13)."""
+"""What leaves was allowed, and once: else the market is held and kill asked for (I-13)."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

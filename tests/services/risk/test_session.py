@@ -1,4 +1,4 @@
-"""A day of risk begins once for each date: restarts, jumps of the clock and settings change nothing (I-21)."""
+"""A day of risk begins once for each date: restarts and jumps of the clock change nothing (I-21)."""
 
 from dataclasses import replace
 

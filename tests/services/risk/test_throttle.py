@@ -1,4 +1,4 @@
-"""The repeat throttle switches a strategy off, to the order and to the atom, until a person resumes it (I-14)."""
+"""The repeat throttle switches a strategy off until a person resumes it (I-14)."""
 
 from dataclasses import replace
 from decimal import Decimal

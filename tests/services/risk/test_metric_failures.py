@@ -1,0 +1,142 @@
+"""Whatever a metric of risk raises: new risk is held and every kill still works (I-25)."""
+
+import pytest
+
+from services.risk.core import RiskCore
+from services.risk.guards import GUARDS
+from shared.messages import control, guards, orders
+from shared.units import Side
+
+KNOWN = (
+    "pnl_money",
+    "portfolio_money",
+    "loss_money",
+    "pnl_e8",
+    "equity_e8",
+    "strategy_pnl_e8",
+    "value_e8",
+    "free_cash_atoms",
+    "ask",
+)
+PARTS = (
+    ("ledger", "position_lots"),
+    ("ledger", "strategy_position_lots"),
+    ("ledger", "profit_atoms"),
+    ("ledger", "strategy_profit_atoms"),
+    ("exposure", "live_lots"),
+    ("exposure", "live_ticks_lots"),
+    ("exposure", "crossed_id"),
+    ("exposure", "count"),
+    ("approvals", "count"),
+)
+METHODS = ("observe", "decide", "holds", "objection", "size_ppm")
+CASES = [
+    *((name,) for name in KNOWN),
+    *PARTS,
+    *(("guards", kind.name, method) for kind in GUARDS for method in METHODS),
+]
+
+
+def raises(*_, **__):
+    raise ArithmeticError("no metric today")
+
+
+def break_metric(core, path):
+    known = core.known
+    if path[0] == "guards":
+        guard = next(guard for guard in known.guards.all if guard.name == path[1])
+        setattr(guard, path[2], raises)
+    else:
+        holder = known if len(path) == 1 else getattr(known, path[0])
+        setattr(holder, path[-1], raises)
+
+
+def live_through_everything(bench):
+    """Let everything happen that risk computes something for."""
+    bench.verdict(Side.BUY, 599_000, 1)
+    bench.verdict(Side.BUY, 599_000, 1, symbol=bench.SPOT)
+    bench.trade(Side.SELL, 599_980, 5)
+    bench.fill_position(Side.BUY, 2)
+    bench.pass_ms(1200)
+    bench.mesh.tick(bench.mesh.now_ns + 86_400 * 10**9)
+    bench.book()
+
+
+@pytest.mark.req("I-25", "RK-11")
+@pytest.mark.parametrize("path", CASES, ids=".".join)
+def test_kill_works_with_each_metric_made_to_raise(bench, path):
+    # Given a mesh with a position and a resting order, in which one metric raises
+    bench.pass_ms(100)
+    bench.fill_position(Side.BUY, 5)
+    resting = bench.resting(Side.BUY, 599_000, 1)
+    break_metric(bench.risk, path)
+    live_through_everything(bench)
+
+    # When a person kills
+    bench.say("operator", control.KillRequested("me", "looks wrong"))
+    bench.pass_ms(200)
+
+    # Then it is latched, all is cancelled, and nothing passes
+    assert bench.said(control.KillLatched)
+    assert bench.said(control.TradingState)[-1].state == "halted"
+    assert bench.said(orders.OrderCanceled, order_id=resting)
+    assert isinstance(bench.verdict(Side.BUY, 599_000, 1), orders.OrderRefused)
+
+    # And a person can clear it
+    bench.say("operator", control.KillClearRequested("me", "done"))
+    assert not bench.risk.known.mood.is_killed
+
+
+@pytest.mark.req("I-25")
+@pytest.mark.parametrize("kind", ["file", "signal", "socket"])
+def test_a_kill_by_each_path_is_told_when_profit_cannot_be_computed(bench, kind):
+    break_metric(bench.risk, ("pnl_money",))
+
+    bench.say("broker.io", control.KillLatched("someone", "by hand", kind))
+
+    assert bench.said(control.TradingState)[-1].reasons[0] == "kill: by hand (by someone)"
+    assert bench.verdict().code == "killed"
+
+
+@pytest.mark.req("I-25", "RK-1")
+def test_a_guard_that_raises_is_frozen_said_and_holds_new_risk_until_a_person_resumes(bench):
+    # Given a breaker that raises
+    bench.fill_position(Side.BUY, 5)
+    guard = next(guard for guard in bench.risk.known.guards.all if guard.name == "breakers")
+    guard.observe = raises
+    bench.pass_ms(300)
+
+    # Then it is told once, and only reducing orders pass
+    text = "breakers: ArithmeticError: no metric today"
+    assert bench.said(guards.GuardRaised) == [
+        guards.GuardRaised("guard_failed", "", "", text, is_tripped=True)
+    ]
+    assert bench.said(control.TradingState)[-1].state == "reducing"
+    assert bench.verdict(Side.BUY, 599_000, 1).code == "guard_failed"
+    assert isinstance(bench.verdict(Side.SELL, 600_010, 5), orders.OrderApproved)
+
+    # And whoever replays the log without the fault comes to the same hold
+    adopted = RiskCore()
+    for event in bench.log:
+        adopted.adopt(event)
+    assert [hold.code for hold in adopted.known.guards.held] == ["guard_failed"]
+
+    # When it is mended and a person resumes everything
+    del guard.observe
+    bench.say("operator", control.ResumeRequested("", "me", "mended"))
+
+    assert bench.said(control.TradingState)[-1].state == "active"
+    assert isinstance(bench.verdict(Side.BUY, 599_000, 1), orders.OrderApproved)
+
+
+@pytest.mark.req("I-25")
+def test_a_failure_is_kept_in_a_snapshot(bench):
+    guard = next(guard for guard in bench.risk.known.guards.all if guard.name == "throttle")
+    guard.observe = raises
+    bench.pass_ms(300)
+
+    copy = RiskCore()
+    copy.restore(bench.risk.snapshot())
+
+    assert copy.digest() == bench.risk.digest()
+    assert [hold.code for hold in copy.known.guards.held] == ["guard_failed"]
