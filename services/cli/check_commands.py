@@ -3,11 +3,9 @@
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from services.cli import config as configuration
 from services.cli.config_commands import DEFAULT, FILE_NAME, file_option
@@ -15,16 +13,13 @@ from services.cli.config_model import Config
 from services.cli.config_risk import planned
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh_time import mesh_now_ns
+from services.cli.pauses import pause_row, risk_settings
 from services.cli.place import data_option
 from services.cli.prestart import gather, hard_failures, run_check
 from services.cli.prestart_item import Item
 from services.risk.calendar import next_pauses, pause_text
-from services.risk.monitor_settings import PauseWindow
-from services.risk.settings import RiskSettings
 from shared.errors import ConfigError
 from shared.runtime.paths import DataDir
-from shared.settings import unpack
-from shared.units import NS_PER_S
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -100,30 +95,6 @@ def table(items: list[Item]) -> str:
     counts = {state: sum(item.state == state for item in items) for state in ("pass", "fail", "warning")}
     lines.append(f"{counts['pass']} pass, {counts['fail']} fail, {counts['warning']} warnings")
     return "\n".join(lines)
-
-
-def risk_settings(data: DataDir) -> RiskSettings | None:
-    """Return the settings with which the mesh was started last, None when it never was."""
-    try:
-        return unpack(data.settings("risk").read_bytes(), RiskSettings)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def pause_row(risk: RiskSettings, pause: PauseWindow) -> dict[str, str]:
-    """Return a pause as `--json` prints it; trading stops `lead_s` before it begins."""
-    lead_ns = risk.calendar.lead_s * NS_PER_S
-    return {
-        "name": pause.name,
-        "halted_from": _utc(pause.start_ns - lead_ns),
-        "start": _utc(pause.start_ns),
-        "end": _utc(pause.end_ns),
-        "text": pause.text,
-    }
-
-
-def _utc(at_ns: int) -> str:
-    return datetime.fromtimestamp(at_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _planned(data: DataDir, config_file: Path | None) -> Config:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.cli.config_model import Config
+from services.cli.pauses import pause_row
 from services.cli.prestart_facts import AccountFacts, VenueFacts, account_facts, venue_facts, venues_by_name
 from services.cli.prestart_item import Item, failed, passed
 from services.cli.prestart_money import limits, required_money, strategies, wallets
@@ -175,7 +176,8 @@ def _calendar(facts: Facts) -> Iterator[Item]:
     if now:
         yield Item("calendar", "warning", f"nothing is traded now: {now}")
     elif coming:
-        yield Item("calendar", "info", f"the next pause is {coming[0].text}")
+        begins = pause_row(risk, coming[0])["halted_from"]
+        yield Item("calendar", "info", f"the next pause halts from {begins}: {coming[0].text}")
 
 
 def hard_failures(items: list[Item]) -> str:

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 import click
 
+from services.cli.check_commands import calendar
 from services.cli.config_model import normal_symbol
 from services.cli.exits import CommandError, ExitCode
 from services.cli.place import data_option, existing
@@ -26,6 +27,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @click.group()
 def risk() -> None:
     """Ask the risk process of a running mesh."""
+
+
+risk.add_command(calendar)
 
 
 @risk.command()

@@ -5,18 +5,16 @@ import sys
 from typing import Any
 
 import click
-import msgspec
 
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh import SERVICES, bus_status, is_ready
 from services.cli.mesh_time import mesh_now_ns
+from services.cli.pauses import pause_row, risk_settings
 from services.cli.place import data_option, existing
 from services.cli.processes import processes_of
 from services.cli.supervise import Supervisor
 from services.risk.calendar import next_pauses, pause_text
-from services.risk.settings import RiskSettings
 from shared.runtime.paths import DataDir
-from shared.settings import unpack
 
 ROW = "{name:<12} {state:<11} {pid:>7} {behind:>9} {rss:>9} {up:>9}"
 PAGE_BYTES = 4096
@@ -64,21 +62,19 @@ def collect(data: DataDir, supervisor: Supervisor) -> dict[str, Any]:
         "head_seq": head_seq,
         "durable_seq": bus["durable_seq"] if bus else None,
         "processes": processes,
-        "calendar": _calendar(data),
+        "calendar": calendar_report(data),
     }
 
 
-def _calendar(data: DataDir) -> dict[str, Any] | None:
-    """Return whether a pause holds and the next one, None when the mesh has no calendar."""
-    try:
-        risk = unpack(data.settings("risk").read_bytes(), RiskSettings)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    if not risk.calendar.is_used:
+def calendar_report(data: DataDir) -> dict[str, Any] | None:
+    """Return whether a pause holds and the one of now or the next, None when the mesh has no calendar."""
+    risk = risk_settings(data)
+    if risk is None or not risk.calendar.is_used:
         return None
     now_ns = mesh_now_ns(data)
-    pauses = [pause.text for pause in next_pauses(risk, now_ns, 1)]
-    return {"is_paused": bool(pause_text(risk, now_ns)), "reason": pause_text(risk, now_ns), "next": pauses}
+    reason = pause_text(risk, now_ns)
+    pauses = [pause_row(risk, pause) for pause in next_pauses(risk, now_ns, 1)]
+    return {"is_paused": bool(reason), "reason": reason, "next": pauses[0] if pauses else None}
 
 
 def _state(supervised: str, is_up: bool, said: dict[str, Any]) -> str:
@@ -122,5 +118,5 @@ def _table(report: dict[str, Any]) -> str:
     if pauses and pauses["is_paused"]:
         lines.append(f"calendar: paused, {pauses['reason']}")
     elif pauses and pauses["next"]:
-        lines.append(f"calendar: next pause {pauses['next'][0]} (quotemesh calendar)")
+        lines.append(f"calendar: next pause from {pauses['next']['halted_from']}: {pauses['next']['text']}")
     return "\n".join(lines)

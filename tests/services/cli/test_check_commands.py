@@ -11,6 +11,9 @@ from services.cli.config import load
 from services.cli.config_commands import DEFAULT
 from services.cli.config_risk import planned
 from services.cli.exits import CommandError, ExitCode
+from services.cli.mesh_time import mesh_now_ns
+from services.cli.risk_commands import risk
+from services.cli.status import calendar_report
 from services.cli.up import up
 from services.risk.monitor_settings import CalendarSettings, PauseSettings
 from shared.runtime.paths import DataDir
@@ -116,8 +119,6 @@ def test_a_mesh_that_has_run_shows_the_pauses_it_was_started_with(data):
     pauses = (PauseSettings(name="rest", days=always, start="00:00", end="00:00"),)
     cfg = load(DEFAULT, {})
     cfg = replace(cfg, risk=replace(cfg.risk, calendar=CalendarSettings(pauses=pauses)))
-    from services.cli.mesh_time import mesh_now_ns
-
     data.settings("risk").parent.mkdir(parents=True, exist_ok=True)
     data.settings("risk").write_bytes(pack(planned(cfg, mesh_now_ns(data)).risk))
 
@@ -125,6 +126,28 @@ def test_a_mesh_that_has_run_shows_the_pauses_it_was_started_with(data):
     assert report["is_paused"]
     assert report["reason"].startswith("rest until ")
     assert len(report["pauses"]) == 1  # each day touches the next: one long pause
+
+
+@pytest.mark.req("RK-26")
+def test_status_tells_the_pause_of_now_or_when_the_next_one_begins(data):
+    assert calendar_report(data) is None
+    cfg = load(DEFAULT, {})
+    pauses = (PauseSettings(name="rest", start="2100-01-01T00:00", end="2100-01-02T00:00"),)
+    cfg = replace(cfg, risk=replace(cfg.risk, calendar=CalendarSettings(pauses=pauses)))
+    data.settings("risk").parent.mkdir(parents=True, exist_ok=True)
+    data.settings("risk").write_bytes(pack(planned(cfg, mesh_now_ns(data)).risk))
+
+    report = calendar_report(data)
+
+    assert (report["is_paused"], report["next"]["halted_from"]) == (False, "2099-12-31T23:59:00Z")
+    assert report["next"]["text"] == "rest until Sat 2100-01-02 00:00:00 UTC"
+
+
+@pytest.mark.req("RK-26")
+def test_risk_calendar_is_the_same_command(data, write):
+    words = ("--config", write(SABBATH), "--json")
+
+    assert CliRunner().invoke(risk, ["calendar", "--data", str(data.root), *words]).exit_code == 0
 
 
 def test_without_a_calendar_it_says_so(data, write):
