@@ -1,24 +1,30 @@
 """What every strategy must do, whoever wrote it: checked over seeded markets and a venue that misbehaves.
 
 Each check returns what it found wrong, empty when nothing; `CHECKS` names them all. The tests run them over
-the registry, users over their own strategy.
+the registry, users over their own strategy (`quotemesh strategy check`). A seed repeats a run exactly.
 """
 
+import hashlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.strategy.core import REPORTS, StrategyCore
 from services.strategy.desk import Desk, make_rules, terms_of
+from services.strategy.desk_facts import say_facts
 from services.strategy.own_orders import OwnOrders
 from services.strategy.quoter import crosses_own
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.errors import DivergenceError
 from shared.hosting import CoreHost
-from shared.messages import Event, Message, body_of, control, market, orders
-from shared.units import NS_PER_S
+from shared.messages import Event, Message, body_of, control, guards, market, orders
+from shared.units import NS_PER_S, Side
 
 NAME = "checked"
 STEPS = 400
+FACTS_EVERY = 13
+EVENTS_TOLD = 4
+"""How many events before a problem are named with it."""
 
 
 class Candidate:
@@ -40,11 +46,18 @@ def run(desk: Desk, steps: int = STEPS) -> None:
     """Start the desk and let its market walk, with a jump now and then."""
     desk.start()
     for step in range(steps):
+        if step % FACTS_EVERY == 0:
+            say_facts(desk, step)
         desk.step(jump_ticks=((step // 97) % 2 * 2 - 1) * 700 if step % 97 == 96 else None)
 
 
-def _bodies(desk: Desk) -> list[bytes]:
-    return [body_of(message) for message in desk.said]
+def fingerprint(candidate: Candidate, seed: int) -> str:
+    """Return a hash over all that is said in a run and the state at its end: the same in every process."""
+    desk = candidate.desk(seed, 5)
+    run(desk)
+    digest = hashlib.sha256(b"".join(body_of(message) for message in desk.said))
+    digest.update(desk.core.digest())
+    return digest.hexdigest()
 
 
 def check_repeats(candidate: Candidate, seed: int) -> list[str]:
@@ -52,8 +65,14 @@ def check_repeats(candidate: Candidate, seed: int) -> list[str]:
     first, second = candidate.desk(seed, 5), candidate.desk(seed, 5)
     run(first)
     run(second)
-    if _bodies(first) != _bodies(second):
-        return ["two runs over the same events said different things"]
+    for one, other in zip(first.log, second.log, strict=False):
+        if body_of(one.message) != body_of(other.message):
+            return [
+                f"seq {one.header.seq}: two runs over the same events said different things: "
+                f"{one.message!r} and {other.message!r}"
+            ]
+    if len(first.log) != len(second.log):
+        return ["two runs over the same events said different things: one of them says more"]
     if first.core.digest() != second.core.digest():
         return ["two runs over the same events ended in different states"]
     return []
@@ -90,13 +109,21 @@ class _Watch:
         self.desk = desk
         self.problems: list[str] = []
         self.position_lots = 0
+        self.is_reducing = False
         self._live = OwnOrders()
+        self._last: deque[Event] = deque(maxlen=EVENTS_TOLD)
+
+    def _problem(self, text: str) -> None:
+        before = ", ".join(f"{event.header.seq} {type(event.message).__name__}" for event in self._last)
+        self.problems.append(f"{text} (after {before})")
 
     def see(self, event: Event) -> None:
         """Take one event of the log, before the core does."""
         message = event.message
+        if isinstance(message, control.TradingState | guards.ScopedState):
+            self.is_reducing = message.state == "reducing"
         if isinstance(message, control.InstanceFailed):
-            self.problems.append(f"it raised: {message.error}")
+            self._problem(f"it raised: {message.error}")
         elif isinstance(message, orders.OrderIntent):
             self._see_intent(message)
         elif isinstance(message, REPORTS):
@@ -104,21 +131,28 @@ class _Watch:
         if isinstance(message, orders.Fill):
             self.position_lots += message.side.sign * message.qty_lots
             if self.position_lots < 0 and not self.desk.rules.is_derivative:
-                self.problems.append(f"short by {-self.position_lots} lots on spot (ST-14)")
+                self._problem(f"short by {-self.position_lots} lots on spot (ST-14)")
+        self._last.append(event)
 
     def _see_intent(self, intent: orders.OrderIntent) -> None:
         order_id = intent.client_order_id
         if intent.slot in self._live.by_slot:
-            self.problems.append(f"slot {intent.slot} already has an order: {order_id} (I-04)")
+            self._problem(f"slot {intent.slot} already has an order: {order_id} (I-04)")
             return
         if crosses_own(intent.side, intent.price_ticks, self._live.by_slot.values()):
-            self.problems.append(f"{order_id} could trade with an order of its own (I-12)")
+            self._problem(f"{order_id} could trade with an order of its own (I-12)")
         self._live.intend(intent, self.desk.now_ns)
         same_side = [order for order in self._live.by_slot.values() if order.side is intent.side]
-        worst_lots = self.position_lots * intent.side.sign + sum(order.leaves_lots for order in same_side)
+        open_lots = sum(order.leaves_lots for order in same_side)
+        if self.is_reducing and open_lots > -intent.side.sign * self.position_lots:
+            self._problem(
+                f"{order_id}: {open_lots} lots to {intent.side.name.lower()} against a position of "
+                f"{self.position_lots} while risk only reduces (RK-13)"
+            )
+        worst_lots = self.position_lots * intent.side.sign + open_lots
         most_lots = _most_lots(self.desk)
         if most_lots is not None and worst_lots > most_lots:
-            self.problems.append(f"{order_id} may lead to {worst_lots} lots, the limit is {most_lots} (I-11)")
+            self._problem(f"{order_id} may lead to {worst_lots} lots, the limit is {most_lots} (I-11)")
 
 
 def _most_lots(desk: Desk) -> int | None:
@@ -194,10 +228,79 @@ def check_doubt(candidate: Candidate, seed: int) -> list[str]:
     return [m.error for m in desk.said if isinstance(m, control.InstanceFailed)]
 
 
+def check_rejects(candidate: Candidate, seed: int) -> list[str]:
+    """Most orders and cancels go wrong: refused, held back, rejected, in doubt, filled while cancelled."""
+    desk = candidate.desk(seed, trouble=70)
+    watch = _Watch(desk)
+    desk.on_event.append(watch.see)
+    run(desk)
+    return watch.problems[:5]
+
+
+def check_late_fills(candidate: Candidate, seed: int) -> list[str]:
+    """A fill after the end of its order counts, and the strategy lives on (I-06)."""
+    desk = candidate.desk(seed, 0)
+    ended: list[str] = []
+    intents: dict[str, orders.OrderIntent] = {}
+
+    def see(event: Event) -> None:
+        if isinstance(event.message, orders.OrderIntent):
+            intents[event.message.client_order_id] = event.message
+        elif isinstance(event.message, orders.OrderCanceled | orders.OrderRejected | orders.OrderExpired):
+            ended.append(event.message.client_order_id)
+
+    desk.on_event.append(see)
+    run(desk, STEPS // 2)
+    problems: list[str] = []
+    late = [intents[order_id] for order_id in ended[-5:]]
+    for n, intent in enumerate(late):
+        if intent.side is Side.SELL and not desk.rules.is_derivative:
+            continue
+        before = desk.core.instance(NAME).position_lots
+        head = (intent.client_order_id, NAME, candidate.symbol)
+        price_ticks = intent.price_ticks or desk.mid_ticks
+        desk.say(orders.Fill(*head, f"late{n}", intent.side, price_ticks, 1, 1, 0, 0, "USDT", True, 0))
+        if desk.core.instance(NAME).position_lots - before != intent.side.sign:
+            problems.append(f"a late fill of {intent.client_order_id} did not move the position")
+        for _ in range(10):
+            desk.step()
+    return problems + [f"it raised: {m.error}" for m in desk.said if isinstance(m, control.InstanceFailed)]
+
+
+def check_reducing(candidate: Candidate, seed: int) -> list[str]:
+    """While risk only reduces, the mesh or this strategy, no order can make the position grow (RK-13)."""
+    problems: list[str] = []
+    states: list[tuple[Message, Message]] = [
+        (control.TradingState("reducing", ["test"]), control.TradingState("active", [])),
+        (guards.ScopedState(NAME, "", "reducing", ["test"]), guards.ScopedState(NAME, "", "active", [])),
+        (
+            guards.ScopedState("", candidate.symbol, "reducing", ["test"]),
+            guards.ScopedState("", candidate.symbol, "active", []),
+        ),
+    ]
+    for reducing, active in states:
+        desk = candidate.desk(seed, trouble=10)
+        watch = _Watch(desk)
+        desk.on_event.append(watch.see)
+        run(desk, STEPS // 4)
+        for _ in range(3):
+            desk.say(reducing)
+            for _ in range(STEPS // 10):
+                desk.step()
+            desk.say(active)
+            for _ in range(STEPS // 20):
+                desk.step()
+        problems += watch.problems[:3]
+    return problems
+
+
 CHECKS: Mapping[str, Callable[[Candidate, int], list[str]]] = {
     "same events, same output": check_repeats,
     "snapshot and restore change nothing": check_restores,
     "one order per slot, no self-trade, within its limit": check_safety,
     "flat orders when killed, paused, blind or finished": check_kill,
     "an order in doubt blocks its slot alone": check_doubt,
+    "survives a venue that rejects most": check_rejects,
+    "survives late fills": check_late_fills,
+    "only shrinks its position while risk reduces": check_reducing,
 }
