@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from services.strategy.base import NOTHING, CancelOrder, Context, Intents, Note, PlaceOrder, Strategy
-from services.strategy.classic_candles import MINUTE_S, Bar, Bars, problem_of
+from services.strategy.classic_candles import MINUTE_NS, MINUTE_S, Bar, Bars, problem_of
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import is_allowed_size, lots_of
 from shared.messages import Message
@@ -92,6 +92,7 @@ class _State(msgspec.Struct, array_like=True):
     resting_ns: int
     best_ticks: int
     steps: list[Any]
+    bar_end_ns: int
 
 
 class Classic(Strategy):
@@ -106,6 +107,7 @@ class Classic(Strategy):
         self.wish: Wish | None = None
         self._bars = Bars(settings.candle_minutes)
         self._bar_count = 0
+        self._bar_end_ns = 0
         self._entry_ns = 0
         self._exit_ns = 0
         self._leaving = ""
@@ -188,6 +190,7 @@ class Classic(Strategy):
                 said.append(Note("warning", "candles_missing", "bars are missing: indicators begin anew"))
             self.wish = None
             self._bar_count += 1
+            self._bar_end_ns = bar.open_ns + self._length_ns
             self.on_bar(ctx, bar)
         return [*said, *self._act(ctx)]
 
@@ -220,6 +223,14 @@ class Classic(Strategy):
 
     # ---- what is done
 
+    @property
+    def _length_ns(self) -> int:
+        return self.settings.candle_minutes * MINUTE_NS
+
+    def _is_fresh(self, ctx: Context) -> bool:
+        """Return whether the last bar is the newest there can be: no history, no later one is missing."""
+        return ctx.now_ns - self._bar_end_ns <= self._length_ns
+
     def held_lots(self, ctx: Context) -> int:
         """Return the position, or 0 when it is too small to be sold alone."""
         position = int(ctx.position.position_lots)
@@ -233,7 +244,9 @@ class Classic(Strategy):
         reason = self._exit_reason(ctx, held) if held else ""
         if reason:
             return self._leave(ctx, held, reason)
-        return self._enter(ctx, self.wish, held) if self.wish is not None else NOTHING
+        if self.wish is None or not self._is_fresh(ctx):
+            return NOTHING
+        return self._enter(ctx, self.wish, held)
 
     def _exit_reason(self, ctx: Context, held: int) -> str:
         if self._leaving:
@@ -250,7 +263,7 @@ class Classic(Strategy):
             fall = (self._best_ticks - price) * sign / self._best_ticks
             if fall >= settings.trailing:
                 return f"take-profit at {gain:+.2%}"
-        if self.stance is not None and self.stance != sign:
+        if self.stance is not None and self.stance != sign and self._is_fresh(ctx):
             return f"signal: {self.text()}"
         return ""
 
@@ -317,6 +330,7 @@ class Classic(Strategy):
                 self._resting_ns,
                 self._best_ticks,
                 self.dump_steps(),
+                self._bar_end_ns,
             )
         )
 
@@ -326,7 +340,7 @@ class Classic(Strategy):
         if state.shape == self.shape():
             self._bars.load(state.bars)
             self.load_own(state.own)
-            self._bar_count = state.bar_count
+            self._bar_count, self._bar_end_ns = state.bar_count, state.bar_end_ns
             self.stance, self.wish = state.stance, state.wish
         self._entry_ns = state.entry_ns
         self._exit_ns = state.exit_ns

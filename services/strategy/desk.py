@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.strategy.base import Strategy
 from services.strategy.core import StrategyCore
+from services.strategy.registry import strategy_class
 from services.strategy.settings import StrategySettings
 from shared.hosting import CoreHost
 from shared.instrument import fee_atoms, notional_atoms
@@ -203,6 +205,14 @@ class ScriptedVenue:
         return None
 
 
+def hears_candles(kind: str) -> bool:
+    """Return whether a strategy of this kind decides on candles; False for one that cannot be made."""
+    try:
+        return strategy_class(kind).on_candle is not Strategy.on_candle
+    except ValueError:
+        return False
+
+
 class Desk:
     """One core, its log, a market that walks, and a venue that answers.
 
@@ -235,7 +245,7 @@ class Desk:
         self._update_n = 0
         self._steps = 0
         self._mids: list[int] = []
-        self._candle_open_ns = (self.now_ns // MINUTE_NS - 1440) * MINUTE_NS
+        self._has_candles = any(hears_candles(one.kind) for one in settings.instances.values())
         self._quoted: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
 
     @property
@@ -329,29 +339,27 @@ class Desk:
         return self.say(Trade(self.rules.symbol, n, price, 1 + self._roll(300), side, 0, self.now_ns))
 
     def candle(self) -> list[Message]:
-        """Say a closed one-minute candle of the mids since the last one.
-
-        Its minutes begin a day before the desk and go on by one with each call, however short the steps are:
-        a run of seconds has many.
-        """
-        mids = self._mids or [self.mid_ticks]
+        """Let the minute end, and say its candle: of the mids since the last one, or of the mid now."""
+        mids, self._mids = self._mids or [self.mid_ticks], []
         shape = (mids[0], max(mids), min(mids), mids[-1])
-        opened_ns, self._mids = self._candle_open_ns, []
-        self._candle_open_ns += MINUTE_NS
-        closed_ns = self._candle_open_ns
+        opened_ns = self.now_ns - self.now_ns % MINUTE_NS
+        self.now_ns = opened_ns + MINUTE_NS
         return self.say(
-            Candle(self.rules.symbol, 60, opened_ns, *shape, 100, 10, True, closed_ns, self.now_ns)
+            Candle(self.rules.symbol, 60, opened_ns, *shape, 100, 10, True, self.now_ns, self.now_ns)
         )
 
     def step(self, jump_ticks: int | None = None) -> None:
-        """Let 50 ms pass: the market moves, people trade, the venue executes and reports."""
+        """Let 50 ms pass: the market moves, people trade, the venue executes and reports.
+
+        Where a strategy hears candles, each fourth step ends a minute: a short run has many.
+        """
         self.now_ns += STEP_NS
         if self._steps % 2 == 0:
             self.say(Tick(self._steps), "bus")
         jump = self._roll(81) - 40 if jump_ticks is None else jump_ticks
         self.move(self.mid_ticks + jump)
         self._mids.append(self.mid_ticks)
-        if len(self._mids) == STEPS_PER_CANDLE:
+        if self._has_candles and len(self._mids) >= STEPS_PER_CANDLE:
             self.candle()
         for _ in range(self._roll(3)):
             self.trade()

@@ -315,10 +315,10 @@ class Led:
     def told(self, *decisions, **changes):
         return Told(ClassicSettings(**{"candle_minutes": 1, **changes}), decisions)
 
-    def minute(self, stage, one, number, close=600_000):
-        """Close a minute; the clock stands at its end."""
+    def minute(self, stage, one, number, close=600_000, at_ns=0):
+        """Close a minute; the clock stands at its end, or where the test says."""
         opened = self.START + number * MINUTE_NS
-        stage.at(opened + MINUTE_NS)
+        stage.at(at_ns or opened + MINUTE_NS)
         shape = (close, close, close, close)
         times = (opened + MINUTE_NS, opened + MINUTE_NS)
         return list(

@@ -9,7 +9,7 @@ from services.strategy.classic import ENTRY, EXIT
 from services.strategy.classic_candles import MINUTE_NS
 from shared.messages.market import Candle
 from shared.messages.orders import OrderAccepted, OrderType, TimeInForce
-from shared.units import Side
+from shared.units import NS_PER_S, Side
 
 SPOT = "binance:BTCUSDT"
 
@@ -76,6 +76,33 @@ def test_a_wish_ends_with_its_first_fill_or_with_the_next_bar(led, make_stage) -
     led.filled(stage, one, ENTRY, Side.BUY, 500_000, 1)
     led.ended(stage, one, ENTRY)
     assert led.later(stage, one, 5) == []
+
+
+@pytest.mark.req("ST-46")
+def test_bars_of_the_past_teach_the_indicators_and_decide_nothing(led, make_stage) -> None:
+    stage, one = make_stage().touch(499_999, 500_000), led.told((1, led.BUY), (-1, led.BUY), (1, led.BUY))
+    stage.hold(1, 500_000)
+    now_ns = led.START + 3 * MINUTE_NS + NS_PER_S
+
+    said = [led.minute(stage, one, number, at_ns=now_ns) for number in range(3)]
+
+    # the first two ended more than a bar ago: neither their entries nor their exits are wanted any more
+    assert [[order.slot for order in orders] for orders in said] == [[], [], [ENTRY]]
+    assert len(one.closes) == 3
+
+
+@pytest.mark.req("ST-46")
+def test_when_candles_stay_away_nothing_is_entered_and_only_stop_and_target_leave(led, make_stage) -> None:
+    stage, one = make_stage().touch(499_999, 500_000), led.told((0, led.BUY))
+    stage.ctx.can_trade = False
+    led.minute(stage, one, 0)
+    stage.hold(2, 500_000)
+    stage.ctx.can_trade = True
+
+    assert [order.reason for order in led.later(stage, one, 60)] == ["signal: "]
+    assert led.later(stage, one, 1) == []
+    stage.touch(480_000, 480_001)
+    assert [order.reason for order in led.later(stage, one, 1)] == ["stop-loss at -4.00%"]
 
 
 @pytest.mark.req("ST-46", "I-11")

@@ -141,26 +141,26 @@ def test_a_reversal_leaves_first_and_enters_after_it(led, make_stage) -> None:
 @pytest.mark.req("ST-46")
 def test_after_a_stop_it_cools_down_and_after_a_target_it_does_not(led, make_stage) -> None:
     for price, waits in ((580_000, True), (640_000, False)):
-        stage, one = led.holding(make_stage, cooldown_s=300)
+        stage, one = led.holding(make_stage, cooldown_s=90)
         stage.touch(price, price + 1)
         led.sent(stage, one, led.later(stage, one, 1)[0])
         stage.orders.load([])
         led.filled(stage, one, EXIT, Side.SELL, price, 2)
-        one.wish = led.BUY
+        one.decisions = [(1, led.BUY)]
 
-        assert (led.later(stage, one, 299) == []) == waits
+        # the stop filled a second after the start
+        assert (led.minute(stage, one, 0) == []) == waits
+        assert (led.later(stage, one, 30) == []) == waits
         assert led.later(stage, one, 1) != []
 
 
 @pytest.mark.req("ST-46", "ST-21")
 def test_a_rest_too_small_to_be_sold_joins_the_next_entry(led, make_stage) -> None:
-    stage, one = make_stage(min_notional_atoms=100 * 10**8).touch(500_000, 500_001), led.told((1, led.BUY))
-    stage.hold(1, 600_000)
-    stage.touch(400_000, 400_001)
+    stage = make_stage(min_notional_atoms=100 * 10**8).hold(1, 600_000).touch(400_000, 400_001)
+    one = led.told((None, None), (1, Wish(1, Decimal(200), "test")))
 
-    assert led.later(stage, one, 1) == []  # a loss of a third, but 40 is no order
-    one.wish = Wish(1, Decimal(200), "test")
-    assert led.later(stage, one, 1)[0].slot == ENTRY
+    assert led.minute(stage, one, 0) == []  # a loss of a third, but 40 is no order
+    assert led.minute(stage, one, 1)[0].slot == ENTRY
 
 
 @pytest.mark.req("ST-46")

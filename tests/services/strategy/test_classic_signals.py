@@ -220,3 +220,20 @@ def test_amounts_are_exact() -> None:
     found = settings_of("martingale", {"order_notional": "0.1", "multiplier": "1.1"})
 
     assert found.level_notional(2) == Decimal("0.121")
+
+
+def test_a_desk_ends_minutes_for_those_who_hear_them() -> None:
+    from services.strategy.conformance import Candidate
+
+    found = {}
+    for kind in ("trend", "imbalance"):
+        desk = Candidate(kind, {}, SPOT).desk(seed=1, trouble=0)
+        desk.start()
+        for _ in range(12):
+            desk.step()
+        found[kind] = [event.message for event in desk.log if isinstance(event.message, Candle)]
+
+    assert found["imbalance"] == []
+    first, second, third = found["trend"]
+    assert second.open_ns - first.open_ns == third.open_ns - second.open_ns == MINUTE_NS
+    assert all(one.is_closed and one.low_ticks <= one.open_ticks <= one.high_ticks for one in found["trend"])
