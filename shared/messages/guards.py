@@ -57,7 +57,10 @@ class GuardReleased(Message, frozen=True, tag="guard_released"):
 
 
 class SessionReset(Message, frozen=True, tag="session_reset"):
-    """A new day of risk began: session counters start over, positions and kill stay (RK-14, I-21)."""
+    """A new day of risk began: session counters start over, positions and kill stay (RK-14, I-21).
+
+    `equity_money` is initial equity and profit at that moment, in 10^-8 of the account currency.
+    """
 
     family: ClassVar[str] = "guard"
     owners: ClassVar[frozenset[str]] = _RISK
