@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from services.market_data.levels import PAIR_BYTES, MarketParser, trimmed
+from services.market_data.verify_facts import FACTS, RecordedFacts, differences, take_frame
 from shared.kernels.book import Book
 from shared.messages import Event
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules, Trade
@@ -37,6 +38,7 @@ class Recorded(NamedTuple):
     order: dict[str, list[tuple[int, DepthDiff]]]
     books: dict[int, list[DepthBook]]
     trades: dict[tuple[str, int], list[tuple[int, TradePrint]]]
+    facts: RecordedFacts
     first_ns: int
     last_ns: int
 
@@ -44,7 +46,7 @@ class Recorded(NamedTuple):
 def read_recording(venue: str, lines: Iterable[Line]) -> Recorded:
     """Index the lines of one venue's recording; frames that the feed refused are left out."""
     adapter = VENUES[venue]
-    recorded = Recorded({}, {}, {}, {}, 0, 0)
+    recorded = Recorded({}, {}, {}, {}, RecordedFacts({}, {}, {}, {}), 0, 0)
     first_ns, last_ns = 0, 0
     for recv_ns, frame in lines:
         first_ns, last_ns = first_ns or recv_ns, recv_ns
@@ -64,6 +66,8 @@ def read_recording(venue: str, lines: Iterable[Line]) -> Recorded:
                 trade = adapter.parse_trade(bytes(envelope.data))
                 key = (f"{venue}:{trade.venue_symbol}", trade.trade_id)
                 recorded.trades.setdefault(key, []).append((recv_ns, trade))
+            else:
+                take_frame(venue, envelope.stream, bytes(envelope.data), recorded.facts)
         except UNREADABLE:
             continue
     return recorded._replace(first_ns=first_ns, last_ns=last_ns)
@@ -77,6 +81,7 @@ class _MarketCheck:
         self.recorded = recorded
         self.book = Book()
         self.parser: MarketParser | None = None
+        self.tick_size = ""
         self.last_id = 0
         self.update_n = 0
         self.rules = VENUES[symbol.partition(":")[0]].sequence
@@ -86,6 +91,7 @@ class _MarketCheck:
         """Check one message and fold it."""
         if isinstance(message, InstrumentRules):
             self.parser = MarketParser(message.tick_size, message.lot_size)
+            self.tick_size = message.tick_size
         elif isinstance(message, BookInvalid):
             self.book.invalidate()
         elif self.parser is None:
@@ -96,6 +102,8 @@ class _MarketCheck:
             yield from self._take_snapshot(message, self.parser)
         elif isinstance(message, Trade):
             yield from self._take_trade(message, self.parser)
+        elif isinstance(message, FACTS):
+            yield from differences(message, self.recorded.facts, self.parser.texts, self.tick_size)
 
     def _take_update(self, said: BookUpdate, parser: MarketParser) -> Iterator[str]:
         where = f"{self.symbol} update {said.last_update_id}"
@@ -186,7 +194,7 @@ def _is_said(book: Book, said: BookSnapshot) -> bool:
 
 
 def verify(venue: str, lines: Iterable[Line], events: Iterable[Event]) -> list[str]:
-    """Return how the book and trade messages of `venue` differ from its recording; empty when they agree.
+    """Return how books, trades and facts of `venue` differ from its recording; empty when they agree.
 
     Only events received within the span of the recording are judged; the log is given from its beginning.
     At most 100 differences are returned.

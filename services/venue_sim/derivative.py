@@ -14,7 +14,7 @@ PPB = 1_000_000_000
 # Funding: 0.01 % of interest and the crowd's premium, which is pulled back (half of it in 47 minutes) and
 # whose spread is about 0.03 %, twice that when the market moves: beyond 0.1 % now and then.
 INTEREST_E8, RATE_LIMIT_E8 = 10_000, 300_000
-CROWD_E8: dict[str, int] = {"quiet": 500, "trend": 1_000, "jump": 1_000, "adverse": 700}
+CROWD_E8: dict[str, int] = {"quiet": 500, "trend": 1_200, "jump": 1_400, "adverse": 800}
 CROWD_PULL = 4096
 # Open interest: a walk of about 0.7 % in a quiet hour, 2 % in a moving one, pulled to where it began.
 INTEREST_PPB: dict[str, int] = {"quiet": 120_000, "trend": 350_000, "jump": 350_000, "adverse": 250_000}
