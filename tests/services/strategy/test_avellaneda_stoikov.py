@@ -1,8 +1,11 @@
 """Figures worked out by hand; prices in 1/100 tick unless they say ticks."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.strategy.avellaneda_stoikov import AvellanedaStoikov
 from services.strategy.base import Note, TargetQuotes
@@ -92,6 +95,62 @@ def test_both_sides_of_a_flat_market_lie_half_a_spread_from_the_microprice(make_
 
     # fair 600,000 ticks, half spread 1 bp = 60 ticks, 100 USDT = 1 lot of 60 USDT
     assert quotes == {"bid": (Side.BUY, 599_940, 1), "ask": (Side.SELL, 600_060, 1)}
+
+
+@pytest.mark.req("ST-7")
+def test_the_fair_value_weighs_levels_five_four_by_the_crossed_volumes(make_stage, targets) -> None:
+    stage = make_stage().book([(599_999, 3), (599_998, 1)], [(600_001, 1), (600_003, 2)])
+
+    quotes = targets(strategy().on_book(stage.ctx))
+
+    # from 599,999: (5 (2 * 3 + 0 * 1) + 4 (4 * 1 - 1 * 2)) / (5 * 4 + 4 * 3) = 38 / 32 = 1.1875 ticks
+    # fair 600,000.18, half spread 60: 599,940.18 and 600,060.18
+    assert quotes == {"bid": (Side.BUY, 599_940, 1), "ask": (Side.SELL, 600_061, 1)}
+
+
+@pytest.mark.req("ST-10", "ST-11")
+def test_the_spread_follows_the_last_window_of_trades_and_the_size_of_their_moves(
+    make_stage, targets
+) -> None:
+    stage = make_stage().touch(599_999, 600_001)
+    one = strategy()
+    # given: 10 trades in the window, 30 lots bought and 20 sold: VPIN 0.2; nine moves of 20 ticks, whose
+    # EMA is 20 (1 - 0.95^9) = 7.395 ticks, 123.2 units of 1e-7: * 50 / 1e4 = 0.616
+    for turn in range(10):
+        side = Side.BUY if turn < 6 else Side.SELL
+        one.on_trade(stage.ctx, stage.trade(side, 600_000 + 20 * (turn % 2), 5))
+
+    quotes = targets(one.on_book(stage.ctx))
+
+    # half spread 60 * 1.816 = 108.97 ticks
+    assert quotes == {"bid": (Side.BUY, 599_891, 1), "ask": (Side.SELL, 600_109, 1)}
+
+
+@pytest.mark.req("ST-9")
+@given(
+    st.integers(1_000, 10**9),
+    st.integers(0, 10**6),
+    st.integers(PPM, 3 * PPM),
+    st.integers(-(10**6), 10**6),
+    st.integers(1, 10**7),
+    st.integers(1, 100),
+)
+@settings(max_examples=100, deadline=None)
+def test_no_price_lies_inside_what_was_asked_for_or_takes(
+    fair, half, multiplier, skew, bid_best, spread
+) -> None:
+    ask_best = bid_best + spread
+
+    bid, ask = quote_prices(fair, half, multiplier, skew, (bid_best, ask_best))
+
+    centre, width = Fraction(fair - skew, 100), Fraction(half * multiplier, 100 * PPM)
+    assert bid < ask_best
+    assert ask > bid_best
+    assert bid < ask
+    assert bid <= centre - width
+    assert ask >= centre + width
+    assert bid > centre - width - 1 or bid == ask_best - 1
+    assert ask < centre + width + 1 or ask in (bid_best + 1, bid + 1)
 
 
 @pytest.mark.req("ST-8")
