@@ -1,9 +1,11 @@
 """The plan of the calendar: Sabbath, maintenance and single pauses, as windows that do not overlap."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -297,3 +299,14 @@ def test_windows_are_in_order_apart_and_hold_each_local_start(pauses, day):
         if ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[at_day.weekday()] in days:
             at_ns = ns(f"{at_day}T{start}", PLACES[place][2])
             assert window_at(plan, at_ns) is not None
+
+
+def test_no_service_computes_a_calendar_itself():
+    root = Path(config.__file__).resolve().parents[1]
+    users = [
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if re.search(r"^\s*(from|import) (astral|zoneinfo)\b", path.read_text(), re.MULTILINE)
+    ]
+
+    assert sorted(users) == ["cli/calendar_plan.py", "cli/sunset.py"]
