@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,9 @@ from services.cli.config_commands import DEFAULT, FILE_NAME, file_option
 from services.cli.config_model import Config
 from services.cli.exits import CommandError, ExitCode
 from services.cli.place import data_option
-from services.market_data.settings import SIMULATED, FeedVenue
+from services.market_data.core import MarketData
+from services.market_data.instructions import FetchRest
+from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
 from services.strategy.grid_preview import Fall, Preview, preview
 from services.strategy.grid_settings import GridSettings
 from services.strategy.registry import settings_of
@@ -25,8 +28,6 @@ from shared.messages.market import InstrumentRules, PriceUpdate
 from shared.runtime.journal import JournalReader
 from shared.runtime.paths import DataDir
 from shared.units import atoms_text, decimal_text, exact
-from shared.venues import VENUES
-from shared.venues.base import Fees
 
 LOOK_BACK = 50_000
 """Events read at once, from the newest of the log backwards."""
@@ -131,14 +132,16 @@ def known_market(cfg: Config, data: DataDir, symbol: str) -> Place:
 
 
 def _simulated_rules(cfg: Config, venue: FeedVenue, symbol: str) -> InstrumentRules | None:
-    adapter = VENUES[venue.name]
-    name = venue_symbol(symbol)
+    """Return what the feed would say of a market: the feed's own core asks the simulated venue for it."""
     sim = make_venue(cfg.venue_sim)
-    for target, _ in adapter.rules_targets((name,)):
-        status, body = sim.request(venue.name, "GET", target, sim.origin_ns)
-        if status == 200:
-            listed = adapter.parse_rules(body, (name,), Fees(venue.maker_fee_ppm, venue.taker_fee_ppm))
-            return listed.rules.get(name)
+    feed = MarketData(MarketDataSettings(venues=(replace(venue, symbols=(venue_symbol(symbol),)),)))
+    for asked in feed.start(sim.origin_ns):
+        if not isinstance(asked, FetchRest):
+            continue
+        status, body = sim.request(asked.venue, "GET", asked.target, sim.origin_ns)
+        for said in feed.on_response(asked.request_id, status, body, sim.origin_ns):
+            if isinstance(said, InstrumentRules) and said.symbol == symbol:
+                return said
     return None
 
 
