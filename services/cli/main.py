@@ -29,6 +29,7 @@ COMMANDS = {
     "pause": Entry("services.cli.control_commands:pause", "Pause one strategy, or all."),
     "resume": Entry("services.cli.control_commands:resume", "Let a paused strategy, or all, quote again."),
     "risk": Entry("services.cli.risk_commands:risk", "Ask risk, as for the largest order that would pass."),
+    "strategy": Entry("services.cli.strategy_commands:strategy", "List, check and reset strategies."),
     "cancel-all": Entry("services.cli.control_commands:cancel_all", "Cancel every resting order."),
     "check": Entry(
         "services.cli.check_commands:check", "Test money, limits, grids and venues before a start."
@@ -37,6 +38,7 @@ COMMANDS = {
     "config": Entry("services.cli.config_commands:config", "Write, explain and test the configuration."),
     "grid": Entry("services.cli.grid_commands:grid", "Show what a grid can earn and cost."),
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
+    "compare": Entry("services.cli.compare_commands:compare", "Compare two versions of a strategy."),
     "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),
     "replay": Entry("services.cli.replay_commands:replay", "Prove that a re-run of the log says the same."),
     "explain": Entry("services.cli.explain_commands:explain", "Tell why an order was sent."),
