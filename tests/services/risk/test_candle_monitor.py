@@ -319,3 +319,18 @@ def test_a_guard_without_state_loads_its_own_dump():
     guard.load(CandleMonitor().dump())
 
     assert guard.dump() == CandleMonitor().dump()
+
+
+def test_adopting_the_log_gives_the_same_state(minutes):
+    minutes.panic(*FIVE[:3])
+    minutes.next_minute()
+    for symbol in FIVE:
+        minutes.say(symbol, close=1001, minute=minutes.minute - 1)
+    adopted = RiskCore()
+    for event in minutes.bench.log:
+        adopted.adopt(event)
+
+    def state(core):
+        return next(one.dump() for one in core.known.guards.all if one.name == "candle_monitor")
+
+    assert state(adopted) == state(minutes.bench.risk)

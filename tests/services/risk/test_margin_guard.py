@@ -139,3 +139,19 @@ def test_a_restart_keeps_the_hold_and_a_replay_says_the_same(make_bench):
 
     assert [hold.code for hold in restored.known.guards.holds(restored.known)] == ["margin"]
     assert restored.snapshot() == bench.risk.snapshot() == bench.replayed(RiskCore()).snapshot()
+
+
+def test_adopting_the_log_gives_the_same_state(make_bench):
+    bench = make_bench(risk(2)).start()
+    bench.fill_position(Side.BUY, 5)
+    bench.pass_ms(3000)
+    adopted = RiskCore()
+    for event in bench.log:
+        adopted.adopt(event)
+
+    assert guard_states(adopted) == guard_states(bench.risk)
+
+
+def guard_states(core):
+    names = ("candle_monitor", "calendar", "margin", "regime")
+    return {guard.name: guard.dump() for guard in core.known.guards.all if guard.name in names}
