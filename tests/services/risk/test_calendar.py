@@ -1,4 +1,4 @@
-"""Calendar pauses halt everything from a minute before they begin until they end; so does what is unplanned."""
+"""Calendar pauses halt everything from a minute before they begin to their end; so does what is unplanned."""
 
 from dataclasses import replace
 
