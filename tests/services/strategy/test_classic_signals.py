@@ -140,8 +140,8 @@ def test_other_windows_begin_the_indicators_anew(make_stage, kind) -> None:
 
 OUTSIDE = {
     "candle_minutes": [0, 1441, 2.5],
-    "order_notional": ["0", "-5", "1e13", "Infinity", "much"],
-    "max_position_notional": ["0", "1e13", "Infinity"],
+    "order_notional": ["0", "-5", "1e13", "Infinity", "NaN", "much"],
+    "max_position_notional": ["0", "1e13", "Infinity", "NaN"],
     "stop_loss": [-0.01, 1, "nan"],
     "take_profit": [-0.01, 11, "nan"],
     "trailing": [-0.01, 1, "nan"],
@@ -159,7 +159,7 @@ OUTSIDE = {
     "weight_trend": [-1, 101, "nan"],
     "enter_score": [0, 1.1, "nan"],
     "leave_score": [-0.1, 1, "nan"],
-    "safety_notional": ["0", "1e13", "Infinity"],
+    "safety_notional": ["0", "1e13", "Infinity", "NaN"],
     "safety_orders": [-1, 51],
     "atr_window": [0, 501],
     "atr_multiple": [0, 101, "nan"],

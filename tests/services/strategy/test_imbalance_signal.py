@@ -212,7 +212,7 @@ def test_the_range_of_a_position_has_two_floors() -> None:
 
 
 OUTSIDE = {
-    "equity_quote": ["0", "-1", "1e13", "Infinity", "much"],
+    "equity_quote": ["0", "-1", "1e13", "Infinity", "NaN", "much"],
     "position_size": [0, 1.1, "nan", "inf"],
     "max_position": [0, -0.1, 1.1, "nan"],
     "sample_ms": [-1, 60_001, 1.5],
