@@ -13,10 +13,12 @@ from services.market_data.derivative import DerivativeFeed
 from services.market_data.links import Link, Request, Wanted
 from services.market_data.market import Market
 from services.market_data.settings import MarketDataSettings
-from shared.units import NS_PER_MS
+from shared.units import NS_PER_MS, NS_PER_S
 from shared.venues.base import UNREADABLE, FrameKind
 
 REFILL_MAX = 500
+# Who starts with the first book must not miss the history, so it waits for a price; but not for ever.
+HISTORY_WAIT_NS = 3 * NS_PER_S
 
 
 class _Poll:
@@ -35,6 +37,7 @@ class MarketFacts:
         self.market = market
         adapter = market.adapter
         self.candles: CandleFeed | None = None
+        self.history_by_ns = 0
         self.derivative: DerivativeFeed | None = None
         self.streams: list[str] = []
         self.polls: dict[Wanted, _Poll] = {}
@@ -73,6 +76,7 @@ class VenueFacts:
         for facts in self._markets.values():
             if facts.candles is not None and facts.streams[0] in link.streams:
                 facts.candles.begin(now_ns)
+                facts.history_by_ns = facts.history_by_ns or now_ns + HISTORY_WAIT_NS
 
     def take(self, kind: FrameKind, market: Market, data: bytes, now_ns: int, out: Said) -> None:
         """Take the payload of a stream of `routes`."""
@@ -155,6 +159,8 @@ class VenueFacts:
             if not facts.candles.is_wanting:
                 return ""
             from_ns = facts.candles.from_ns
+            if not from_ns and not facts.market.has_price and now_ns < facts.history_by_ns:
+                return ""
             # One more than the history: the last candle of an answer is the open one.
             count = REFILL_MAX if from_ns else settings.candle_history + 1
             return adapter.candles_target(name, count, from_ns)

@@ -181,7 +181,8 @@ class CaptureFinished(Message, frozen=True, tag="capture_finished"):
 class Candle(Message, frozen=True, tag="candle"):
     """One candle of a market: said while it is open when it changed (at most each second), and once closed.
 
-    `open_ns` is the venue's time of its start and `interval_s` its length. A closed candle is final.
+    `open_ns` is the venue's time of its start and `interval_s` its length. A closed candle is final. Closed
+    ones come in the order of time; after a start of the feed, a new epoch or a gap the last hour comes again.
     """
 
     family: ClassVar[str] = "candle"

@@ -54,12 +54,15 @@ class FactsVenue:
 def facts_rig(kit):
     """Return a maker of started rigs with candles and facts, and the venue behind them."""
 
-    def make(**changes):
+    def make(has_book=True, **changes):
         venue = FactsVenue(kit)
         rig = kit.Rig(kit.one_market("binance_usdm", **({"candles": True, "facts": True} | changes)), venue)
         venue.now_ms = rig.now_ns // 10**6
         rig.venue = venue
-        return rig.start()
+        rig.start()
+        if has_book:
+            rig.frame("binance_usdm", DEPTH, kit.diff(rig, 110, 100))
+        return rig
 
     return make
 
@@ -122,6 +125,31 @@ def test_the_stream_goes_on_from_the_history_and_a_reconnect_refills_what_was_mi
     closed = [(c.open_ns // 10**6 - start_ms) // MINUTE for c in rig.of(Candle) if c.is_closed]
     assert closed == [0, 1, 2]
     assert f"startTime={start_ms + MINUTE}" in asked(rig, "klines")[0]
+
+
+@pytest.mark.req("MD-16")
+@pytest.mark.parametrize("has_book", [True, False])
+def test_the_history_waits_for_the_first_price_but_not_for_ever(facts_rig, has_book, kit):
+    rig = facts_rig(has_book=False, depth_channel="depth20@100ms")
+    assert rig.of(Candle) == []
+    rig.pass_ms(2500)
+    assert asked(rig, "klines") == []
+
+    if has_book:
+        rig.frame(
+            "binance_usdm",
+            "btcusdt@depth20@100ms",
+            kit.diff(rig, 110, 100, [("100.0", "1")], [("101.0", "1")]),
+        )
+        rig.pass_ms(100)
+    else:
+        rig.pass_ms(600)
+
+    assert len(asked(rig, "klines")) == 1
+    assert len(rig.of(Candle)) == 61
+    if has_book:
+        prices = [n for n, m in enumerate(rig.said) if isinstance(m, kit.BookSnapshot)]
+        assert prices[0] < next(n for n, m in enumerate(rig.said) if isinstance(m, Candle))
 
 
 @pytest.mark.req("MD-16")
@@ -249,7 +277,7 @@ def test_a_new_epoch_and_a_gap_of_the_source_hear_everything_again(facts_rig):
 
 @pytest.mark.req("MD-15")
 def test_markets_without_a_first_price_are_named_with_the_state_of_their_feed(facts_rig, kit):
-    rig = facts_rig()
+    rig = facts_rig(has_book=False)
     now_ns = rig.now_ns
     assert rig.core.priceless(now_ns) == "binance_usdm:BTCUSDT (feed live)"
 

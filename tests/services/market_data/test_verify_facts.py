@@ -46,7 +46,7 @@ def run(kit):
     rig = kit.Rig(kit.one_market("binance_usdm", candles=True, facts=True), respond)
     rig.now_ns = now_ms * 10**6
     rig.start()
-    rig.pass_ms(200)
+    rig.pass_ms(1200)
     body = {"t": open_ms, "T": open_ms + 59_999, "s": "BTCUSDT", "i": "1m", "f": 1, "L": 2, "o": "100.0",
             "c": "100.5", "h": "101.0", "l": "99.0", "v": "7", "n": 12, "x": True, "q": "1", "V": "1",
             "Q": "1", "B": "0"}  # fmt: skip
