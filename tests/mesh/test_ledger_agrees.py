@@ -18,7 +18,6 @@ from shared.messages.market import FundingRate
 from shared.units import NS_PER_S
 
 ROOT_CONFIG = "deploy/paper.yaml"
-PERPS = ("binance_usdm:BTCUSDT", "binance_usdm:ETHUSDT")
 FUNDING_S = 45
 
 
@@ -49,22 +48,29 @@ class Hand:
         return self.cash[key] - self.fees[key] + self.funding[key] + value
 
 
-@pytest.fixture(scope="module")
-def recorded():
-    """Return the log of 130 s of the default mesh, with a funding time of both perpetuals in it."""
+def default_mesh(_captures):
+    return config.sections(config.load(ROOT_CONFIG, {})), 130
+
+
+def real_capture(captures):
+    files = [str(captures / "binance_hft" / "usdm_btcusdt_20240808.raw.gz")]
+    fitted, _ = config.for_replay(config.load(ROOT_CONFIG, {}), ["binance_usdm:BTCUSDT"], files)
+    return config.sections(fitted), 100_000
+
+
+@pytest.fixture(scope="module", params=[default_mesh, real_capture], ids=["generated", "capture"])
+def recorded(request, captures):
+    """Return the log of a fused run, with a funding time of each perpetual in it."""
+    sections, seconds = request.param(captures)
     events = []
-    run = assemble(
-        config.sections(config.load(ROOT_CONFIG, {})),
-        build="test",
-        store=lambda stored: events.append(stored.event),
-    )
+    run = assemble(sections, build="test", store=lambda stored: events.append(stored.event))
     begin_ns = run.now_ns
     run.run(begin_ns + 30 * NS_PER_S)
-    for symbol in PERPS:
-        mid = run.mesh.hosts["risk"].core.known.markets[symbol].mark_half_ticks
-        due_ns = begin_ns + FUNDING_S * NS_PER_S
-        run.mesh.say("market_data.io", FundingRate(symbol, 12_345, due_ns, mid * 50, mid * 50, 0, 0))
-    run.run(begin_ns + 130 * NS_PER_S)
+    for symbol, place in run.mesh.hosts["risk"].core.known.markets.items():
+        if place.rules is not None and place.rules.is_derivative:
+            due_ns, mark = begin_ns + FUNDING_S * NS_PER_S, place.mark_half_ticks * 50
+            run.mesh.say("market_data.io", FundingRate(symbol, 12_345, due_ns, mark, mark, 0, 0))
+    run.run(begin_ns + seconds * NS_PER_S)
     run.settle()
     return events
 
