@@ -16,7 +16,7 @@ import msgspec
 from services.strategy.base import NOTHING, Context, Intents, Note, Strategy, TargetQuotes
 from services.strategy.grid_exits import EXIT_SLOT, ExitState, closing_quote
 from services.strategy.grid_ledger import GridLedger
-from services.strategy.grid_levels import Ladder, direction_of, ladder_at
+from services.strategy.grid_levels import Ladder, direction_of, ladder_at, signs_of
 from services.strategy.grid_preview import interval_ppm, price_problems, rule_problems
 from services.strategy.grid_reports import HAPPENED, is_lack_of_money, is_post_only_failure
 from services.strategy.grid_samples import Adaptation, Samples
@@ -29,6 +29,8 @@ from shared.kernels.signals import mid_half_ticks
 from shared.messages import Message, orders
 from shared.messages.orders import Fill
 from shared.units import NS_PER_S
+
+NOBODY: frozenset[int] = frozenset()
 
 CLEAN_EVERY_NS = 10 * NS_PER_S
 """How often orders that are too old are looked for (ST-31)."""
@@ -71,7 +73,7 @@ class Grid(Strategy):
         self.adaptation = Adaptation(1, settings.buy_window)
         self._locked_until_ns = 0
         self._cleaned_ns = 0
-        self._blocked: frozenset[int] = frozenset()
+        self._blocked = NOBODY
         self._is_dirty = True
         self._seen_half_ticks = 0
         self._wanted = 0
@@ -174,7 +176,7 @@ class Grid(Strategy):
         note = Note("warning", "margin_lock", text)
         if self.leaving.reason or not ctx.book.is_trusted:
             return (note,)
-        self._blocked = frozenset((1, -1))
+        self._blocked = frozenset(signs_of(self.direction))
         return (*self._targets(ctx, mid_half_ticks(ctx.book)), note)
 
     def on_fill(self, ctx: Context, slot: str, fill: Fill) -> Intents:
@@ -222,11 +224,19 @@ class Grid(Strategy):
             self._is_dirty = True
         if not leaving.reason and (settings.stop_loss_pct or settings.take_profit_pct):
             unrealized_atoms = self.ledger.unrealized_atoms(price_half, ctx.rules.tick_lot_atoms)
-            leaving.reason = leaving.judge(settings, unrealized_atoms, self.ledger.held_cost_atoms())
-        signs = (1, -1) if self._locked_until_ns else ()
-        blocked = frozenset(
-            sign for sign in (1, -1) if sign in signs or self._samples.is_against(settings, sign, price_half)
-        )
+            # Lots too few to be closed are no reason to leave: nothing could be done about them.
+            cost_atoms = self.ledger.held_cost_atoms() if self.ledger.has_closable(ctx.rules) else 0
+            leaving.reason = leaving.judge(settings, unrealized_atoms, cost_atoms)
+        blocked = NOBODY
+        if self._locked_until_ns:
+            blocked = frozenset(signs_of(self.direction))
+        elif settings.trend_length:
+            against = (
+                sign
+                for sign in signs_of(self.direction)
+                if self._samples.is_against(settings, sign, price_half)
+            )
+            blocked = frozenset(against)
         if blocked != self._blocked:
             self._blocked = blocked
             self._is_dirty = True

@@ -51,6 +51,16 @@ class GridLedger:
         """Return what the lots of all levels and of the pot cost, long and short ones alike."""
         return sum(slot.cost_atoms for slot in self.slots.values()) + abs(self.pot_cost_atoms)
 
+    def has_closable(self, rules: InstrumentRules) -> bool:
+        """Return whether an order could close something: a level's lots, or a pot that is large enough."""
+        if any(slot.held_lots for slot in self.slots.values()):
+            return True
+        lots = abs(self.pot_lots)
+        if lots == 0:
+            return False
+        entry_ticks = abs(self.pot_cost_atoms) // (lots * rules.tick_lot_atoms)
+        return is_allowed_size(rules, entry_ticks, lots)
+
     def unrealized_atoms(self, price_half_ticks: int, tick_lot_atoms: int) -> int:
         """Return what closing everything at a price would earn, entry fees paid, the closing ones not."""
         value_atoms = self.position_lots * price_half_ticks * tick_lot_atoms // 2

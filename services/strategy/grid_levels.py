@@ -7,6 +7,7 @@ Whole numbers throughout: the same prices on every machine.
 """
 
 import math
+from functools import lru_cache
 
 import msgspec
 
@@ -25,9 +26,7 @@ class Ladder(msgspec.Struct, array_like=True, frozen=True):
         """Return the price of a level in ticks; below 1 there is none."""
         if self.ratio_ppm == 0:
             return self.anchor_ticks + level * self.interval_ticks
-        up, down = (PPM + self.ratio_ppm, PPM) if level >= 0 else (PPM, PPM + self.ratio_ppm)
-        steps = abs(level)
-        return int(self.anchor_ticks * up**steps // down**steps)
+        return _percent_price(self.anchor_ticks, self.ratio_ppm, level)
 
     def level_at(self, price_ticks: int) -> int:
         """Return the highest level at or below a price of at least 1 tick."""
@@ -47,6 +46,13 @@ class Ladder(msgspec.Struct, array_like=True, frozen=True):
         return self.price_of(level + 1) - self.price_of(level)
 
 
+@lru_cache(maxsize=8192)
+def _percent_price(anchor_ticks: int, ratio_ppm: int, level: int) -> int:
+    up, down = (PPM + ratio_ppm, PPM) if level >= 0 else (PPM, PPM + ratio_ppm)
+    steps = abs(level)
+    return int(anchor_ticks * up**steps // down**steps)
+
+
 def ladder_at(anchor_ticks: int, interval_ppm: int, spacing: Spacing) -> Ladder:
     """Return the levels around a first price; raise `ValueError` when they are denser than the tick."""
     if anchor_ticks * interval_ppm < PPM:
@@ -57,6 +63,11 @@ def ladder_at(anchor_ticks: int, interval_ppm: int, spacing: Spacing) -> Ladder:
         )
     interval_ticks = ceil_div(anchor_ticks * interval_ppm, PPM)
     return Ladder(anchor_ticks, interval_ticks, interval_ppm if spacing == "percent" else 0)
+
+
+def signs_of(direction: Direction) -> tuple[int, ...]:
+    """Return in which directions a grid enters: +1 buys first, -1 sells first."""
+    return {"long": (1,), "short": (-1,), "neutral": (1, -1)}[direction]
 
 
 def direction_of(direction: Direction, level: int) -> int:

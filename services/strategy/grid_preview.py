@@ -11,7 +11,7 @@ A preview assumes the worst: the price runs one way and never comes back.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.strategy.grid_levels import Ladder, ladder_at
+from services.strategy.grid_levels import Ladder, ladder_at, signs_of
 from services.strategy.grid_settings import GridSettings
 from services.strategy.sizes import is_allowed_size, lots_of
 from shared.instrument import fee_atoms, notional_atoms
@@ -169,8 +169,7 @@ def preview(settings: GridSettings, rules: InstrumentRules, price_ticks: int) ->
     falls: list[Fall] = []
     if price_ticks * ppm >= PPM:
         ladder = ladder_at(price_ticks, ppm, settings.spacing)
-        directions = {"long": (1,), "short": (-1,), "neutral": (1, -1)}[settings.direction]
-        for direction in directions:
+        for direction in signs_of(settings.direction):
             falls += [_fall(settings, rules, ladder, -direction * pct) for pct in MOVES_PCT]
     return Preview(
         price_ticks=price_ticks,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from services.strategy.base import Context, Note, Quote
 from services.strategy.grid_ledger import GridLedger
-from services.strategy.grid_levels import Ladder, direction_of, entry_levels
+from services.strategy.grid_levels import Ladder, direction_of, entry_levels, signs_of
 from services.strategy.grid_preview import (
     bounds_ticks,
     break_even_interval_ticks,
@@ -56,8 +56,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         """Name the directions in which this grid enters."""
-        signs = {"long": (1,), "short": (-1,), "neutral": (1, -1)}[self.direction]
-        object.__setattr__(self, "signs", signs)
+        object.__setattr__(self, "signs", signs_of(self.direction))
 
 
 class Targets:

@@ -176,6 +176,12 @@ def test_lots_too_few_for_the_venue_do_not_keep_the_grid_from_ending(table) -> N
     assert [note.code for note in one.notes] == ["grid_out"]
     assert one.grid.ledger.pot_lots == 2
 
+    # and they do not make it leave again and again
+    one.grid.on_state(one.stage.ctx, "paused")
+    assert one.price(590_000) != {}
+    assert one.wait(0.1) != {}
+    assert one.grid.leaving.reason == ""
+
 
 # ---- in the core, with what risk says
 
