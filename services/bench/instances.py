@@ -17,6 +17,7 @@ import msgspec
 from services.bench.figures import Figure, percentile
 from services.bench.levels import MID_TICKS, rules, update_block
 from services.bench.machine import ROOT
+from services.risk.breaker_settings import ThrottleSettings
 from services.risk.core import RiskCore
 from services.risk.settings import RiskSettings
 from services.strategy.core import StrategyCore
@@ -121,7 +122,10 @@ def _sections() -> dict[str, bytes]:
         for k, (kind, params) in enumerate(KINDS)
     }
     many = 10**6
-    risk = RiskSettings(orders_per_s_max=many, orders_per_min_max=many, orders_per_hour_max=200_000)
+    throttle = ThrottleSettings(requotes_per_min_max=100_000)
+    risk = RiskSettings(
+        orders_per_s_max=many, orders_per_min_max=many, orders_per_hour_max=200_000, throttle=throttle
+    )
     return {"strategy": pack(StrategySettings(instances=instances, warmup_points=0)), "risk": pack(risk)}
 
 

@@ -22,6 +22,7 @@ from services.bench.levels import SYMBOL
 from services.broker.settings import BrokerSettings
 from services.bus.settings import BusSettings
 from services.gateway.settings import GatewaySettings
+from services.risk.breaker_settings import ThrottleSettings
 from services.risk.settings import RiskSettings, SymbolLimits
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.errors import QuotemeshError
@@ -201,6 +202,7 @@ def _sections() -> dict[str, object]:
             orders_per_s_max=MANY,
             orders_per_min_max=MANY,
             orders_per_hour_max=100 * MANY,
+            throttle=ThrottleSettings(requotes_per_min_max=100_000),
         ),
         "broker": BrokerSettings(),
         "gateway": GatewaySettings(port=0),

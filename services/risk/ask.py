@@ -37,6 +37,8 @@ class Caps(NamedTuple):
     intent_ttl_ns: int
     book_stale_ns: int
     is_currency: bool
+    tick_lot_money: int
+    """Value of one lot at one tick in 10^-18 of the currency, 0 in another one."""
 
 
 class Flow(NamedTuple):
@@ -122,6 +124,7 @@ def caps_of(settings: RiskSettings, rules: InstrumentRules) -> Caps:
     limits = settings.limits_of(rules.symbol)
     exponent = rules.quote_exponent
     lot_size = Decimal(rules.lot_size)
+    is_currency = rules.quote_asset == settings.currency and exponent <= MONEY_EXPONENT
 
     def lots(quantity: Decimal) -> int:
         return round_down(quantity, lot_size) if quantity else NO_LIMIT
@@ -139,7 +142,8 @@ def caps_of(settings: RiskSettings, rules: InstrumentRules) -> Caps:
         loss_money=int(settings.loss_max.scaleb(MONEY_EXPONENT)),
         intent_ttl_ns=settings.intent_ttl_ms * NS_PER_MS,
         book_stale_ns=settings.book_stale_ms * NS_PER_MS,
-        is_currency=rules.quote_asset == settings.currency and exponent <= MONEY_EXPONENT,
+        is_currency=is_currency,
+        tick_lot_money=rules.tick_lot_atoms * 10 ** (MONEY_EXPONENT - exponent) if is_currency else 0,
     )
 
 

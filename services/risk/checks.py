@@ -289,10 +289,10 @@ def judge(ask: Ask, *, may_adjust: bool) -> Judgement:
     """Run the table; the first objection refuses, or cuts when it may and the rest is worth sending."""
     cut: Objection | None = None
     is_reducing = ask.is_reducing
-    for line in CHECKS:
-        if is_reducing and not line.binds_reducing:
+    for check, binds_reducing in CHECKS:
+        if is_reducing and not binds_reducing:
             continue
-        objection = line.check(ask)
+        objection = check(ask)
         if objection is None:
             continue
         if not may_adjust or not is_worth_sending(objection.allowed_lots, ask):

@@ -175,6 +175,11 @@ class Conservation(TrippingGuard):
 
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Hold the market and ask for the kill."""
+        if not self._wrong and type(event.message) is OrderIntent:
+            return ()
+        return self._decide(event, known)
+
+    def _decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         yield from super().decide(event, known)
         for symbol, text in self._wrong:
             yield from self.raised(CODE, text, 0, 0, symbol=symbol)

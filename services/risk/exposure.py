@@ -5,6 +5,7 @@ it, and an order of unknown outcome counts whole.
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -122,13 +123,17 @@ class Exposure:
         """Return the sum of price * open quantity over both sides of a market, in ticks * lots."""
         return self._ticks_lots.get(symbol, 0)
 
+    def all_ticks_lots(self) -> Iterable[tuple[str, int]]:
+        """Return the same of every market that ever had an order."""
+        return self._ticks_lots.items()
+
     def live_buy_ticks_lots(self, symbol: str) -> int:
         """Return the sum of price * open quantity over the buys of a market, in ticks * lots."""
         return self._buy_ticks_lots.get(symbol, 0)
 
     def crossed_id(self, symbol: str, side: Side, reach_ticks: int) -> str:
         """Return the own order that an order of `side` up to `reach_ticks` would meet first, or "" (I-12)."""
-        ladder = self._ladder.get((symbol, int(side.opposite)))
+        ladder = self._ladder.get((symbol, 1 - side))
         if not ladder:
             return ""
         price_ticks, order_id = ladder[0 if side is Side.BUY else -1]

@@ -92,11 +92,14 @@ class RiskMoney:
 
     def portfolio_money(self) -> int:
         """Return the value of all positions and open orders in 10^-18 of the currency."""
-        total = 0
-        for symbol, place in self.markets.items():
-            if place.rules is not None and self.caps[symbol].is_currency:
-                live = self.exposure.live_ticks_lots(symbol) * place.rules.tick_lot_atoms
-                total += money(live + place.value_atoms(self.ledger.position_lots(symbol)), place.rules)
+        caps, total = self.caps, 0
+        for symbol, ticks_lots in self.exposure.all_ticks_lots():
+            if ticks_lots:
+                total += ticks_lots * caps[symbol].tick_lot_money
+        for symbol, position in self.ledger.by_symbol.items():
+            place = self.markets[symbol]
+            if position.position_lots and place.rules is not None and caps[symbol].is_currency:
+                total += money(place.value_atoms(int(position.position_lots)), place.rules)
         return total
 
     def fee_mark(self, fill: orders.Fill) -> AssetMark | None:

@@ -97,6 +97,11 @@ class Throttle(TrippingGuard):
 
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Say what passed its limit, once."""
+        if not self._full and type(event.message) is OrderIntent:
+            return ()
+        return self._decide(event, known)
+
+    def _decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         yield from super().decide(event, known)
         limits = known.settings.throttle
         for what, strategy, slot in self._full:

@@ -53,6 +53,9 @@ class Violations(QuietGuard):
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Ask for the kill at the limit."""
         del event
+        return self._decide(known) if self.counts else ()
+
+    def _decide(self, known: "RiskKnowledge") -> Iterable[Message]:
         limit = known.settings.violations_max
         total = sum(self.counts.values())
         if total >= limit and not known.mood.is_killed:
