@@ -2,9 +2,9 @@
 
 Live versions are folded from `Fill`, shadows from `ShadowFill`, both marked to the mid of the book at the
 same times; funding is left out, since a shadow pays none. Equity is sampled at the end of each minute with
-events; the difference of the two profits in each minute is one pair. The mean difference has a 95 % interval by the
-circular block bootstrap (blocks of n^(1/3) minutes, so that what hangs together stays together; 2,000 draws
-from a fixed seed). Nobody is named the winner when it contains 0, or when there are too few minutes.
+events; the difference of the two profits in each minute is one pair. The mean difference has a 95 % interval
+by the circular block bootstrap (blocks of n^(1/3) minutes, so that what hangs together stays together; 2,000
+draws from a fixed seed). Nobody is named the winner when it contains 0, or when there are too few minutes.
 """
 
 import random
