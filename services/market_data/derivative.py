@@ -75,9 +75,9 @@ class DerivativeFeed:
     def take_open_interest(
         self, print_: OpenInterestPrint, parser: MarketParser, now_ns: int, out: Said
     ) -> None:
-        """Take one poll; the venue's answer from before the last one is dropped."""
+        """Take one poll; an answer that is no newer than the last one is dropped."""
         lots, _ = parser.texts.lots_floored(print_.qty)
-        if self._interest is not None and print_.ts_venue_ns < self._interest.ts_venue_ns:
+        if self._interest is not None and print_.ts_venue_ns <= self._interest.ts_venue_ns:
             self._counters.dropped_count += 1
             return
         self._interest = OpenInterest(self.symbol, lots, print_.ts_venue_ns, now_ns)

@@ -139,6 +139,7 @@ def test_every_poll_of_the_open_interest_is_said_and_older_ones_dropped():
     rig.interest("10659.5094", 0)
     rig.interest("10659.509", 60)
     rig.interest("1.000", 59)
+    rig.interest("10659.509", 60)
 
     assert rig.out == [
         OpenInterest(SYMBOL, 10_659_509, T0, T0),
