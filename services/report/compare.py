@@ -45,11 +45,13 @@ class Version:
     filled_lots: int = 0
     fills: int = 0
     fees: int = 0
-    begun_with: int = 0
+    begun_with: int | None = 0
     equity: Equity = field(default_factory=Equity)
 
-    def begin(self, message: VersionStarted, ts_ns: int, value: int) -> None:
-        """Count anew: another version begins with the position that the last one left.
+    def begin(self, message: VersionStarted, ts_ns: int, value: int | None) -> None:
+        """Count anew: another version begins with the position that the last one left, worth `value` by now.
+
+        Without a price (of a pruned part of the log no books are kept) that is told by the first sample.
 
         A shadow that became live, or the other way, or that went to another market, begins with none.
         """
@@ -137,7 +139,8 @@ class Comparison:
         version = self._by_name.get(message.strategy)
         if version is None or (version.version, version.shadow_of) == (message.version, message.shadow_of):
             return
-        version.begin(message, ts_ns, self._value(version))
+        is_priced = version.position is None or version.symbol in self._marks.mids_half_ticks
+        version.begin(message, ts_ns, self._value(version) if is_priced else None)
         # Pairs count from where both are what they are now.
         self.pairs.clear()
         self._former = None
@@ -174,9 +177,13 @@ class Comparison:
         return atoms * scale
 
     def _sample(self, ts_ns: int) -> None:
+        if not all(version.symbol in self._marks.mids_half_ticks for version in self.versions):
+            return
         values = []
         for version in self.versions:
             value = self._value(version)
+            if version.begun_with is None:
+                version.begun_with = value
             version.equity.move(value - version.begun_with - version.equity.value, ts_ns)
             values.append(value)
         one, other = values
@@ -214,7 +221,7 @@ class Comparison:
 
     def _sample_end(self) -> None:
         for version in self.versions:
-            value = self._value(version) - version.begun_with
+            value = self._value(version) - (version.begun_with or 0)
             version.equity.move(value - version.equity.value, self._minute * MINUTE_NS)
 
     def _verdict(self, interval: Interval | None, minutes_min: int) -> tuple[str | None, str]:

@@ -15,7 +15,7 @@ class VersionStarted(Message, frozen=True, tag="version_started"):
     `shadow_of` is empty for a live version. `params` is the MessagePack of its settings; `flags` those on.
     """
 
-    family: ClassVar[str] = "strategy"
+    family: ClassVar[str] = "shadow"
     owners: ClassVar[frozenset[str]] = _STRATEGY
     key: ClassVar[str] = "strategy"
 

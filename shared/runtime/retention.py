@@ -22,6 +22,7 @@ KEPT_FOR_EVER = (
     b".service",
     b".bus",
     b".reconciled",
+    b".shadow",
 )
 """Topics whose events survive the pruning of their segment, with their seq."""
 

@@ -174,6 +174,26 @@ def test_a_promoted_shadow_begins_without_the_position_it_had_on_paper() -> None
 
 
 @pytest.mark.req("ST-44")
+def test_a_pruned_part_without_books_counts_fills_but_no_minutes() -> None:
+    story = Story()
+    story.live_fill(Side.BUY, MID, 1)
+    story.minute()
+    story.minute()
+    kept = [event for event in story.events if not isinstance(event.message, BookSnapshot)]
+    story.events = kept
+    story.minute(MID + 30)
+    story.minute(MID + 30)
+    story.minute(MID + 40)
+    story.minute(MID + 40)
+
+    found = compare(story.events, "live", "dark")
+
+    assert found["versions"]["live"]["net_pnl"] == "0.004"
+    # The first book is sampled at the next minute; only what followed is a pair.
+    assert found["minutes"] == 2
+
+
+@pytest.mark.req("ST-44")
 def test_what_cannot_be_compared_is_named() -> None:
     with pytest.raises(JournalError, match="no version of a strategy 'other'"):
         compare(Story().events, "live", "other")
