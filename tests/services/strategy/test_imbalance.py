@@ -157,10 +157,10 @@ def test_adding_takes_half_and_never_passes_the_largest_position(make_stage) -> 
 @pytest.mark.req("ST-41")
 def test_the_size_is_a_part_of_what_the_instance_has_now(make_stage) -> None:
     stage = make_stage().at(DAY_NS)
-    # half of the capital was lost in a round trip: 100 lots from 600,000 to 550,000
-    stage.position.apply_fill(Side.BUY, 600_000, 100, 0)
-    stage.position.apply_fill(Side.SELL, 100_000, 100, 0)
-    assert stage.position.realized_atoms == -5_000 * 10**8
+    # half of the capital is gone: 4,000 in a round trip of 100 lots from 600,000 to 200,000, 1,000 in fees
+    stage.position.apply_fill(Side.BUY, 600_000, 100, 400 * 10**8)
+    stage.position.apply_fill(Side.SELL, 200_000, 100, 600 * 10**8)
+    assert (stage.position.realized_atoms, stage.position.fees_atoms) == (-4_000 * 10**8, 1_000 * 10**8)
 
     # 10 % of 5,000 at 60 a lot
     assert lean(stage, strategy())[0].qty_lots == 8
