@@ -80,17 +80,24 @@ class Targets:
 
     def quotes(self) -> tuple[Quote, ...]:
         """Return the orders that shall rest: never more than the cap, never crossing each other."""
-        entries: list[Quote] = []
-        exits: list[Quote] = []
-        for quote in self._kept():
-            (entries if self._is_entry(quote) else exits).append(quote)
-            self._remember(quote)
-        exits += self._apart(self._new_exits())
+        kept = self._kept()
+        new_exits, new_entries = self._new(kept)
+        if len(kept) >= self._settings.order_cap and (new_exits or new_entries):
+            kept = self._cleaned(kept)
+            new_exits, new_entries = self._new(kept)
+        exits = [quote for quote in kept if not self._is_entry(quote)] + new_exits
         exits = exits[: self._settings.order_cap]
-        entries += self._apart(self._new_entries())
+        entries = [quote for quote in kept if self._is_entry(quote)] + new_entries
         room = self._settings.order_cap - len(exits)
         entries = self._within_layers(sorted(entries, key=self._distance))[:room]
         return tuple(self._with_room([*exits, *entries]))
+
+    def _new(self, kept: list[Quote]) -> tuple[list[Quote], list[Quote]]:
+        """Return the exits and entries that are missing beside the orders that stay."""
+        self._highest_buy, self._lowest_sell = 0, INT64_MAX
+        for quote in kept:
+            self._remember(quote)
+        return self._apart(self._new_exits()), self._apart(self._new_entries())
 
     def _with_room(self, quotes: list[Quote]) -> list[Quote]:
         """Return the quotes without new ones that have to wait until orders that leave are gone."""
@@ -149,7 +156,7 @@ class Targets:
     # ---- what rests
 
     def _kept(self) -> list[Quote]:
-        """Return the open orders that stay; at the cap the farthest of the larger side do not (ST-30)."""
+        """Return the open orders that stay."""
         kept = []
         for order in self._ctx.orders.values():
             if order.is_cancel_asked or not is_level_slot(order.slot):
@@ -165,8 +172,13 @@ class Targets:
                 continue
             terms = (order.slot, order.side, order.price_ticks, qty_lots, "")
             kept.append(Quote(*terms, order.is_post_only, order.is_reduce_only))
-        if len(kept) < self._settings.order_cap:
-            return kept
+        return kept
+
+    def _cleaned(self, kept: list[Quote]) -> list[Quote]:
+        """Return them without the farthest of the larger side, of both when equal (ST-30).
+
+        Only where something else is wanted: a grid whose windows just fill the cap is left alone.
+        """
         buys = [quote for quote in kept if quote.side is Side.BUY]
         sells = [quote for quote in kept if quote.side is Side.SELL]
         larger = kept if len(buys) == len(sells) else max(buys, sells, key=len)

@@ -139,6 +139,49 @@ def test_exits_stay_while_buying_is_locked_and_a_refused_exit_locks_nothing(tabl
     assert sides(one.price(599_000), Side.BUY) != set()
 
 
+# ---- the cap
+
+
+@pytest.fixture
+def full(table):
+    """Return a grid at its cap of 6: sells of n1, n2, n3 above 597,650, buys of n4, n5, n6 below."""
+
+    def build(**changes):
+        one = table(**({"order_cap": 6, "cleanup_batch": 3} | changes)).start()
+        one.price(600_000)
+        one.place()
+        for slot, mid in (("n1", 599_300), ("n2", 598_700), ("n3", 598_100)):
+            one.fill(slot)
+            one.price(mid)
+            one.place()
+            one.withdraw()
+        one.price(597_650)
+        one.place()
+        assert sides(one.wanted, Side.SELL) == {"n1", "n2", "n3"}
+        assert sides(one.wanted, Side.BUY) == {"n4", "n5", "n6"}
+        return one
+
+    return build
+
+
+@pytest.mark.req("ST-30")
+def test_a_grid_whose_windows_just_fill_the_cap_is_left_alone(full) -> None:
+    one = full()
+
+    assert set(one.price(597_655)) == {"n1", "n2", "n3", "n4", "n5", "n6"}
+    assert set(one.wait(10)) == {"n1", "n2", "n3", "n4", "n5", "n6"}
+
+
+@pytest.mark.req("ST-30")
+def test_with_as_many_buys_as_sells_the_farthest_of_both_make_room(full) -> None:
+    one = full(cleanup_batch=4)
+
+    # n7 at 595,800 is wanted; from 597,050 n1 is 2,950 away, n2 2,350, n3 1,750, n6 650, n4 550
+    assert set(one.price(597_050)) == {"n4", "n5"}
+    one.withdraw()
+    assert "n7" in one.price(597_050 - 60)
+
+
 # ---- old orders
 
 
