@@ -26,6 +26,7 @@ _Row = tuple[TimeMs, str, str, str, str, str, TimeMs, str, Count, str, str, str]
 
 class _KlineBody(msgspec.Struct, gc=False):
     t: TimeMs
+    T: TimeMs
     s: str
     i: str
     o: str
@@ -138,6 +139,8 @@ class BinanceFacts:
         k = frame.k
         if k.i != CANDLE_INTERVAL or k.t % CANDLE_MS:
             raise ValueError(f"a candle of {k.s[:40]} at {k.t} ms of {k.i[:10]!r}, not of one minute")
+        if k.t + CANDLE_MS - 1 != k.T or (k.x and frame.E < k.T):
+            raise ValueError(f"a candle of {k.s[:40]} from {k.t} to {k.T} ms is closed at {frame.E} ms")
         texts = (k.o, k.h, k.l, k.c, k.v)
         return CandlePrint(k.s, CANDLE_S, k.t * NS_PER_MS, *texts, k.n, k.x, frame.E * NS_PER_MS)
 

@@ -73,7 +73,7 @@ def kline(rig, minute=0, *, closed=False, volume="1.000", name="BTCUSDT"):
     body = {"t": open_ms, "T": open_ms + 59_999, "s": name, "i": "1m", "f": 1, "L": 2, "o": "100.0",
             "c": "100.0", "h": "100.5", "l": "99.5", "v": volume, "n": 3, "x": closed, "q": "1", "V": "1",
             "Q": "1", "B": "0"}  # fmt: skip
-    return {"e": "kline", "E": now_ms, "s": name, "k": body}
+    return {"e": "kline", "E": max(now_ms, open_ms + 60_000) if closed else now_ms, "s": name, "k": body}
 
 
 def mark(rig, rate="0.00010000"):

@@ -54,7 +54,7 @@ def run(kit):
     mark = {"E": now_ms + 1000, "s": "BTCUSDT", "p": "100.1", "i": "100.2", "r": "0.002",
             "T": now_ms + 60_000}  # fmt: skip
     for stream, data in (
-        ("btcusdt@kline_1m", {"E": now_ms + 200, "k": body}),
+        ("btcusdt@kline_1m", {"E": open_ms + MINUTE_MS, "k": body}),
         ("btcusdt@forceOrder", {"o": order}),
         ("btcusdt@markPrice@1s", mark),
     ):

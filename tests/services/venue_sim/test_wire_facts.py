@@ -38,14 +38,14 @@ def test_a_candle_is_written_with_all_fields_of_the_venue():
 @pytest.mark.req("MD-16")
 def test_stream_and_rest_say_the_same_candle():
     (row,) = json.loads(SPOT.klines([CANDLE]))
-    streamed = VENUES["binance"].parse_candle(SPOT.kline(NOW_MS, CANDLE, is_closed=True))
+    streamed = VENUES["binance"].parse_candle(SPOT.kline(OPEN_MS + 60_050, CANDLE, is_closed=True))
     answered, _ = VENUES["binance"].parse_candles(
         SPOT.klines([CANDLE, CANDLE._replace(open_ms=OPEN_MS + 60_000)]), "BTCUSDT"
     )
 
     assert streamed == CandlePrint(
         "BTCUSDT", 60, OPEN_MS * MS, "6000.00000000", "6001.00000000", "5999.00000000", "6000.50000000",
-        "0.01500000", 4, True, NOW_MS * MS,
+        "0.01500000", 4, True, (OPEN_MS + 60_050) * MS,
     )  # fmt: skip
     assert answered == streamed._replace(ts_venue_ns=(OPEN_MS + 60_000) * MS)
     assert row[7:] == ["90.00000000", 4, "0.00500000", "30.00000000", "0"]

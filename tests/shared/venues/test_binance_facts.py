@@ -206,6 +206,9 @@ def test_what_is_no_such_frame_is_refused(parse, data):
     [
         (USDM.parse_candle, KLINE.replace(b'"i":"1m"', b'"i":"5m"')),
         (USDM.parse_candle, KLINE.replace(b"1633998480000", b"1633998480001")),
+        (USDM.parse_candle, KLINE.replace(b"1633998539999", b"1633998540000")),
+        # The minute is not over yet.
+        (USDM.parse_candle, KLINE.replace(b'"x":false', b'"x":true')),
         (USDM.parse_candle, KLINE.replace(b'"x":false', b'"x":"false"')),
         (USDM.parse_candle, KLINE.replace(b'"n":30', b'"n":-1')),
         (USDM.parse_mark, MARK.replace(b'"T":1562306400000', b'"T":99999999999999999999')),
