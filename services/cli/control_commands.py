@@ -141,7 +141,10 @@ def pause(data: DataDir, as_json: bool, strategy: str, reason: str) -> None:
 @click.argument("strategy", default="")
 @click.option("--reason", default="", help="Why.")
 def resume(data: DataDir, as_json: bool, strategy: str, reason: str) -> None:
-    """Let a paused STRATEGY quote again, or all when none is named."""
+    """Let a paused STRATEGY quote again, or all when none is named.
+
+    With --reason it also releases what the guards of risk hold (docs/risk.md).
+    """
     _append(data, control.ResumeRequested(_strategy(data, strategy), BY, reason), as_json, "resumed")
 
 
