@@ -1,9 +1,12 @@
 """A grid that is killed and started again at ten different prices goes on as if nothing had happened."""
 
+import msgspec
 import pytest
 
 from services.strategy.core import StrategyCore
 from services.strategy.desk import Desk, make_rules
+from services.strategy.grid import Grid
+from services.strategy.grid_settings import GridSettings
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.hosting import NOTHING, CoreHost
 from shared.messages import orders
@@ -152,3 +155,38 @@ def test_after_a_gap_while_it_was_dead_no_fill_is_missed_nothing_is_cancelled_an
     ledger = desk.core.instance("one").strategy.ledger
     tied = sum(slot.cost_atoms + slot.fees_atoms for slot in ledger.slots.values())
     assert ledger.realized_atoms - tied - ledger.pot_cost_atoms == cash
+
+
+@pytest.mark.req("ST-25")
+@pytest.mark.parametrize("variant", [{}, {"direction": "neutral"}, {"stop_loss_pct": 0.3, "exit_pause_s": 2}])
+def test_a_new_build_that_adopts_the_log_has_the_same_levels_and_the_same_profit(variant) -> None:
+    desk = make_desk(variant)
+    walk(desk, range(160))
+    host = CoreHost(StrategyCore())
+    host.is_deciding = False
+
+    for event in desk.log:
+        host.apply(event)
+
+    adopted, wanted = (core.instance("one").strategy for core in (host.core, desk.core))
+    assert adopted.snapshot() == wanted.snapshot()
+
+
+@pytest.mark.req("ST-25")
+def test_the_snapshot_of_a_grid_of_before_is_taken_with_its_levels_and_holdings() -> None:
+    slot = [-1, 599_400, "confirmed", "locked", "1-one-n1-1", 5, 29_970_000_000, 0]
+    state = [600_000, 600, [slot], 0, 0, 77, 3, False, 1_199_000, 4]
+    grid = Grid(GridSettings())
+
+    grid.restore(msgspec.msgpack.encode(state))
+
+    assert (grid.ladder.anchor_ticks, grid.ladder.interval_ticks, grid.ladder.ratio_ppm) == (600_000, 600, 0)
+    assert (grid.direction, grid.ledger.realized_atoms, grid.ledger.cycles) == ("long", 77, 3)
+    found = grid.ledger.slots[-1]
+    assert (found.held_lots, found.cost_atoms, found.span, found.post_only_failures) == (
+        5,
+        29_970_000_000,
+        1,
+        0,
+    )
+    assert grid.adaptation.window == 10
