@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 import msgspec
 
+from shared.double_entry import in_64_bits
 from shared.messages.market import FundingRate, InstrumentRules
 from shared.messages.orders import FundingPaid
 from shared.units import NS_PER_S
 
 ROLL_NS = 60 * NS_PER_S
 """The venue may name the next time so long before ours reaches this one; earlier, it moved this one."""
+RATE_E8_MAX = 10**7
+"""A rate beyond 10 % of the position is no rate of a venue (they end at 3 or 4 %) and is not heard."""
 NEVER_NS = 2**63 - 1
 
 Positions = Callable[[str], list[tuple[str, int]]]
@@ -56,9 +59,11 @@ class FundingClock:
         self._passed: dict[str, int] = {}
 
     def hear(self, message: FundingRate, now_ns: int) -> None:
-        """Take a rate; one without a mark, or for a time that has passed, changes nothing."""
+        """Take a rate; one without a mark, beyond all reason or for a time that passed changes nothing."""
         symbol, funding_ns = message.symbol, message.next_funding_ns
-        if message.mark_centiticks <= 0 or funding_ns <= max(now_ns, self._passed.get(symbol, 0)):
+        if message.mark_centiticks <= 0 or abs(message.rate_e8) > RATE_E8_MAX:
+            return
+        if funding_ns <= max(now_ns, self._passed.get(symbol, 0)):
             return
         for key in [key for key in self._rates if key[0] == symbol and key[1] - now_ns > ROLL_NS]:
             del self._rates[key]
@@ -86,7 +91,7 @@ class FundingClock:
                         rate_e8=rate.rate_e8,
                         mark_centiticks=rate.mark_centiticks,
                         position_lots=lots,
-                        amount_atoms=amount,
+                        amount_atoms=in_64_bits(amount),
                         quote_asset=terms.quote_asset,
                     )
                 )

@@ -3,7 +3,7 @@
 import pytest
 
 from services.broker.core import BrokerCore
-from services.broker.funding import ROLL_NS, FundingClock, funding_amount
+from services.broker.funding import RATE_E8_MAX, ROLL_NS, FundingClock, funding_amount
 from shared.messages import orders
 from shared.messages.market import FundingRate
 from shared.units import NS_PER_MS, NS_PER_S, Side
@@ -105,13 +105,24 @@ def test_spot_and_a_flat_account_pay_nothing(bench):
     assert paid(bench) == []
 
 
-def test_a_rate_without_a_mark_is_not_heard(bench):
+def test_a_rate_without_a_mark_or_beyond_reason_is_not_heard(bench):
     bench.fill_position(Side.BUY, 5)
+    rate(bench, 200, rate_e8=RATE_E8_MAX + 1)
+    rate(bench, 200, rate_e8=-RATE_E8_MAX - 1)
     rate(bench, 200, mark_centiticks=0)
     rate(bench, -200)
     bench.pass_ms(1_000)
 
     assert paid(bench) == []
+
+
+def test_a_mark_beyond_all_numbers_does_not_end_the_broker(bench):
+    bench.fill_position(Side.BUY, 5)
+    rate(bench, 200, mark_centiticks=2**63 - 1, rate_e8=RATE_E8_MAX)
+    bench.pass_ms(1_000)
+
+    assert paid(bench)[0].amount_atoms == -(2**63 - 1)
+    assert bench.risk.known.ledger.funding_atoms(bench.PERP) == -(2**63 - 1)
 
 
 @pytest.mark.req("I-15", "I-39")
