@@ -14,7 +14,7 @@ import msgspec
 from services.cli.exits import CommandError, ExitCode
 from services.cli.log_reading import stored_events
 from services.cli.place import data_option, existing
-from services.replay.cores import log_cores
+from services.replay.cores import log_cores, strategy_events
 from services.replay.evidence import Evidence, Sight, gather
 from services.replay.explain import explain as story_of
 from services.risk.measures import Measure
@@ -54,7 +54,8 @@ def explain(
             f"the log of {data.root} begins at seq {reader.first_seq()}: older segments were pruned "
             "(bus.keep_hours, bus.keep_bytes), so no core can be run again; ask without --verify"
         )
-    cores = log_cores() if is_verifying else [core for core in log_cores() if core.service in _NEEDED]
+    cores = log_cores(strategy_events(reader))
+    cores = [core for core in cores if is_verifying or core.service in _NEEDED]
     with contextlib.closing(reader), contextlib.closing(_Log(data)) as log:
         found = gather(ids, log.events, cores if is_whole else [])
         if client_order_id is not None and client_order_id not in found:

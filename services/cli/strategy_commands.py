@@ -144,12 +144,13 @@ def _limited() -> Iterator[None]:
         raise BlockedError(f"no end within {RUN_LIMIT_S:g} s")
 
     former = signal.signal(signal.SIGALRM, alarm)
-    signal.setitimer(signal.ITIMER_REAL, RUN_LIMIT_S, RUN_LIMIT_S)
+    timer = signal.setitimer(signal.ITIMER_REAL, RUN_LIMIT_S, RUN_LIMIT_S)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 def _compare_processes(candidate: Candidate, seed: int, data: DataDir) -> list[str]:

@@ -11,15 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from services.replay.cores import log_cores
+from services.replay.cores import log_cores, strategy_events
 from services.replay.verify import verify
 from services.strategy.shell_own import allow_own_strategies
-from shared.messages import Event, decode_header, message_of
 from shared.runtime.journal import JournalReader
 from shared.runtime.paths import DataDir
-
-STRATEGY = (b".strategy.",)
-"""Topics that tell which calls of strategies did not return."""
 
 
 def block_sockets() -> None:
@@ -39,8 +35,7 @@ def main() -> int:
     journal = Path(sys.argv[1])
     allow_own_strategies(DataDir(journal.parent))
     reader = JournalReader(journal)
-    told = (Event(decode_header(row.header), message_of(row.body)) for row in reader.rows(prefixes=STRATEGY))
-    verdicts = verify(reader.events(), log_cores(told))
+    verdicts = verify(reader.events(), log_cores(strategy_events(reader)))
     print(json.dumps([asdict(verdict) for verdict in verdicts]))
     return 0
 

@@ -4,7 +4,7 @@ import traceback
 
 TEXT_MAX = 2000
 """Longest text of a strategy that goes on the log, in characters."""
-_OWN_FRAMES = ("services/strategy/instance.py", "services/strategy/shell_watch.py")
+_OWN_FRAMES = ("strategy/instance.py", "strategy/shell_watch.py", "cli/strategy_commands.py")
 
 
 def sayable(text: object) -> str:
