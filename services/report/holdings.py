@@ -1,6 +1,6 @@
 """Positions and paper wallets as the log tells them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from services.broker.settings import BrokerSettings
 from services.report.account import COMMON_EXPONENT
 from services.report.fold import ReportFold, money_text
-from shared.double_entry import asset_exponent
+from shared.double_entry import Books, Entry, asset_exponent, opening_entries
 from shared.instrument import venue_of
 from shared.messages import Event, system
 from shared.settings import unpack
@@ -80,35 +80,49 @@ class Holdings:
             wallet.unrealized += self.fold.unrealized[strategy, symbol]
             if rules.is_derivative:
                 wallet.bound += position.cost_atoms * scale
-        held = self._held()
-        quotes = [self._wallet_line(*key, wallet, held.get(key, 0)) for key, wallet in wallets.items()]
-        others = [_asset_line(*key, amount) for key, amount in held.items() if key not in wallets]
-        return quotes + others
+        initial = None if self.initial_balance is None else int(self.initial_balance.scaleb(COMMON_EXPONENT))
+        venues = self._venue_books(wallets, initial or 0)
+        quotes = [
+            self._wallet_line(venue, asset, wallet, initial, venues[venue].balance("cash", asset))
+            for (venue, asset), wallet in wallets.items()
+        ]
+        return quotes + self._asset_lines(wallets, venues)
 
-    def _held(self) -> dict[tuple[str, str], int]:
-        """Return what the double-entry books hold by venue and asset, contracts left out, in 10^-30."""
-        held: dict[tuple[str, str], int] = {}
+    def _venue_books(self, wallets: Iterable[tuple[str, str]], initial: int) -> dict[str, Books]:
+        """Return the books of each venue in 10^-30, opened with the paper money of its wallets."""
+        venues: dict[str, Books] = {}
+        for venue, asset in wallets:
+            venues.setdefault(venue, Books()).post(opening_entries(asset, initial))
         ledger = self.fold.profits.ledger
-        for (_, symbol), books in sorted(ledger.books.items()):
+        for (_, symbol), books in ledger.books.items():
             terms = ledger.terms[symbol]
-            is_derivative = self.fold.marks.rules[symbol].is_derivative
-            for (account, asset), atoms in sorted(books.balances.items()):
-                if account == "cash" or (account == "held" and not is_derivative):
-                    place = (venue_of(symbol), asset)
-                    scale = 10 ** (COMMON_EXPONENT - asset_exponent(asset, terms))
-                    held[place] = held.get(place, 0) + atoms * scale
-        return held
+            venues[venue_of(symbol)].post(
+                Entry(account, asset, atoms * 10 ** (COMMON_EXPONENT - asset_exponent(asset, terms)))
+                for (account, asset), atoms in books.balances.items()
+            )
+        return venues
 
-    def _wallet_line(self, venue: str, asset: str, wallet: "_Wallet", cash: int) -> Line:
-        initial = None
-        if self.initial_balance is not None:
-            initial = int(self.initial_balance.scaleb(COMMON_EXPONENT))
+    def _asset_lines(self, wallets: Collection[tuple[str, str]], venues: dict[str, Books]) -> list[Line]:
+        """Return what is held besides the wallets' money; contracts of derivatives are held nowhere."""
+        all_rules = self.fold.marks.rules.items()
+        contracts = {(venue_of(symbol), each.base_asset) for symbol, each in all_rules if each.is_derivative}
+        lines = []
+        for venue, books in sorted(venues.items()):
+            for asset in sorted({asset for _, asset in books.balances}):
+                if (venue, asset) not in wallets and (venue, asset) not in contracts:
+                    amount = books.balance("cash", asset) + books.balance("held", asset)
+                    nothing = ("initial", "realized_pnl", "fees", "funding", "unrealized_pnl", "equity")
+                    held = {"venue": venue, "asset": asset, "held": money_text(amount)}
+                    lines.append(held | dict.fromkeys(nothing))
+        return lines
+
+    def _wallet_line(self, venue: str, asset: str, wallet: "_Wallet", initial: int | None, cash: int) -> Line:
         gain = wallet.realized - wallet.fees + wallet.funding + wallet.unrealized
         return {
             "venue": venue,
             "asset": asset,
             "initial": None if initial is None else money_text(initial),
-            "held": None if initial is None else money_text(initial + cash + wallet.bound),
+            "held": None if initial is None else money_text(cash + wallet.bound),
             "realized_pnl": money_text(wallet.realized),
             "fees": money_text(wallet.fees),
             "funding": money_text(wallet.funding),
@@ -124,8 +138,3 @@ class _Wallet:
     funding: int = 0
     unrealized: int = 0
     bound: int = 0
-
-
-def _asset_line(venue: str, asset: str, amount: int) -> Line:
-    nothing = dict.fromkeys(("initial", "realized_pnl", "fees", "funding", "unrealized_pnl", "equity"))
-    return {"venue": venue, "asset": asset, **nothing, "held": money_text(amount)}
