@@ -74,6 +74,7 @@ class Targets:
             sign: entry_levels(shape.ladder, price_ticks, sign, shape.window, shape.stride)
             for sign in shape.signs
         }
+        self._bounds_ticks = bounds_ticks(shape.settings, ctx.rules)
         self._highest_buy = 0
         self._lowest_sell = INT64_MAX
         self.notes: list[Note] = []
@@ -194,8 +195,7 @@ class Targets:
             return False
         if order.filled_lots:
             return True
-        bounds = bounds_ticks(self._settings, self._ctx.rules)
-        return level % self._shape.stride == 0 and is_within(order.price_ticks, bounds)
+        return level % self._shape.stride == 0 and is_within(order.price_ticks, self._bounds_ticks)
 
     def _is_old_and_outside(self, order: OwnOrder) -> bool:
         """Return whether an untouched order is too old and outside the windows (ST-31)."""
@@ -257,7 +257,7 @@ class Targets:
         slot = self._ledger.slots.get(level)
         if slot is not None and not slot.may_enter:
             return None
-        if not is_within(price, bounds_ticks(self._settings, rules)):
+        if not is_within(price, self._bounds_ticks):
             return None
         qty_lots = lots_of(self._settings.order_notional, rules, price)
         if not is_allowed_size(rules, price, qty_lots):
