@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from services.strategy.core import StrategyCore
 from services.strategy.desk import Desk, make_rules, terms_of
+from services.strategy.grid_slots import Lock
 from services.strategy.grid_targets import level_of
 from services.strategy.own_orders import slot_of
 from services.strategy.settings import InstanceSettings, StrategySettings
@@ -121,6 +122,15 @@ class GridMachine(RuleBasedStateMachine):
             order.state = "sent"
             self.say(orders.OrderSent(*terms_of(order.intent)))
 
+    @rule()
+    def all_is_well(self):
+        """Let every order that is asked for rest."""
+        for order in [order for order in self.orders.values() if order.state == "asked"]:
+            self.say(orders.OrderApproved(*terms_of(order.intent)))
+            self.say(orders.OrderSent(*terms_of(order.intent)))
+            self.say(orders.OrderAccepted(*self.head(order), "v", 0))
+            order.state = "open"
+
     @rule(number=st.integers(0, 9), outcome=st.sampled_from(["accept", "accept", "reject", "doubt"]))
     def answer(self, number, outcome):
         order = self.pick(number, "sent")
@@ -139,8 +149,10 @@ class GridMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), part=st.integers(1, 5), fee=st.integers(-500, 900_000))
     def fill(self, number, part, fee):
         order = self.pick(number, "sent", "open")
-        if order is None:
-            return
+        if order is not None:
+            self.execute(order, part, fee)
+
+    def execute(self, order, part, fee):
         intent, lots = order.intent, min(part, order.leaves)
         order.filled += lots
         order.state = "over" if order.leaves == 0 else order.state
@@ -153,6 +165,20 @@ class GridMachine(RuleBasedStateMachine):
         before = self.ledger.realized_atoms
         self.say(fill)
         self.check_cycle(level_of(slot_of(fill.client_order_id)), cash, before)
+
+    @rule(
+        number=st.integers(0, 9), parts=st.sampled_from([(5,), (5,), (2, 3)]), fee=st.integers(-500, 900_000)
+    )
+    def trade(self, number, parts, fee):
+        """Let everything rest, fill one order, an exit where there is one, and show the next book."""
+        self.all_is_well()
+        signs = {id(o): self.ledger.sign(level_of(o.intent.slot)) for o in self.orders.values()}
+        exits = [o for o in self.orders.values() if o.state == "open" and o.intent.side.sign != signs[id(o)]]
+        order = exits[number % len(exits)] if exits and number % 3 else self.pick(number, "open")
+        for part in parts:
+            if order is not None and order.state == "open":
+                self.execute(order, part, fee)
+        self.market(0, 100)
 
     def check_cycle(self, level, cash, before):
         """At the end of a cycle what it realized is the sum of its own cash, to the atom (ST-32)."""
@@ -212,6 +238,10 @@ class GridMachine(RuleBasedStateMachine):
         for order_id, lots in by_order.items():
             assert lots <= self.orders[order_id].intent.qty_lots
         assert len(self.instance.orders) <= GRID["order_cap"]
+        for order in self.instance.orders.dump():
+            # an order that may live, in doubt or not, keeps its slot (ST-20)
+            slot = ledger.slots[level_of(order.slot)]
+            assert (slot.order_id, slot.lock is Lock.FREE) == (order.client_order_id, False)
         for slot in ledger.slots.values():
             live = self.instance.orders.get(slot.order_id) if slot.order_id else None
             assert (live is not None) == bool(slot.order_id)
@@ -219,4 +249,4 @@ class GridMachine(RuleBasedStateMachine):
 
 
 GridMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
-TestGrid = pytest.mark.req("I-04", "I-08", "I-15", "ST-27", "ST-32")(GridMachine.TestCase)
+TestGrid = pytest.mark.req("I-04", "I-08", "I-15", "ST-20", "ST-27", "ST-32")(GridMachine.TestCase)
