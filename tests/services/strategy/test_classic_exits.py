@@ -138,6 +138,14 @@ def test_a_reversal_leaves_first_and_enters_after_it(led, make_stage) -> None:
     assert [(order.slot, order.side) for order in led.later(stage, one, 1)] == [(ENTRY, Side.SELL)]
 
 
+@pytest.mark.req("ST-46", "ST-14")
+def test_nothing_is_entered_against_a_position_while_no_stance_is_known(led, make_stage) -> None:
+    stage, one = led.holding(make_stage, side=Side.SELL)
+    one.decisions = [(None, led.BUY)]
+
+    assert led.minute(stage, one, 0) == []
+
+
 @pytest.mark.req("ST-46")
 def test_after_a_stop_it_cools_down_and_after_a_target_it_does_not(led, make_stage) -> None:
     for price, waits in ((580_000, True), (640_000, False)):

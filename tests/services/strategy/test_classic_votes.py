@@ -37,6 +37,8 @@ def test_momentum_turns_when_the_rsi_comes_back() -> None:
 
 @pytest.mark.req("ST-46")
 def test_an_rsi_that_only_touches_its_limit_from_inside_says_nothing() -> None:
+    # window 2. -10 -10 +10: RSI 0, then 50 exactly: that is through a limit of 50
+    assert seen(RsiVote(2, 50, 70), [100, 90, 80, 90])[2:] == [(None, 0), (1, 1)]
     # window 2. +10 -10: RSI 50; then nothing moves: it stays 50, the limit of both
     assert seen(RsiVote(2, 50, 50.001), [100, 110, 100, 100, 100])[2:] == [(None, 0)] * 3
 
