@@ -295,7 +295,7 @@ class StrategyCore:
     def _on_resume(self, event: Event) -> Iterable[Instance]:
         touched = self._roster.named(event.message.strategy)
         for instance in touched:
-            instance.is_paused = False
+            instance.is_paused = instance.is_let_go = False
             instance.is_dirty = True
         return touched
 

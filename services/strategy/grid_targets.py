@@ -167,8 +167,9 @@ class Targets:
                 if not self._may_stay(order):
                     continue
             else:
-                held_lots = self._ledger.slots[level_of(order.slot)].held_lots
-                qty_lots = min(qty_lots, held_lots)
+                # After a reset, or a snapshot of before, an exit may rest whose level is not known any more.
+                slot = self._ledger.slots.get(level_of(order.slot))
+                qty_lots = min(qty_lots, slot.held_lots) if slot is not None else 0
             if qty_lots == 0 or self._is_old_and_outside(order):
                 continue
             terms = (order.slot, order.side, order.price_ticks, qty_lots, "")

@@ -96,6 +96,7 @@ class Instance:
         self.is_version_said = False
         self.is_enabled = True
         self.is_paused = False
+        self.is_let_go = False
         self.is_started = False
         self.is_stopped = False
         self.is_unsure = True
@@ -229,6 +230,7 @@ class Instance:
         self.spent_slots.clear()
         self.back_off.clear()
         self.is_started = self.is_stopped = False
+        self.is_let_go = self.is_paused
         self.is_dirty = True
         return True
 
@@ -381,7 +383,7 @@ class Instance:
             return "finished", "the capture has been played to its end"
         if not self.is_enabled:
             return "paused", "not enabled in the configuration"
-        if self.is_paused and self.options.on_pause != "keep":
+        if self.is_paused and (self.options.on_pause != "keep" or self.is_let_go):
             return "paused", "paused by a person"
         reason = world.hold_reason(self.symbol, self.name)
         if not reason and self.is_unsure:

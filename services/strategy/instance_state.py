@@ -49,6 +49,7 @@ class InstanceState(msgspec.Struct, array_like=True):
     is_version_said: bool = False
     shadow: ShadowState | None = None
     blocked_n: int = 0
+    is_let_go: bool = False
 
 
 def dump_instance(instance: Instance) -> InstanceState:
@@ -88,6 +89,7 @@ def dump_instance(instance: Instance) -> InstanceState:
         is_lasting=instance.is_lasting,
         is_version_said=instance.is_version_said,
         blocked_n=instance.blocked_n,
+        is_let_go=instance.is_let_go,
         shadow=instance.shadow.dump() if isinstance(instance.shadow, ShadowVenue) else None,
     )
 
@@ -116,6 +118,7 @@ def load_instance(instance: Instance, state: InstanceState, world: World) -> Non
         instance.commands = []
     instance.is_enabled = state.is_enabled
     instance.is_paused = state.is_paused
+    instance.is_let_go = state.is_let_go
     instance.is_started = state.is_started
     instance.is_stopped = state.is_stopped
     instance.is_unsure = state.is_unsure

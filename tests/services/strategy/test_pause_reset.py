@@ -10,6 +10,7 @@ from services.strategy.desk import Desk, make_rules
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.messages import control, market, orders, system
 from shared.messages.control import InstanceFailed, StrategyNote, StrategyStatus
+from shared.units import Side
 
 SYMBOL = "binance_usdm:BTCUSDT"
 PAUSE = control.PauseRequested("one", "test", "")
@@ -184,6 +185,47 @@ def test_a_reset_keeps_a_pause(of, live, settle) -> None:
 
     assert of(orders.OrderIntent, said) == []
     assert live(desk) == {}
+
+
+@pytest.mark.req("ST-5")
+def test_a_reset_withdraws_what_a_kept_pause_let_rest(of, live, settle) -> None:
+    desk = desk_of(one=instance_with(on_pause="keep"))
+    settle(desk)
+    desk.say(PAUSE)
+
+    said = desk.say(RESET)
+    settle(desk)
+    after = StrategyCore()
+    after.restore(desk.core.snapshot())
+
+    assert len(of(orders.CancelIntent, said)) == 2
+    assert live(desk) == {}
+    assert after.digest() == desk.core.digest()
+    desk.say(RESUME)
+    desk.move(desk.mid_ticks)
+    settle(desk)
+    desk.say(PAUSE)
+    assert set(live(desk)) == {"bid", "ask"}
+
+
+@pytest.mark.req("ST-5", "ST-18")
+def test_a_grid_whose_exit_rests_through_a_reset_lives_on(of, live, settle, fill_of) -> None:
+    desk = desk_of(one=instance_with("grid", {"interval_bps": 6}, on_pause="keep"))
+    settle(desk)
+    desk.say(fill_of(next(iter(live(desk).values())), "t"), "broker")
+    desk.move(desk.mid_ticks)
+    settle(desk)
+    assert any(order.side is Side.SELL for order in live(desk).values())
+    desk.say(PAUSE)
+    desk.is_answering = False
+
+    desk.say(RESET)
+    desk.move(desk.mid_ticks)
+    desk.say(RESUME)
+    desk.move(desk.mid_ticks)
+
+    assert of(InstanceFailed, desk.said) == []
+    assert not any(order.side is Side.SELL and not order.is_cancel_asked for order in live(desk).values())
 
 
 # ---- the cap on capital
