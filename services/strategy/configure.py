@@ -50,22 +50,24 @@ class Roster:
 
     def configure(self, name: str, settings: InstanceSettings, build: str) -> None:
         """Make an instance, or give it a new version with the old state, position and orders."""
-        source = _source_of(settings.kind)
-        version = version_of(build, settings, source)
         options = _options_of(settings)
+        params = pack(dict(settings.params))
+        new = Instance(name, settings.kind, settings.symbol, params, "", options, self._calls)
+        # A user's module is imported here for the first time: that may raise, or never end.
+        source = new.guarded(_source_of, settings.kind)
+        version = new.version = version_of(build, settings, source or new.failure)
         old = self.by_name.get(name)
         if old is not None and old.version == version and old.is_shadow == bool(options.shadow_of):
             old.is_version_said = old.is_version_said and old.options.shadow_of == options.shadow_of
             old.options = options
             return
-        params = pack(dict(settings.params))
-        new = Instance(name, settings.kind, settings.symbol, params, version, options, self._calls)
         self._give_venue(new)
         if old is not None and not self._succeed(old, new):
             return
         self.by_name[name] = new
         self.by_name = dict(sorted(self.by_name.items()))
-        make_strategy(new)
+        if not new.failure:
+            make_strategy(new)
         if old is not None:
             is_heir = old.kind == new.kind and old.is_shadow == new.is_shadow
             new.load_strategy(dump_instance(old).strategy if is_heir else b"")
@@ -102,7 +104,8 @@ class Roster:
             if old.kind != new.kind:
                 state.targets = TargetQuotes()
             state.strategy, state.failure, state.is_failure_said, state.is_started = b"", "", False, False
-            state.is_version_said = False
+            state.is_version_said = state.is_lasting = False
+            state.blocked_n = 0
             load_instance(new, state, self._world)
             return True
         if old.is_shadow or (old.position_lots == 0 and len(old.orders) == 0):

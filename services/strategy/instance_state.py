@@ -127,7 +127,7 @@ def load_instance(instance: Instance, state: InstanceState, world: World) -> Non
     instance.said = state.said
     instance.said_ns = state.said_ns
     instance.is_lasting = state.is_lasting
-    instance.blocked_n = state.blocked_n
+    instance.blocked_n = state.blocked_n or instance.blocked_n
     instance.is_version_said = state.is_version_said
     if isinstance(instance.shadow, ShadowVenue) and state.shadow is not None:
         instance.shadow.load(state.shadow)

@@ -77,7 +77,7 @@ def _check_quotes(quotes: tuple[Quote, ...]) -> None:
         raise ValueError(f"target bid {bid} is not below target ask {ask}: they would trade with each other")
 
 
-def _check_order(order: Quote | PlaceOrder) -> None:
+def _check_order(order: Any) -> None:
     if not SLOT_NAME.match(order.slot):
         raise ValueError(f"slot {order.slot!r}: slots are 1 to 9 of a-z and 0-9")
     if type(order.side) is not Side:
@@ -85,8 +85,9 @@ def _check_order(order: Quote | PlaceOrder) -> None:
     for name, value in (("price_ticks", order.price_ticks), ("qty_lots", order.qty_lots)):
         if type(value) is not int or not 0 <= value <= INT64_MAX:
             raise ValueError(f"slot {order.slot}: {name} {value!r} is no whole number within 0..2^63-1")
-    _check_text("reason", order.reason)
-    if not {type(order.is_post_only), type(order.is_reduce_only)} <= {bool}:
+    if order.reason != "":
+        _check_text("reason", order.reason)
+    if type(order.is_post_only) is not bool or type(order.is_reduce_only) is not bool:
         raise TypeError(f"slot {order.slot}: is_post_only and is_reduce_only are True or False: {order!r}")
     if order.qty_lots == 0:
         raise ValueError(f"slot {order.slot}: an order of 0 lots; leave it out instead")

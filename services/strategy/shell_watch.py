@@ -75,6 +75,7 @@ class StrategyShell:
     def __init__(self) -> None:
         self._calls = NotedCalls()
         self._blamed: Path | None = None
+        self._untold: set[tuple[int, str]] = set()
         self._file: IO[Any] | None = None
         self._looked_at = (0, 0)
         self._looks = 0
@@ -91,15 +92,17 @@ class StrategyShell:
         """Learn which calls are known to block, and begin to watch."""
         former = self._calls.open(port.data.run / "strategy.calling")
         self._blamed = port.data.run / "strategy.blocked"
-        self._calls.known.update(_blame(self._blamed, former))
+        blamed = _blame(self._blamed, former)
+        self._untold = set(blamed)
+        self._calls.known.update(blamed)
         self._calls.known.update(interruptions(_failures(port.data)))
         settings = unpack(port.settings, StrategySettings)
         self._limit_s = settings.callback_limit_ms / 1000
         self._file = self._blamed.open("a")
         signal.signal(signal.SIGALRM, self._alarm)
         self._arm_backstop()
-        # An alarm after the interpreter has gone would end the process with another exit code.
-        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
+        # After the interpreter has gone both would end the process with another exit code.
+        atexit.register(_stop_watching)
         signal.setitimer(signal.ITIMER_REAL, self._limit_s / LOOKS, self._limit_s / LOOKS)
 
     async def live(self, port: Port) -> None:
@@ -112,13 +115,15 @@ class StrategyShell:
     def seen(self, event: Event) -> None:
         """Forget the blame of a former life once the log tells of it."""
         message = event.message
-        if isinstance(message, InstanceFailed) and message.call_n and self._blamed is not None:
+        if not self._untold or not isinstance(message, InstanceFailed) or self._blamed is None:
+            return
+        self._untold.discard((event.header.cause_seq, message.strategy))
+        if not self._untold:
             self._blamed.write_bytes(b"")
 
     async def close(self) -> None:
         """Stop watching."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        faulthandler.cancel_dump_traceback_later()
+        _stop_watching()
         if self._file is not None:
             self._file.close()
 
@@ -138,13 +143,18 @@ class StrategyShell:
             faulthandler.dump_traceback_later(self._limit_s + BACKSTOP_S, exit=True, file=self._file)
 
 
+def _stop_watching() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    faulthandler.cancel_dump_traceback_later()
+
+
 def _failures(data: DataDir) -> list[Event]:
     """Return what the log says of failed instances, as far back as a recovery may go."""
-    # Snapshots are named by epoch and seq; the newest that is whole may be any of them.
+    # Snapshots are named by epoch and seq; a recovery begins at the newest, or at the one before it.
     kept = [int(path.stem.partition("-")[2]) for path in (data.snapshots / "strategy").glob("*-*.snap")]
     reader = JournalReader(data.journal)
     try:
-        rows = reader.rows(min(kept, default=0), prefixes=(b".strategy.",))
+        rows = reader.rows(sorted(kept)[-2:][0] if kept else 0, prefixes=(b".strategy.",))
         events = [Event(decode_header(row.header), message_of(row.body)) for row in rows]
     finally:
         reader.close()

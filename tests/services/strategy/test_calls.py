@@ -144,6 +144,20 @@ def test_a_restored_core_leaves_the_blocked_instance_as_it_is() -> None:
     assert after.core.instance("bad").strategy is None
 
 
+@pytest.mark.req("I-44")
+def test_another_version_of_a_blocked_instance_begins_clean(of) -> None:
+    desk = desk_of("Blocks")
+    instances = dict(desk.settings.instances)
+    instances["bad"] = InstanceSettings(kind="blocking_strategies:Bidder", symbol=SYMBOL)
+
+    said = desk.configure(StrategySettings(instances=instances, warmup_points=0))
+    said += desk.move(desk.mid_ticks)
+
+    instance = desk.core.instance("bad")
+    assert (instance.failure, instance.blocked_n) == ("", 0)
+    assert {intent.strategy for intent in of(orders.OrderIntent, said)} >= {"bad"}
+
+
 @pytest.mark.req("ST-5")
 def test_a_reset_lets_a_blocked_instance_begin_anew(of) -> None:
     desk = desk_of("Blocks")

@@ -74,16 +74,18 @@ data.prepare()
 allow_own_strategies(data)
 symbol = "binance_usdm:BTCUSDT"
 instances = {
-    "bad": InstanceSettings(kind=f"own_blocks:{sys.argv[2]}", symbol=symbol),
+    "bad": InstanceSettings(kind=sys.argv[2], symbol=symbol),
     "good": InstanceSettings(kind="own_blocks:Good", symbol=symbol),
 }
 settings = StrategySettings(instances=instances, warmup_points=0, callback_limit_ms=400)
 shell = shell_watch.StrategyShell()
 core = shell.core_class()
 shell.opened(SimpleNamespace(data=data, settings=pack(settings)))
-desk = Desk(settings, make_rules(symbol), core=core)
+first = StrategySettings(instances={"good": instances["good"]}, warmup_points=0)
+desk = Desk(first, make_rules(symbol), core=core)
 desk.on_event.append(shell.seen)
 desk.start()
+desk.configure(settings)
 for _ in range(20):
     desk.step()
 failed = [message for message in desk.said if isinstance(message, InstanceFailed)]
@@ -99,8 +101,9 @@ def live(data, kind):
     own = data / "config" / "strategies"
     own.mkdir(parents=True, exist_ok=True)
     (own / "own_blocks.py").write_text(STRATEGY)
+    (own / "own_hangs.py").write_text("while True:\n    pass\n")
     return subprocess.run(
-        [sys.executable, "-c", LIFE, str(data), kind],
+        [sys.executable, "-c", LIFE, str(data), kind if ":" in kind else f"own_blocks:{kind}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -110,7 +113,7 @@ def live(data, kind):
 
 
 @pytest.mark.req("I-44", "ST-1")
-@pytest.mark.parametrize("kind", ["Loops", "Sleeps", "Imports"])
+@pytest.mark.parametrize("kind", ["Loops", "Sleeps", "Imports", "own_hangs:Anything"])
 def test_python_that_never_returns_is_interrupted_and_the_others_go_on(kind, tmp_path) -> None:
     done = live(tmp_path, kind)
 
@@ -118,7 +121,7 @@ def test_python_that_never_returns_is_interrupted_and_the_others_go_on(kind, tmp
     found = json.loads(done.stdout)
     [[name, error, call_n]] = found["failed"]
     assert name == "bad"
-    assert "BlockedError: the callback did not return within 0.4 s (at own_blocks.py:" in error
+    assert "BlockedError: the callback did not return within 0.4 s (at own_" in error
     assert call_n > 0
     assert found["good"] == "quoting"
     assert found["orders"] == [0, 1]
