@@ -35,7 +35,7 @@ WARM_UP = 2_000
 START_NS = 1_700_000_000_000_000_000
 KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("avellaneda_stoikov", {"order_notional": 100, "max_inventory_notional": 1000}),
-    ("imbalance", {}),
+    ("grid", {"order_notional": 100, "interval_bps": 10}),
 )
 CORES = ("strategy", "risk")
 MB = 2**20

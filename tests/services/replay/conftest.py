@@ -15,3 +15,13 @@ def default_log():
     run = assemble(sections, build="test", store=lambda stored: events.append(stored.event))
     run.run(run.now_ns + 20 * NS_PER_S)
     return events
+
+
+@pytest.fixture(scope="session")
+def long_log():
+    """Return the events of three minutes of the default mesh: more than 200 orders."""
+    events = []
+    sections = config.sections(config.load("deploy/paper.yaml", {}))
+    run = assemble(sections, build="test", store=lambda stored: events.append(stored.event))
+    run.run(run.now_ns + 180 * NS_PER_S)
+    return events
