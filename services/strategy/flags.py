@@ -18,7 +18,7 @@ FLAGS: Mapping[str, str] = {
     "hide_facts": "funding, open interest, liquidations, basis and regime are not told",
     "no_buys": "buys are left out, except what closes a short position",
     "no_sells": "sells are left out, except what closes a long position",
-    "passive_only": "every quote is post-only, and orders that would take are dropped",
+    "passive_only": "quotes are post-only, and orders that would take are dropped, except what closes",
     "half_size": "orders that do not shrink the position have half the quantity, rounded up",
     "inner_only": "the best quote of each side alone",
 }
@@ -36,9 +36,9 @@ def flagged(intent: Intent, flags: frozenset[str], position_lots: int) -> Intent
         return msgspec.structs.replace(intent, quotes=tuple(quotes))
     if not isinstance(intent, PlaceOrder):
         return intent
-    if "passive_only" in flags and (not intent.is_post_only or intent.order_type is OrderType.MARKET):
-        return None
     qty_lots = _qty(intent.side, intent.qty_lots, flags, position_lots)
+    if "passive_only" in flags and (not intent.is_post_only or intent.order_type is OrderType.MARKET):
+        qty_lots = min(qty_lots, _closes_lots(intent.side, position_lots))
     return msgspec.structs.replace(intent, qty_lots=qty_lots) if qty_lots else None
 
 
@@ -46,12 +46,22 @@ def _quote(quote: Quote, flags: frozenset[str], position_lots: int) -> Quote | N
     qty_lots = _qty(quote.side, quote.qty_lots, flags, position_lots)
     if not qty_lots:
         return None
-    is_post_only = quote.is_post_only or "passive_only" in flags
+    is_post_only = quote.is_post_only
+    if "passive_only" in flags and not is_post_only:
+        # A stop has to get out: what closes the position may take, and no more than that.
+        closes_lots = _closes_lots(quote.side, position_lots)
+        is_post_only = closes_lots == 0
+        qty_lots = qty_lots if is_post_only else min(qty_lots, closes_lots)
     return msgspec.structs.replace(quote, qty_lots=qty_lots, is_post_only=is_post_only)
 
 
+def _closes_lots(side: Side, position_lots: int) -> int:
+    """Return how many lots an order of this side may have and only shrink the position."""
+    return max(0, -side.sign * position_lots)
+
+
 def _qty(side: Side, qty_lots: int, flags: frozenset[str], position_lots: int) -> int:
-    closes_lots = max(0, -side.sign * position_lots)
+    closes_lots = _closes_lots(side, position_lots)
     if ("no_buys" if side is Side.BUY else "no_sells") in flags:
         return min(qty_lots, closes_lots)
     if "half_size" in flags and qty_lots > closes_lots:

@@ -56,6 +56,23 @@ def test_passive_only_makes_quotes_post_only_and_drops_takers() -> None:
     assert flagged(resting, passive, 0) == resting
 
 
+@pytest.mark.req("ST-45")
+@pytest.mark.parametrize("position_lots", [-3, 3])
+def test_passive_only_lets_through_what_closes_the_position(position_lots) -> None:
+    passive = frozenset({"passive_only"})
+    side = Side.SELL if position_lots > 0 else Side.BUY
+    stop = TargetQuotes((Quote("exit", side, 100, 5, is_post_only=False),), "stop-loss")
+    market = PlaceOrder("out", side, 0, 2, OrderType.MARKET)
+
+    found = flagged(stop, passive, position_lots)
+
+    assert found.quotes == (Quote("exit", side, 100, 3, is_post_only=False),)
+    assert flagged(market, passive, position_lots) == market
+    assert flagged(PlaceOrder("out", side, 0, 9, OrderType.MARKET), passive, position_lots).qty_lots == 3
+    assert flagged(market, passive, -position_lots) is None
+    assert flagged(stop, passive, -position_lots).quotes[0].is_post_only
+
+
 def test_a_command_without_quantity_left_is_dropped_and_cancels_pass() -> None:
     flags = frozenset({"no_buys"})
 
