@@ -6,6 +6,8 @@ takes the time when the approval has arrived and been decoded, as the broker has
 time minus the feeder's clock before the append: what `prototypes/bus_log_chain.py` measures.
 """
 
+from contextlib import closing
+
 import zmq
 
 from services.bench import prototypes
@@ -19,7 +21,9 @@ from services.risk.settings import RiskSettings
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.errors import QuotemeshError
 from shared.messages import decode_header, message_of
+from shared.messages.orders import OrderApproved, OrderIntent
 from shared.runtime.clock import MeshClock
+from shared.runtime.journal import JournalReader
 from shared.runtime.paths import DataDir
 
 HZ = 1000
@@ -38,15 +42,27 @@ def measure() -> list[Figure]:
     """
     ours: dict[int, list[tuple[float, float]]] = {10: [], 1: []}
     theirs: list[tuple[float, float]] = []
+    checked_us: list[float] = []
     for _ in range(ROUNDS):
         for every, rounds in ours.items():
-            rounds.append(_round(HZ, SECONDS, every=every))
+            p50_us, p99_us, check_us = _round(HZ, SECONDS, every=every)
+            rounds.append((p50_us, p99_us))
+            checked_us += [check_us] if every > 1 else []
         peer = prototypes.log_chain_us(HZ * SECONDS, HZ)
         theirs += [peer] if peer else []
     return [
         _figure(f"tick to order, processes, an order in {every} updates, {name}", i, rounds, theirs, limit)
         for every, rounds in ours.items()
         for i, name, limit in ((0, "p50", 950), (1, "p99", 3000))
+    ] + [
+        Figure(
+            name="risk by the log: intent stored to verdict stored, p50",
+            unit="us",
+            value=round(median(checked_us)),
+            at_most=500,
+            rounds=[round(one) for one in checked_us],
+            note="stamps of the log; an order in 10 updates",
+        )
     ]
 
 
@@ -66,14 +82,29 @@ def _figure(
     )
 
 
-def _round(hz: int, seconds: int, *, every: int) -> tuple[float, float]:
+def _round(hz: int, seconds: int, *, every: int) -> tuple[float, float, float]:
+    """Return p50 and p99 of tick to order, and p50 of a risk check by the stamps of the log, in us."""
     with running_cores(_sections(every), (hz, hz * seconds)) as (data, start_feeder):
         start_feeder()
         latencies = _listen(data)
+        checks = _checks(data)
     if len(latencies) < hz * seconds // every * 0.9:
         raise QuotemeshError(f"only {len(latencies)} of {hz * seconds // every} orders were approved")
     latencies.sort()
-    return percentile(latencies, 0.5), percentile(latencies, 0.99)
+    return percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(checks, 0.5)
+
+
+def _checks(data: DataDir) -> list[float]:
+    """Return the time in us from each intent's place on the log to that of its verdict."""
+    asked_ns: dict[int, int] = {}
+    taken: list[float] = []
+    with closing(JournalReader(data.journal)) as reader:
+        for event in reader.events():
+            if isinstance(event.message, OrderIntent):
+                asked_ns[event.header.seq] = event.header.ts_ns
+            elif isinstance(event.message, OrderApproved):
+                taken.append((event.header.ts_ns - asked_ns[event.header.cause_seq]) / 1000)
+    return sorted(taken)
 
 
 def _listen(data: DataDir) -> list[float]:
