@@ -61,6 +61,11 @@ def terms_of(rules: InstrumentRules) -> MarketTerms:
     )
 
 
+def has_same_units(one: InstrumentRules, other: InstrumentRules) -> bool:
+    """Return whether ticks, lots and atoms mean the same in both."""
+    return terms_of(one) == terms_of(other)
+
+
 class AssetMark(NamedTuple):
     """The price of an asset in another: the mid of a market in half ticks, and that market's terms."""
 

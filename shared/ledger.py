@@ -67,23 +67,34 @@ class Ledger:
         self._trade_ids: dict[str, dict[str, None]] = {}
         self._funding_by_symbol: dict[str, int] = {}
 
-    def register(self, symbol: str, tick_lot_atoms: int) -> None:
-        """Set the value of one lot at one tick; it may not change while a symbol has fills."""
-        known = self._scales.get(symbol)
-        assert known in {None, tick_lot_atoms} or symbol not in self.by_symbol, (
-            f"{symbol}: tick * lot became {tick_lot_atoms} atoms, its fills were booked at {known}; "
-            "close the position and start a new data directory for the new rules"
-        )
-        self._scales[symbol] = tick_lot_atoms
+    def register(self, symbol: str, tick_lot_atoms: int) -> bool:
+        """Set the value of one lot at one tick.
 
-    def register_rules(self, rules: InstrumentRules) -> None:
-        """Register a market with its assets, so that a fee in another asset than its quote is seen as one."""
-        self.register(rules.symbol, rules.tick_lot_atoms)
-        if rules.symbol not in self.terms:
-            self.terms[rules.symbol] = terms_of(rules)
+        Returns False and changes nothing when the symbol has fills at another value: they, and those that
+        still come of orders of then, are booked at the value they were made at.
+        """
+        if symbol in self.by_symbol and self._scales[symbol] != tick_lot_atoms:
+            return False
+        self._scales[symbol] = tick_lot_atoms
+        return True
+
+    def register_rules(self, rules: InstrumentRules) -> bool:
+        """Register a market with its assets, so that a fee in another asset than its quote is seen as one.
+
+        Returns False and changes nothing when it has fills in other ticks, lots or assets.
+        """
+        symbol, terms = rules.symbol, terms_of(rules)
+        known = self.terms.get(symbol)
+        if symbol in self.by_symbol and known not in (None, terms):
+            return False
+        if not self.register(symbol, rules.tick_lot_atoms):
+            return False
+        self.terms[symbol] = terms
+        if known is None:
             for key, position in self.by_strategy.items():
-                if key[1] == rules.symbol:
-                    self.books[key] = self._opened(key, position, self.terms[rules.symbol])
+                if key[1] == symbol:
+                    self.books[key] = self._opened(key, position, terms)
+        return True
 
     def is_registered(self, symbol: str) -> bool:
         """Return whether fills of `symbol` can be booked."""

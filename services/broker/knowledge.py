@@ -11,7 +11,7 @@ from services.broker.funding import FundingClock, FundingState
 from services.broker.order import BrokerOrder, from_intent
 from services.broker.settings import BrokerSettings
 from shared.core import Deadlines
-from shared.double_entry import Wide
+from shared.double_entry import Wide, has_same_units
 from shared.messages import Event, Message, control, market, orders, system
 from shared.messages.orders import PositionChanged
 from shared.orders import OrderState
@@ -143,7 +143,12 @@ class BrokerKnowledge:
     def accrue_funding(self, now_ns: int) -> None:
         """Let the funding times up to `now_ns` pass: what positions owe is said by the core."""
         if self.funding.due_ns <= now_ns:
-            self.funding.accrue(now_ns, self.account.positions, lambda symbol: self.place(symbol).rules)
+            self.funding.accrue(now_ns, self.account.positions, self._rules_of)
+
+    def _rules_of(self, symbol: str) -> market.InstrumentRules | None:
+        """Return the rules that rates of funding count in, None where marks are in other ticks."""
+        place = self.place(symbol)
+        return None if place.is_frozen else place.rules
 
     # ---- what events change
 
@@ -157,7 +162,17 @@ class BrokerKnowledge:
         self.place(event.message.symbol).apply(event.message, event.header.origin_ns)
 
     def _observe_rules(self, event: Event) -> None:
-        self.place(event.message.symbol).rules = event.message
+        """Use rules from now on; a market whose fills or orders are in other units is frozen instead."""
+        rules = event.message
+        symbol, place = rules.symbol, self.place(rules.symbol)
+        is_used = symbol in self.account.holdings_lots or any(
+            o.symbol == symbol for o in self.orders.values()
+        )
+        if is_used and place.rules is not None and not has_same_units(place.rules, rules):
+            place.freeze()
+            self.withdraw("rules_changed", event.header.ts_ns, symbol=symbol)
+            return
+        place.rules, place.is_frozen = rules, False
 
     def _observe_intent(self, event: Event) -> None:
         if event.message.client_order_id not in self.orders:

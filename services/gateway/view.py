@@ -26,6 +26,7 @@ from services.gateway.records import (
 from services.gateway.settings import GatewaySettings
 from shared import order_record
 from shared.core import Output
+from shared.double_entry import has_same_units
 from shared.instrument import venue_of
 from shared.kernels.book import Book
 from shared.messages import Event, Instruction, control, guards, market, orders, system
@@ -62,6 +63,7 @@ class _State(msgspec.Struct, array_like=True):
     history: HistoryState
     trips: list[TripRecord] = []
     parts: list[PartsRecord] = []
+    frozen: list[str] = []
 
 
 class GatewayView:
@@ -83,6 +85,7 @@ class GatewayView:
         self.gap_count = 0
         self.rules: dict[str, market.InstrumentRules] = {}
         self.books: dict[str, Book] = {}
+        self.frozen: set[str] = set()
         self.marks: dict[str, BookMark] = {}
         self.live: dict[str, OrderRecord] = {}
         self.finished: dict[str, OrderRecord] = {}
@@ -142,6 +145,8 @@ class GatewayView:
 
     def _replace_book(self, event: Event) -> None:
         message: market.BookSnapshot = event.message
+        if message.symbol in self.frozen:
+            return
         book = self.books.setdefault(message.symbol, Book())
         book.snapshot(message.levels, message.bid_count, message.update_n)
         self.marks[message.symbol] = BookMark(message.last_update_id, event.header.ts_ns, event.header.seq)
@@ -149,7 +154,7 @@ class GatewayView:
     def _update_book(self, event: Event) -> None:
         message: market.BookUpdate = event.message
         book = self.books.get(message.symbol)
-        if book is None:
+        if book is None or message.symbol in self.frozen:
             return
         self.finished_venues.discard(venue_of(message.symbol))
         if book.update(message.levels, message.bid_count, message.update_n):
@@ -180,7 +185,18 @@ class GatewayView:
         self.history.take_time(event.header.ts_ns, self.positions.values(), self.rules, self.books)
 
     def _take_rules(self, event: Event) -> None:
-        self.rules[event.message.symbol] = event.message
+        """Use rules from now on; a market with positions in other units keeps its own and shows no book."""
+        rules = event.message
+        symbol, former = rules.symbol, self.rules.get(rules.symbol)
+        is_held = any(key[1] == symbol for key in self.positions)
+        if is_held and former is not None and not has_same_units(former, rules):
+            self.frozen.add(symbol)
+            if symbol in self.books:
+                self.books[symbol].invalidate()
+                self._mark_invalid(symbol, "tick or lot changed while there are positions in the former ones")
+            return
+        self.frozen.discard(symbol)
+        self.rules[symbol] = rules
 
     def _begin_order(self, event: Event) -> None:
         record = order_record.of_intent(event)
@@ -304,6 +320,7 @@ class GatewayView:
                 history=self.history.dump(),
                 trips=list(self.trips),
                 parts=[self.parts[key] for key in sorted(self.parts)],
+                frozen=sorted(self.frozen),
             )
         )
 
@@ -313,6 +330,7 @@ class GatewayView:
         self._clear(state.settings)
         self.head_seq, self.ts_ns, self.epoch = state.head
         self.rules = {rules.symbol: rules for rules in state.rules}
+        self.frozen = set(state.frozen)
         for symbol, levels, bid_count, update_n, is_valid, mark in state.books:
             book = self.books[symbol] = Book()
             book.snapshot(levels, bid_count, update_n)

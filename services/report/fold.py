@@ -12,6 +12,7 @@ from typing import Any
 from services.report.account import COMMON_EXPONENT, Account
 from services.report.marks import Marks
 from services.report.profits import Profits
+from shared.double_entry import has_same_units
 from shared.errors import JournalError
 from shared.kernels.position import Position
 from shared.messages import Event, Message, control, market, orders, system
@@ -98,7 +99,7 @@ class ReportFold:
 
     def _check_scale(self, rules: market.InstrumentRules) -> None:
         former = self.marks.rules.get(rules.symbol)
-        is_other = former is not None and former.tick_lot_atoms != rules.tick_lot_atoms
+        is_other = former is not None and not has_same_units(former, rules)
         if is_other and self._traders.get(rules.symbol):
             raise JournalError(
                 f"{rules.symbol} got another tick or lot after its first fill: positions in old lots cannot "

@@ -18,6 +18,7 @@ from services.risk.profit_guard import ProfitGuard
 from services.risk.ramp import Ramp
 from services.risk.regime_guard import RegimeGuard
 from services.risk.round_trip_guard import RoundTripGuard
+from services.risk.rules_guard import RulesGuard
 from services.risk.session import Session
 from services.risk.storm import RejectStorm
 from services.risk.surprises import Surprises
@@ -40,6 +41,7 @@ FAILED = "guard_failed"
 GUARDS: tuple[GuardClass, ...] = (
     Session,
     Conservation,
+    RulesGuard,
     Violations,
     Breakers,
     Throttle,

@@ -12,6 +12,7 @@ from services.risk.settings import RiskSettings
 from services.risk.state import MarketState, Mood, Pending, RiskState
 from services.risk.windows import Windows
 from shared.book_state import dump_book, load_book
+from shared.double_entry import has_same_units
 from shared.ledger import Ledger
 from shared.messages import Event, Message, control, market, orders, system
 from shared.settings import unpack
@@ -78,9 +79,17 @@ class RiskKnowledge(RiskMoney):
         self.place(event.message.symbol).apply(event.message, event.header.origin_ns)
 
     def _observe_rules(self, event: Event) -> None:
-        rules = event.message
-        self.place(rules.symbol).rules = rules
-        self.ledger.register_rules(rules)
+        self._take_rules(event.message)
+
+    def _take_rules(self, rules: market.InstrumentRules) -> None:
+        """Use rules from now on, unless fills or open orders are counted in other ticks or lots."""
+        place = self.place(rules.symbol)
+        has_orders = place.rules is not None and self.exposure.count(rules.symbol) > 0
+        is_other = place.rules is not None and not has_same_units(place.rules, rules)
+        if (has_orders and is_other) or not self.ledger.register_rules(rules):
+            place.other_rules = rules
+            return
+        place.rules, place.other_rules = rules, None
         self.caps[rules.symbol] = caps_of(self.settings, rules)
 
     def _observe_intent(self, intent: orders.OrderIntent, now_ns: int) -> str:
@@ -148,6 +157,9 @@ class RiskKnowledge(RiskMoney):
         if not event.message.strategy:
             self.mood.diverged.clear()
             self.mood.quarantine.clear()
+            for place in list(self.markets.values()):
+                if place.other_rules is not None:
+                    self._take_rules(place.other_rules)
 
     # ---- for the checks
 
@@ -227,7 +239,7 @@ class RiskKnowledge(RiskMoney):
             settings=self.raw_settings,
             mood=self.mood,
             markets=[
-                MarketState(s, dump_book(m.book), m.rules, m.fresh_ns, m.mark_half_ticks)
+                MarketState(s, dump_book(m.book), m.rules, m.fresh_ns, m.mark_half_ticks, m.other_rules)
                 for s, m in sorted(self.markets.items())
             ],
             ledger=self.ledger.dump(),
@@ -253,7 +265,7 @@ class RiskKnowledge(RiskMoney):
             place = self.place(saved.symbol)
             place.book = load_book(saved.book)
             place.rules, place.fresh_ns = saved.rules, saved.fresh_ns
-            place.mark_half_ticks = saved.mark_half_ticks
+            place.mark_half_ticks, place.other_rules = saved.mark_half_ticks, saved.other_rules
             if saved.rules is not None:
                 self.caps[saved.symbol] = caps_of(self.settings, saved.rules)
         self.ledger.load(state.ledger)

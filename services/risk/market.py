@@ -9,12 +9,17 @@ LEVELS = 32
 
 
 class Market:
-    """One market; `fresh_ns` is when the newest data of a trusted book were received (mesh time)."""
+    """One market; `fresh_ns` is when the newest data of a trusted book were received (mesh time).
+
+    `other_rules` are newer ones in other ticks or lots than fills and open orders are counted in: while there
+    are any, `rules` and the mark stay as they were, for the book says prices in other ticks.
+    """
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.book = Book()
         self.rules: InstrumentRules | None = None
+        self.other_rules: InstrumentRules | None = None
         self.fresh_ns = 0
         self.mark_half_ticks = 0
 
@@ -26,7 +31,7 @@ class Market:
             self.book.snapshot(message.levels, message.bid_count, message.update_n)
         else:
             self.book.invalidate()
-        if self.book.is_trusted:
+        if self.book.is_trusted and self.other_rules is None:
             self.fresh_ns = origin_ns
             self.mark_half_ticks = self.book.bid_ticks + self.book.ask_ticks
 

@@ -24,6 +24,7 @@ class MarketState(msgspec.Struct, array_like=True, frozen=True):
     rules: InstrumentRules | None
     fresh_ns: int
     mark_half_ticks: int
+    other_rules: InstrumentRules | None = None
 
 
 class Pending(msgspec.Struct, array_like=True, frozen=True):

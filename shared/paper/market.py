@@ -52,6 +52,7 @@ class PaperMarketState(msgspec.Struct, array_like=True, frozen=True):
     fresh_ns: int
     last_ticks: int = 0
     recent_lots: tuple[int, ...] = ()
+    is_frozen: bool = False
 
 
 class PaperMarket:
@@ -67,6 +68,7 @@ class PaperMarket:
         self.rules: InstrumentRules | None = None
         self.fresh_ns = 0
         self.last_ticks = 0
+        self.is_frozen = False
         self.recent_lots: deque[int] = deque(maxlen=RECENT_TRADES)
         self._taken: dict[tuple[int, int], Taken] = {}
 
@@ -76,7 +78,9 @@ class PaperMarket:
         return self.rules is not None and bool(self.book.is_trusted)
 
     def apply(self, message: BookSnapshot | BookUpdate | BookInvalid, origin_ns: int) -> None:
-        """Apply one book event and let our places in the queue follow."""
+        """Apply one book event and let our places in the queue follow; a frozen market hears none."""
+        if self.is_frozen:
+            return
         is_known = False
         if isinstance(message, BookUpdate):
             is_known = bool(self.book.update(message.levels, message.bid_count, message.update_n))
@@ -85,6 +89,11 @@ class PaperMarket:
         else:
             self.book.invalidate()
         self.follow(origin_ns, is_known=is_known, is_anew=isinstance(message, BookSnapshot))
+
+    def freeze(self) -> None:
+        """Match nothing any more: the book is said in other ticks or lots than what we have here."""
+        self.is_frozen = True
+        self.book.invalidate()
 
     def follow(self, origin_ns: int, *, is_known: bool, is_anew: bool) -> None:
         """Let our places follow a changed book: by a known update, or said anew as a whole."""
@@ -197,6 +206,7 @@ class PaperMarket:
             self.fresh_ns,
             self.last_ticks,
             tuple(self.recent_lots),
+            self.is_frozen,
         )
 
     def load(self, state: PaperMarketState) -> None:
@@ -205,5 +215,5 @@ class PaperMarket:
         self.queue.load(state.queue)
         self.load_taken(state.taken)
         self.rules, self.fresh_ns = state.rules, state.fresh_ns
-        self.last_ticks = state.last_ticks
+        self.last_ticks, self.is_frozen = state.last_ticks, state.is_frozen
         self.recent_lots = deque(state.recent_lots, maxlen=RECENT_TRADES)
