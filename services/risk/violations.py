@@ -1,8 +1,9 @@
 """Count the orders that no strategy in its right mind asks for; too many in one day kill (RK-11).
 
-What counts is beyond a hard limit of one order or of a market: a refusal that better data or another moment
-would not have changed. Refusals that come from the state of the mesh (stale, reducing, a breaker), from the
-limits that strategies share, or from limits that are scaled down now, do not count.
+What counts was wrong whatever the market and the other strategies did: no order at all, a market that cannot
+be traded, or more than one order may ever be. Refusals that come from the state of the mesh (stale, reducing,
+a breaker), from a price that jumped away, from the limits that strategies share (position, open orders, rate)
+or from limits that are scaled down now, do not count: they would kill for the fault of another.
 """
 
 from collections.abc import Iterable
@@ -19,18 +20,7 @@ from shared.messages.orders import OrderIntent, OrderRefused
 if TYPE_CHECKING:
     from services.risk.knowledge import RiskKnowledge
 
-COUNTED = frozenset(
-    {
-        "bad_order",
-        "currency",
-        "unknown_symbol",
-        "order_size",
-        "price_band",
-        "position",
-        "open_orders",
-        "rate",
-    }
-)
+COUNTED = frozenset({"bad_order", "currency", "unknown_symbol", "order_size"})
 """Codes of refusals that are violations."""
 
 

@@ -1,6 +1,7 @@
 """Too many orders that no sane strategy asks for kill; refusals of circumstance do not count (RK-11)."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -11,11 +12,11 @@ from shared.units import Side
 
 
 @pytest.mark.req("RK-11", "RK-13")
-def test_the_hundredth_order_far_off_the_market_kills_and_names_who_asked(make_bench):
+def test_the_hundredth_order_that_is_none_kills_and_names_who_asked(make_bench):
     # Given a limit that the tests of one line need not wait for
     bench = make_bench(replace(RiskSettings(), violations_max=4)).start()
     for strategy in ("a", "b", "a"):
-        assert bench.verdict(Side.BUY, 100_000, 1, strategy=strategy).code == "price_band"
+        assert bench.verdict(Side.BUY, 600_000, 0, strategy=strategy).code == "bad_order"
     assert not bench.said(control.KillRequested)
 
     bench.verdict(Side.BUY, 600_000, 0, strategy="b")
@@ -32,10 +33,10 @@ def test_the_hundredth_order_far_off_the_market_kills_and_names_who_asked(make_b
 def test_by_default_one_hundred_are_too_many(make_bench):
     bench = make_bench().start()
     for _ in range(99):
-        bench.verdict(Side.BUY, 100_000, 1)
+        bench.verdict(Side.BUY, 600_000, 0)
     assert not bench.said(control.KillRequested)
 
-    bench.verdict(Side.BUY, 100_000, 1)
+    bench.verdict(Side.BUY, 600_000, 0)
 
     assert bench.said(control.KillRequested)
 
@@ -58,23 +59,46 @@ def test_a_new_day_and_a_cleared_kill_begin_at_none_and_a_restart_does_not(make_
     bench = make_bench(replace(RiskSettings(), violations_max=3)).start()
     bench.pass_ms(100)
     for _ in range(2):
-        bench.verdict(Side.BUY, 100_000, 1)
+        bench.verdict(Side.BUY, 600_000, 0)
     bench.mesh.tick(bench.mesh.now_ns + 86_400 * 10**9)
     assert bench.said(guards.SessionReset)
     bench.book()
     for _ in range(2):
-        bench.verdict(Side.BUY, 100_000, 1)
+        bench.verdict(Side.BUY, 600_000, 0)
     copy = RiskCore()
     copy.restore(bench.risk.snapshot())
     assert copy.digest() == bench.risk.digest()
     bench.risk.restore(bench.risk.snapshot())
     assert not bench.said(control.KillRequested)
 
-    bench.verdict(Side.BUY, 100_000, 1)
+    bench.verdict(Side.BUY, 600_000, 0)
     assert len(bench.said(control.KillRequested)) == 1
-    bench.say("operator", control.KillClearRequested("me", "the feed of prices was wrong"))
+    bench.say("operator", control.KillClearRequested("me", "the strategy is mended"))
     bench.pass_ms(1000)
     for _ in range(2):
-        bench.verdict(Side.BUY, 100_000, 1)
+        bench.verdict(Side.BUY, 600_000, 0)
     assert len(bench.said(control.KillRequested)) == 1
     assert isinstance(bench.verdict(), orders.OrderApproved)
+
+
+@pytest.mark.req("RK-11")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"orders_per_s_max": 1},
+        {"limits__open_orders_max": 1},
+        {"limits__position_qty_max": Decimal("0.001")},
+        {"limits__price_band_bps": Decimal(1)},
+    ],
+)
+def test_what_another_strategy_or_the_market_did_is_no_violation(make_bench, limits, changes):
+    # Given a limit that a grid uses up, or a market that jumped away from a healthy maker
+    bench = make_bench(limits(violations_max=1, **changes)).start()
+    bench.verdict(Side.BUY, 600_000, 1, strategy="grid")
+    price_ticks = 599_000 if "limits__price_band_bps" in changes else 600_000
+
+    refused = [bench.verdict(Side.BUY, price_ticks, 1, strategy="maker") for _ in range(3)]
+
+    assert {type(said) for said in refused} == {orders.OrderRefused}
+    assert {said.code for said in refused} <= {"rate", "open_orders", "position", "price_band"}
+    assert not bench.said(control.KillRequested)
