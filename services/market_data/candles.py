@@ -51,10 +51,13 @@ class CandleFeed:
         """Start on a new connection: what was missed meanwhile is asked for."""
         self.is_wanting = True
         self._refill_count = 0
-        self._fresh_ns = max(self._fresh_ns, now_ns)
+        self._fresh_ns = self._fresh_ns or now_ns
 
     def is_stale(self, now_ns: int) -> bool:
-        """Return whether the newest candle is too old to act on."""
+        """Return whether the newest candle that was said, or is only not said again, is too old to act on.
+
+        What is held back moves nothing: while the history is wanting and does not come, candles grow old.
+        """
         return bool(self._fresh_ns) and now_ns - self._fresh_ns > self._age_ns
 
     def take(self, print_: CandlePrint, parser: LevelParser, now_ns: int, out: Said) -> None:
@@ -68,7 +71,6 @@ class CandleFeed:
             self._take_open(candle, now_ns, out)
 
     def _take_closed(self, candle: Candle, now_ns: int, out: Said) -> None:
-        self._fresh(candle, now_ns)
         if self.is_wanting or (self._closed_ns and candle.open_ns > self.from_ns):
             self.is_wanting = True
             self._held[candle.open_ns] = candle
@@ -76,19 +78,20 @@ class CandleFeed:
                 del self._held[min(self._held)]
                 self.missing_count += 1
             return
-        self._say_closed(candle, out)
+        self._say_closed(candle, now_ns, out)
 
     def _take_open(self, candle: Candle, now_ns: int, out: Said) -> None:
         is_older = self._open is not None and candle.open_ns < self._open.open_ns
         if is_older or now_ns - candle.ts_venue_ns > self._age_ns:
             self._counters.dropped_count += 1
             return
-        self._fresh(candle, now_ns)
         self._open = candle
         before_ns = candle.open_ns - MINUTE_NS
         if self._closed_ns and before_ns > self._closed_ns and before_ns not in self._held:
             # An open candle proves that the one before it is closed.
             self.is_wanting = True
+        if not self.is_wanting:
+            self._fresh(candle, now_ns)
         self.watch(now_ns, out)
 
     def _fresh(self, candle: Candle, now_ns: int) -> None:
@@ -105,8 +108,7 @@ class CandleFeed:
             if self._closed_ns and open_ns > self.from_ns and self._is_to_ask_again():
                 self._held = {ns: candle for ns, candle in known.items() if ns >= open_ns}
                 break
-            self._fresh(known[open_ns], now_ns)
-            self._say_closed(known[open_ns], out)
+            self._say_closed(known[open_ns], now_ns, out)
         if self._closed_ns > before_ns:
             self._refill_count = 0
         for candle in candles[-1:]:
@@ -129,7 +131,8 @@ class CandleFeed:
                 self._closed_ns = before_ns
         self.watch(now_ns, out)
 
-    def _say_closed(self, candle: Candle, out: Said) -> None:
+    def _say_closed(self, candle: Candle, now_ns: int, out: Said) -> None:
+        self._fresh(candle, now_ns)
         if self._closed_ns:
             self.missing_count += (candle.open_ns - self._closed_ns) // MINUTE_NS - 1
         self._closed_ns = candle.open_ns

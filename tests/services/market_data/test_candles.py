@@ -284,3 +284,36 @@ def test_whatever_comes_closed_candles_rise_and_none_is_said_twice(steps):
     assert closed == sorted(set(closed))
     times = [m.open_ns for m in rig.out]
     assert times == sorted(times), "an open candle never comes before an older closed one"
+
+
+@pytest.mark.req("MD-16", "MD-22")
+def test_candles_that_are_held_back_because_the_history_does_not_come_grow_old():
+    # Given a feed that ran and was connected anew, whose REST answers fail for good
+    rig = Rig(age_s=120).started()
+    rig.feed.begin(at(1))
+
+    # When the stream goes on for half an hour, connected anew each minute
+    said = len(rig.out)
+    for minute in range(1, 31):
+        rig.stream(candle(minute, closed=False), at(minute) + NS_PER_S)
+        rig.stream(candle(minute), at(minute + 1))
+        rig.feed.begin(at(minute + 1))
+
+    # Then nothing was said, and it is seen that nothing is
+    assert len(rig.out) == said
+    assert rig.feed.is_stale(at(31))
+    # until the history comes
+    rig.answer(*[candle(minute) for minute in range(31)], now_ns=at(31))
+    assert not rig.feed.is_stale(at(31))
+    assert rig.closed() == [-2, -1, *range(31)]
+
+
+@pytest.mark.req("MD-16")
+def test_a_first_history_that_does_not_come_is_warned_of():
+    rig = Rig(age_s=120)
+    rig.feed.begin(at(0))
+    rig.stream(candle(0, closed=False))
+    rig.stream(candle(0))
+
+    assert not rig.feed.is_stale(at(2))
+    assert rig.feed.is_stale(at(2) + 1)

@@ -178,8 +178,13 @@ def test_two_minutes_without_a_candle_are_a_warning_of_the_feed_until_one_comes(
     warned = rig.of(kit.FeedStatus)[-1]
     rig.frame("binance_usdm", KLINE, kline(rig))
     rig.pass_ms(100)
+    held_back = rig.of(kit.FeedStatus)[-1]
+    rig.venue.now_ms = rig.now_ns // 10**6
+    rig.pass_ms(2 * S)
 
     assert (warned.state, warned.reason) == ("live", "no candle of BTCUSDT for over 120 s")
+    # An open candle after a hole says nothing yet: what is in between is asked for first.
+    assert held_back.reason == warned.reason
     assert rig.of(kit.FeedStatus)[-1].reason == ""
 
 
