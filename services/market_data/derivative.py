@@ -15,6 +15,8 @@ SAY_NS = NS_PER_S
 RATE_MAX_E8 = 100_000_000
 PRICE_CENTITICKS_MAX = 100 * 10**12
 NUMBER_MAX = 10**12
+# One stamp far ahead would make all true ones after it look old.
+AHEAD_MAX_NS = 120 * NS_PER_S
 # The venue does not number liquidations: one that equals one of the last ones is the same.
 SEEN_MAX = 100
 
@@ -54,6 +56,7 @@ class DerivativeFeed:
         if last is not None and new.ts_venue_ns <= last.ts_venue_ns:
             self._counters.dropped_count += 1
             return
+        self._check_time(new.ts_venue_ns, now_ns)
         if new.next_funding_ns <= new.ts_venue_ns:
             raise ValueError(f"funding of {self.symbol} is due at {new.next_funding_ns}, before its own time")
         self.mark_ns = now_ns
@@ -65,6 +68,13 @@ class DerivativeFeed:
         if is_next or self._is_due(new, now_ns):
             self._said, self._said_ns = new, now_ns
             out.append(new)
+
+    def _check_time(self, ts_venue_ns: int, now_ns: int) -> None:
+        if ts_venue_ns > now_ns + AHEAD_MAX_NS:
+            raise ValueError(
+                f"a fact of {self.symbol} is {(ts_venue_ns - now_ns) // NS_PER_S} s of the future, at most "
+                f"{AHEAD_MAX_NS // NS_PER_S} s are believed: check this host's time"
+            )
 
     def _is_due(self, new: FundingRate, now_ns: int) -> bool:
         age_ns = now_ns - self._said_ns
@@ -80,6 +90,7 @@ class DerivativeFeed:
         if self._interest is not None and print_.ts_venue_ns <= self._interest.ts_venue_ns:
             self._counters.dropped_count += 1
             return
+        self._check_time(print_.ts_venue_ns, now_ns)
         self._interest = OpenInterest(self.symbol, lots, print_.ts_venue_ns, now_ns)
         self.regime.take_open_interest(lots, min(now_ns, print_.ts_venue_ns))
         out.append(self._interest)

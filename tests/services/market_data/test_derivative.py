@@ -190,3 +190,28 @@ def test_what_is_known_can_be_said_again():
     rig.feed.watch(RULES, T0 + 3 * NS_PER_S, rig.out)
 
     assert rig.out == said
+
+
+@pytest.mark.req("MD-17")
+def test_a_stamp_far_in_the_future_does_not_make_the_true_ones_old():
+    # Given a rate and a poll
+    rig = Rig()
+    rig.mark("0.00010000", 0)
+    rig.interest("1000.000", 0)
+
+    # When a frame and an answer come that are stamped a day ahead
+    ahead_ns = T0 + 86_400 * NS_PER_S
+    wrong = MarkPrint("BTCUSDT", "1", "1", "0.5", ahead_ns + PAYS, ahead_ns)
+    with pytest.raises(ValueError, match="future"):
+        rig.feed.take_mark(wrong, RULES, T0 + NS_PER_S, rig.out)
+    with pytest.raises(ValueError, match="future"):
+        rig.feed.take_open_interest(
+            OpenInterestPrint("BTCUSDT", "9", ahead_ns), PARSER, T0 + NS_PER_S, rig.out
+        )
+
+    # Then the next true ones are taken
+    rig.mark("0.00020000", 60)
+    rig.interest("1001.000", 60)
+    assert rig.rates() == [10_000, 20_000]
+    assert [m.open_interest_lots for m in rig.out if isinstance(m, OpenInterest)] == [1_000_000, 1_001_000]
+    assert rig.feed.mark_ns == T0 + 60 * NS_PER_S
