@@ -9,6 +9,8 @@ MICROPRICE_LEVELS = 5
 IMBALANCE_LEVELS = 5
 WEIGHTED_LEVELS = 10
 DEPTH_LEVELS = 10
+E2_BPS = 1_000_000
+"""Hundredths of a basis point in one."""
 
 
 class PriceFeed:
@@ -46,6 +48,7 @@ def price_of(symbol: str, book: Book, *, is_open: bool) -> PriceUpdate:
     """Return the price of a book; all zero and not trusted unless the book may be used (MD-6)."""
     if not is_open or not book.is_trusted:
         return PriceUpdate(symbol, False, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    mid_half_ticks, spread_ticks = signals.mid_half_ticks(book), signals.spread_ticks(book)
     return PriceUpdate(
         symbol=symbol,
         is_trusted=True,
@@ -58,4 +61,7 @@ def price_of(symbol: str, book: Book, *, is_open: bool) -> PriceUpdate:
         weighted_imbalance_ppm=signals.weighted_imbalance_ppm(book, WEIGHTED_LEVELS),
         bid_depth_lots=book.depth_lots(Side.BUY, DEPTH_LEVELS),
         ask_depth_lots=book.depth_lots(Side.SELL, DEPTH_LEVELS),
+        mid_half_ticks=mid_half_ticks,
+        spread_ticks=spread_ticks,
+        spread_e2_bps=2 * spread_ticks * E2_BPS // mid_half_ticks,
     )

@@ -6,6 +6,7 @@ most that second and leaves a readable file.
 
 import gzip
 import os
+from collections import deque
 from pathlib import Path
 
 import msgspec
@@ -47,7 +48,8 @@ class Recorder:
         self._folder = folder
         self._venue = venue
         self._file_bytes_max = file_bytes_max
-        self._lines: list[tuple[int, bytes]] = []
+        # One object for its whole life: a line taken while another thread flushes must not get lost.
+        self._lines: deque[tuple[int, bytes]] = deque()
         self._fd = -1
         self._size = 0
         self._hour = 0
@@ -58,7 +60,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what was taken; a full disk loses lines, never the feed."""
-        lines, self._lines = self._lines, []
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
         start = 0
         for i in range(1, len(lines) + 1):
             if i == len(lines) or lines[i][0] // HOUR_NS != lines[start][0] // HOUR_NS:

@@ -207,7 +207,9 @@ def verify(venue: str, lines: Iterable[Line], events: Iterable[Event]) -> list[s
         if event.header.source != SOURCE or symbol.partition(":")[0] != venue:
             continue
         check = checks.setdefault(symbol, _MarketCheck(symbol, recorded))
-        is_judged = recorded.first_ns <= event.header.origin_ns <= recorded.last_ns + NS_PER_S
+        # A fact may be said again, long after its frame.
+        at_ns = event.message.ts_recv_ns if isinstance(event.message, FACTS) else event.header.origin_ns
+        is_judged = recorded.first_ns <= at_ns <= recorded.last_ns + NS_PER_S
         found = list(check.take(event.message))
         if is_judged:
             differences += found

@@ -28,7 +28,12 @@ def test_a_price_says_touch_depth_and_imbalance_in_integers():
     assert (price.bid_ticks, price.bid_lots, price.ask_ticks, price.ask_lots) == (100, 5, 102, 3)
     assert (price.bid_depth_lots, price.ask_depth_lots) == (8, 7)
     assert price.imbalance_ppm == int(Decimal(1_000_000) * (8 - 7) / (8 + 7))
-    assert 10_000 < price.microprice_centiticks < 10_300
+    # Two levels on both sides: (5 * (102 * 5 + 100 * 3) + 4 * (103 * 1 + 99 * 4)) / (5 * 8 + 4 * 5) ticks.
+    assert price.microprice_centiticks == 100 * 6046 // 60 == 10_076
+    # Bids 5 + 0.9 * 1 + 0.81 * 2 = 7.52, asks 3 + 0.9 * 4 = 6.6: 0.92 / 14.12.
+    assert price.weighted_imbalance_ppm == 1_000_000 * 92 // 1412 == 65_155
+    # The mid is 101 ticks; a spread of 2 of them is 198.0198 basis points.
+    assert (price.mid_half_ticks, price.spread_ticks, price.spread_e2_bps) == (202, 2, 19_801)
     assert all(type(value) in (int, bool, str) for value in price.as_dict().values())
 
 

@@ -118,3 +118,12 @@ def test_a_fact_whose_frame_is_missing_is_found(run):
         rest = [line for line in lines if stream not in line[1][:60]]
         assert len(rest) < len(lines), stream
         assert verify("binance_usdm", rest, events), stream
+
+
+def test_a_fact_from_before_the_recording_that_is_said_again_is_not_judged(run):
+    lines, events = run
+    place = next(i for i, event in enumerate(events) if isinstance(event.message, Candle))
+    early = msgspec.structs.replace(events[place].message, ts_recv_ns=lines[0][0] - 1, open_ns=60_000_000_000)
+    said_again = [*events, events[place]._replace(message=early)]
+
+    assert verify("binance_usdm", lines, said_again) == []
