@@ -120,7 +120,8 @@ class PriceUpdate(Message, frozen=True, tag="price"):
     """Touch and estimates of one book, at most one per 50 ms and only when changed (MD-9, MD-13).
 
     Prices in centiticks are hundredths of a tick; imbalances are parts per million, positive when bids
-    are heavier. Nothing here may be traded on when `is_trusted` is false.
+    are heavier. `mid_half_ticks` is bid + ask; `spread_e2_bps` the spread in hundredths of a basis point of
+    the mid, rounded down. Nothing here may be traded on when `is_trusted` is false.
     """
 
     family: ClassVar[str] = "price"
@@ -138,6 +139,9 @@ class PriceUpdate(Message, frozen=True, tag="price"):
     weighted_imbalance_ppm: int
     bid_depth_lots: int
     ask_depth_lots: int
+    mid_half_ticks: int = 0
+    spread_ticks: int = 0
+    spread_e2_bps: int = 0
 
 
 class FeedStatus(Message, frozen=True, tag="feed_status"):
