@@ -28,9 +28,11 @@ class BreakerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleSettings:
-    """When a strategy repeats itself too often, or loses too fast (I-14): it stays off until a resume."""
+    """When a strategy repeats itself too often, or loses too fast (I-14): no new risk until a resume."""
 
-    requotes_per_min_max: Annotated[int, Gt(0), Le(100_000), Doc("orders of one slot in any 60 seconds")] = 60
+    requotes_per_min_max: Annotated[
+        int, Gt(0), Le(100_000), Doc("orders of one slot in any 60 seconds; as many exits while held")
+    ] = 60
     fills_per_min_max: Annotated[int, Gt(0), Le(100_000), Doc("fills of one slot in any 60 seconds")] = 60
     loss_per_min_max: Annotated[Decimal, Gt(0), Doc("loss of one strategy in any 60 seconds")] = Decimal(100)
 

@@ -48,7 +48,7 @@ class RiskCore:
         said: list[Output | Instruction] = []
 
         def say(message: Message) -> None:
-            self._fold(message)
+            self._fold(message, event.header.origin_ns)
             said.append(Output(SOURCE, message))
 
         is_new_fill = self.known.observe(event)
@@ -66,7 +66,7 @@ class RiskCore:
         """Take one event without deciding: own verdicts count as they stand on the log."""
         self.known.now_ns = event.header.ts_ns
         if event.header.source == SOURCE:
-            self._fold(event.message)
+            self._fold(event.message, event.header.origin_ns)
         else:
             self.known.observe(event)
         if self.known.is_changed:
@@ -177,7 +177,7 @@ class RiskCore:
 
     # ---- fold: what own words change
 
-    def _fold(self, message: Message) -> None:
+    def _fold(self, message: Message, said_ns: int) -> None:
         kind = type(message)
         if kind not in _PLAIN:
             self.known.is_changed = True
@@ -198,7 +198,7 @@ class RiskCore:
                 self.known.mood.said_scopes.pop(key, None)
             else:
                 self.known.mood.said_scopes[key] = [message.state, *message.reasons]
-        self.known.guards.fold(message)
+        self.known.guards.fold(message, said_ns)
 
     def _fold_approval(self, approval: Any) -> None:
         pending = self.known.pending.pop(approval.client_order_id)

@@ -61,13 +61,17 @@ class Guard(Protocol):
                 attribute `folds` names the only messages for which it is called: verdicts are many.
     `holds(known)`   what it holds back now. Asked again after each Tick, each word of a guard and each event
                 that is neither market data nor about one order; orders in between meet the last answer.
-    `objection(intent, known)`  what it has against this very order, None mostly.
+    `objection(intent, known)`  what it has against this very order where that adds risk, None mostly.
+    `halt(intent, known)`  the same against an order that only reduces, too.
     `size_ppm(strategy, symbol, known)`  the share of the limits of size that may be used, 1,000,000 for all.
     `dump()`, `load(data)`  its whole state, canonically encoded.
+    `said_ns`   while it folds: when the outside fact behind what is said was received. The same when said and
+                when adopted from the log, other than the time of the event.
     """
 
     name: str
     watches: frozenset[type[Message]]
+    said_ns: int
 
     def observe(self, event: Event, known: "RiskKnowledge") -> None: ...
 
@@ -78,6 +82,8 @@ class Guard(Protocol):
     def holds(self, known: "RiskKnowledge") -> Sequence[Hold]: ...
 
     def objection(self, intent: orders.OrderIntent, known: "RiskKnowledge") -> Objection | None: ...
+
+    def halt(self, intent: orders.OrderIntent, known: "RiskKnowledge") -> Objection | None: ...
 
     def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int: ...
 
@@ -91,6 +97,7 @@ class QuietGuard:
 
     name = ""
     watches: frozenset[type[Message]] = frozenset()
+    said_ns = 0
 
     def observe(self, event: Event, known: "RiskKnowledge") -> None:
         """Take an event of others."""
@@ -108,6 +115,10 @@ class QuietGuard:
 
     def objection(self, intent: orders.OrderIntent, known: "RiskKnowledge") -> Objection | None:
         """Have nothing against an order."""
+        return None
+
+    def halt(self, intent: orders.OrderIntent, known: "RiskKnowledge") -> Objection | None:
+        """Have nothing against any order."""
         return None
 
     def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int:

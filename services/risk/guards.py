@@ -77,6 +77,7 @@ class Guards:
         self._folding = [guard for guard in self.all if _overrides(guard, "fold")]
         self._folding_by_kind: dict[type[Message], list[Guard]] = {}
         self._objecting = [guard for guard in self.all if _overrides(guard, "objection")]
+        self._halting = [guard for guard in self.all if _overrides(guard, "halt")]
         self._scaling = [guard for guard in self.all if _overrides(guard, "size_ppm")]
 
     # ---- what happens
@@ -111,8 +112,11 @@ class Guards:
             for name in sorted(self.failed.keys() - self._said):
                 yield GuardRaised(FAILED, "", "", f"{name}: {self.failed[name]}", is_tripped=True)
 
-    def fold(self, message: Message) -> None:
-        """Let each take an own message of risk, or those alone that its `folds` names."""
+    def fold(self, message: Message, said_ns: int) -> None:
+        """Let each take an own message of risk, or those alone that its `folds` names.
+
+        `said_ns` is when the outside fact behind it was received: the origin of its cause and its own.
+        """
         if isinstance(message, GuardRaised) and message.code == FAILED:
             name, _, text = message.text.partition(": ")
             self.failed[name] = text
@@ -125,6 +129,7 @@ class Guards:
             self._folding_by_kind[kind] = folding
         for guard in folding:
             if guard.name not in self.failed:
+                guard.said_ns = said_ns
                 try:
                     guard.fold(message)
                 except Exception as error:  # noqa: BLE001  as above
@@ -170,15 +175,19 @@ class Guards:
                     holds.append(hold.objection)
                 case _:
                     assert_never(hold.state)
-        for guard in self._objecting:
-            if guard.name not in self.failed:
+        for guards, found in ((self._halting, halts), (self._objecting, holds)):
+            for guard in guards:
+                if guard.name in self.failed:
+                    continue
                 try:
-                    objection = guard.objection(intent, known)
+                    asked = guard.halt if found is halts else guard.objection
+                    objection = asked(intent, known)
                 except Exception as error:  # noqa: BLE001  as above
                     self.fail(guard.name, error)
-                    objection = self._failure_hold(guard.name).objection
+                    holds.append(self._failure_hold(guard.name).objection)
+                    continue
                 if objection is not None:
-                    holds.append(objection)
+                    found.append(objection)
         return tuple(halts), tuple(holds)
 
     def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int:

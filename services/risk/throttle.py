@@ -1,11 +1,12 @@
-"""The repeat throttle: a strategy that repeats itself, or loses too fast, is switched off (I-14).
+"""The repeat throttle: a strategy that repeats itself, or loses too fast, takes no new risk (I-14).
 
     requotes   orders asked for in one slot of a strategy in any 60 seconds
     fills      fills of one slot in any 60 seconds
     slope      what a strategy lost from its best to now within the last 60 seconds, looked at each second
 
-Each has a limit that cannot be switched off. The strategy is halted: its orders are withdrawn and none is
-allowed, until a person who has looked resumes it with a reason.
+Each has a limit that cannot be switched off. New risk is over until a person who has looked resumes the
+strategy with a reason. What only shrinks its positions may leave (RK-10), or a stop-loss would be refused where
+it is needed most; but a loop of exits stays bounded as well: so many in a minute as a slot may have orders.
 """
 
 from array import array
@@ -15,12 +16,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from services.risk.ask import E8, e8_text
+from services.risk.ask import E8, Objection, e8_text
 from services.risk.guard import HoldState
 from services.risk.trips import Trip, TrippingGuard
 from shared.messages import Event, Message
 from shared.messages.control import ResumeRequested
-from shared.messages.orders import Fill, OrderIntent
+from shared.messages.orders import Fill, OrderAdjusted, OrderApproved, OrderIntent
 from shared.messages.system import Tick
 from shared.order_ids import slot_of
 from shared.units import NS_PER_S
@@ -39,19 +40,29 @@ class _State(msgspec.Struct, array_like=True):
     profits: list[tuple[str, bytes]]
     now_ns: int
     looked_ns: int
+    exits: list[tuple[str, bytes]] = []
 
 
 class Throttle(TrippingGuard):
-    """See the module. `times` are kept by (what, strategy, slot), at most one more than the limit."""
+    """See the module. `times` are kept by (what, strategy, slot), at most one more than the limit.
+
+    `exits` are the times of what was approved for a strategy that is held, those of the last minute.
+    """
 
     name = "throttle"
     watches = frozenset({Tick, OrderIntent, Fill, ResumeRequested})
-    CODES: ClassVar[Mapping[str, HoldState]] = {"requotes": "halted", "fills": "halted", "slope": "halted"}
+    folds = TrippingGuard.folds | {OrderApproved, OrderAdjusted}
+    CODES: ClassVar[Mapping[str, HoldState]] = {
+        "requotes": "reducing",
+        "fills": "reducing",
+        "slope": "reducing",
+    }
 
     def __init__(self) -> None:
         super().__init__()
         self.times: Counted = {}
         self.profits: dict[str, deque[int]] = {}
+        self.exits: dict[str, deque[int]] = {}
         self.looked_ns = 0
         self._full: list[tuple[str, str, str]] = []
 
@@ -119,8 +130,34 @@ class Throttle(TrippingGuard):
                 text = f"{e8_text(loss_e8)} lost within a minute, the limit is {limits.loss_per_min_max}"
                 yield from self.raised("slope", text, loss_e8, limit_e8, strategy=strategy)
 
+    def fold(self, message: Message) -> None:
+        """Count what a strategy that is held still sends."""
+        super().fold(message)
+        if isinstance(message, OrderApproved | OrderAdjusted) and self._codes_of(message.strategy):
+            times = self.exits.setdefault(message.strategy, deque())
+            times.append(self.said_ns)
+            while times[0] <= self.said_ns - WINDOW_NS:
+                times.popleft()
+
+    def _codes_of(self, strategy: str) -> list[str]:
+        return [trip.code for trip in self.trips.values() if trip.strategy == strategy]
+
+    def halt(self, intent: OrderIntent, known: "RiskKnowledge") -> Objection | None:
+        """Stop a strategy that is held and leaves again and again."""
+        times = self.exits.get(intent.strategy)
+        if times is None:
+            return None
+        limit = known.settings.throttle.requotes_per_min_max
+        count = sum(time_ns > known.now_ns - WINDOW_NS for time_ns in times)
+        if count < limit:
+            return None
+        reason = f"{count} exits of a throttled strategy in a minute"
+        return Objection(self._codes_of(intent.strategy)[0], reason, count, limit)
+
     def released(self, trip: Trip) -> None:
         """Begin counting anew for the strategy."""
+        if not self._codes_of(trip.strategy):
+            self.exits.pop(trip.strategy, None)
         if trip.code == "slope":
             profits = self.profits.get(trip.strategy)
             if profits:
@@ -137,7 +174,8 @@ class Throttle(TrippingGuard):
         """Return the whole state."""
         times = [(*key, array("q", times).tobytes()) for key, times in sorted(self.times.items())]
         profits = [(name, array("q", profits).tobytes()) for name, profits in sorted(self.profits.items())]
-        state = _State(self.dump_trips(), times, profits, self.now_ns, self.looked_ns)
+        exits = [(name, array("q", times).tobytes()) for name, times in sorted(self.exits.items())]
+        state = _State(self.dump_trips(), times, profits, self.now_ns, self.looked_ns, exits)
         return msgspec.msgpack.encode(state)
 
     def load(self, data: bytes) -> None:
@@ -146,5 +184,6 @@ class Throttle(TrippingGuard):
         self.load_trips(state.trips)
         self.times = {(a, b, c): deque(array("q", times)) for a, b, c, times in state.times}
         self.profits = {name: deque(array("q", profits), maxlen=61) for name, profits in state.profits}
+        self.exits = {name: deque(array("q", times)) for name, times in state.exits}
         self.now_ns, self.looked_ns = state.now_ns, state.looked_ns
         self._full = []

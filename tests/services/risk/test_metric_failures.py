@@ -29,7 +29,7 @@ PARTS = (
     ("exposure", "count"),
     ("approvals", "count"),
 )
-METHODS = ("observe", "decide", "holds", "objection", "size_ppm")
+METHODS = ("observe", "decide", "holds", "objection", "halt", "size_ppm")
 CASES = [
     *((name,) for name in KNOWN),
     *PARTS,

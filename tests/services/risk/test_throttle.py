@@ -1,4 +1,4 @@
-"""The repeat throttle switches a strategy off until a person resumes it (I-14)."""
+"""The repeat throttle switches a strategy off until a person resumes it (I-14); exits go on (RK-10)."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -33,7 +33,7 @@ def trips(bench):
 
 
 @pytest.mark.req("I-14")
-def test_one_order_more_than_a_slot_may_have_in_a_minute_halts_its_strategy(make_bench):
+def test_one_order_more_than_a_slot_may_have_in_a_minute_ends_new_risk_of_its_strategy(make_bench):
     bench = make_bench(throttled(requotes_per_min_max=3)).start()
     for _ in range(3):
         assert isinstance(ask_in_slot(bench, "b1"), orders.OrderApproved)
@@ -42,7 +42,7 @@ def test_one_order_more_than_a_slot_may_have_in_a_minute_halts_its_strategy(make
     ask_in_slot(bench, "b1")
 
     assert trips(bench) == [("requotes", "mm", 4)]
-    assert bench.said(guards.ScopedState)[-1].state == "halted"
+    assert bench.said(guards.ScopedState)[-1].state == "reducing"
     assert ask_in_slot(bench, "b2").code == "requotes"
     assert isinstance(ask_in_slot(bench, "b1", strategy="other"), orders.OrderApproved)
 
@@ -73,7 +73,7 @@ def test_fills_of_one_slot_are_counted_too(make_bench):
 
 
 @pytest.mark.req("I-14")
-def test_a_loss_within_a_minute_halts_within_a_second_and_a_slow_one_does_not(make_bench):
+def test_a_loss_within_a_minute_trips_within_a_second_and_a_slow_one_does_not(make_bench):
     # Given 10 lots, of which a tick is worth 0.001
     bench = make_bench(throttled(loss_per_min_max=Decimal(1))).start()
     bench.fill_position(Side.BUY, 10)
@@ -89,6 +89,56 @@ def test_a_loss_within_a_minute_halts_within_a_second_and_a_slow_one_does_not(ma
     bench.book(bids=((597_100, 500),), asks=((597_110, 500),))
     bench.pass_ms(1000)
     assert [trip[:2] for trip in trips(bench)] == [("slope", "mm")]
+
+
+@pytest.mark.req("I-14", "RK-10")
+def test_a_strategy_that_loses_too_fast_can_still_send_its_stop_loss(make_bench):
+    bench = make_bench(throttled(loss_per_min_max=Decimal(1))).start()
+    bench.fill_position(Side.BUY, 10)
+    bench.pass_ms(1000)
+    bench.book(bids=((597_000, 500),), asks=((597_010, 500),))
+    bench.pass_ms(1000)
+    assert trips(bench)[0][:2] == ("slope", "mm")
+
+    assert bench.verdict(Side.BUY, 596_000, 1).code == "slope"
+    market = {"order_type": orders.OrderType.MARKET, "is_reduce_only": True}
+    assert isinstance(bench.verdict(Side.SELL, 0, 10, **market), orders.OrderApproved)
+
+
+@pytest.mark.req("I-14", "RK-10")
+@pytest.mark.parametrize("change", [{"requotes_per_min_max": 3}, {"fills_per_min_max": 2}])
+def test_exits_of_a_throttled_strategy_go_on_but_not_without_end(make_bench, change):
+    # Given a strategy with 20 lots that is held for its repeats or its fills
+    limit = change.get("requotes_per_min_max", 4)
+    bench = make_bench(throttled(**{"requotes_per_min_max": limit, **change})).start()
+    bench.fill_position(Side.BUY, 10)
+    bench.fill_position(Side.BUY, 10)
+    if "fills_per_min_max" in change:
+        bench.resting(Side.BUY, 600_000, 9)
+        bench.trade(Side.SELL, 600_000, 10)  # what lay before it
+        for _ in range(3):
+            bench.trade(Side.SELL, 600_000, 1)
+    else:
+        for _ in range(4):
+            ask_in_slot(bench, "b1")
+    assert len(trips(bench)) == 1
+
+    # Then it may leave as often as a slot may ask, in slots of any name
+    said = [bench.verdict(Side.SELL, 600_500, 1) for _ in range(limit + 2)]
+    assert [type(one) for one in said] == [orders.OrderApproved] * limit + [orders.OrderRefused] * 2
+    assert said[-1].code == trips(bench)[0][0]
+    assert isinstance(bench.verdict(Side.SELL, 600_500, 1, strategy="other"), orders.OrderApproved)
+
+    # And again when a minute has passed, also after a restart and for a build that adopts the log
+    copy, adopted = RiskCore(), RiskCore()
+    copy.restore(bench.risk.snapshot())
+    assert copy.digest() == bench.risk.digest()
+    for event in bench.log:
+        adopted.adopt(event)
+    throttles = [core.known.guards.all[5] for core in (adopted, bench.risk)]
+    assert throttles[0].exits == throttles[1].exits != {}
+    bench.pass_ms(60_000)
+    assert isinstance(bench.verdict(Side.SELL, 600_500, 1), orders.OrderApproved)
 
 
 @pytest.mark.req("I-14")
