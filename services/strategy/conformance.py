@@ -9,10 +9,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.strategy.core import REPORTS, StrategyCore
+from services.strategy.core import StrategyCore
 from services.strategy.desk import Desk, make_rules, terms_of
 from services.strategy.desk_facts import say_facts
-from services.strategy.own_orders import OwnOrders
+from services.strategy.instance_state import dump_instance
+from services.strategy.own_orders import REPORTS, OwnOrders
 from services.strategy.quoter import crosses_own
 from services.strategy.settings import InstanceSettings, StrategySettings
 from shared.errors import DivergenceError
@@ -100,6 +101,46 @@ def check_restores(candidate: Candidate, seed: int) -> list[str]:
         if after.core.digest() != wanted:
             return [f"restored at seq {cut}, it ends in another state than without"]
     return []
+
+
+def check_adopts(candidate: Candidate, seed: int) -> list[str]:
+    """A core that adopts the log of another stands where that one stood, and goes on from there.
+
+    What only tells how eagerly to look again is not compared: whether quotes may have changed, and when the
+    last line for people was made.
+    """
+    desk = candidate.desk(seed, 5)
+    adopting = CoreHost(StrategyCore())
+    adopting.is_deciding = False
+    run(desk)
+    for closed, opened in _interruptions(candidate.symbol):
+        desk.say(closed)
+        for _ in range(4):
+            desk.step()
+        if opened is not None:
+            desk.say(opened)
+        desk.show_book()
+        for _ in range(STEPS // 20):
+            desk.step()
+    for event in desk.log:
+        adopting.apply(event)
+    assert isinstance(adopting.core, StrategyCore)
+    decided, adopted = (core.instance(NAME) for core in (desk.core, adopting.core))
+    for name in dump_instance(decided).__struct_fields__:
+        one, other = (getattr(dump_instance(each), name) for each in (decided, adopted))
+        if one != other and name not in ("is_dirty", "said_ns"):
+            return [f"a core that adopts this log has another {name}: {other!r} instead of {one!r}"]
+    return []
+
+
+def _interruptions(symbol: str) -> list[tuple[Message, Message | None]]:
+    """Return what closes a gate, each with what opens it again; None where the next book does."""
+    return [
+        (control.PauseRequested(NAME, "test", ""), control.ResumeRequested(NAME, "test", "")),
+        (control.KillLatched("test", "test", "log"), control.KillCleared("test", "test")),
+        (control.TradingState("halted", ["test"]), control.TradingState("active", [])),
+        (market.BookInvalid(symbol, "gap"), None),
+    ]
 
 
 class _Watch:
@@ -297,6 +338,7 @@ def check_reducing(candidate: Candidate, seed: int) -> list[str]:
 CHECKS: Mapping[str, Callable[[Candidate, int], list[str]]] = {
     "same events, same output": check_repeats,
     "snapshot and restore change nothing": check_restores,
+    "a new build that adopts the log stands where the old one stood": check_adopts,
     "one order per slot, no self-trade, within its limit": check_safety,
     "flat orders when killed, paused, blind or finished": check_kill,
     "an order in doubt blocks its slot alone": check_doubt,

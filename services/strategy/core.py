@@ -7,33 +7,20 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from services.strategy import standing
 from services.strategy.calls import Calls
 from services.strategy.configure import Roster
 from services.strategy.decide import Decision
 from services.strategy.instance import Instance
 from services.strategy.instance_state import InstanceState
+from services.strategy.own_orders import REPORTS
 from services.strategy.settings import ShadowSettings, StrategySettings
 from services.strategy.shadow import ShadowVenue
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
 from shared.errors import UNDECODABLE
-from shared.messages import Event, Instruction, Message, control, guards, market, orders, source_core, system
+from shared.messages import Event, Instruction, Message, control, guards, market, source_core, system
 from shared.settings import pack, unpack
-
-REPORTS: tuple[type[Message], ...] = (
-    orders.OrderApproved,
-    orders.OrderAdjusted,
-    orders.OrderRefused,
-    orders.OrderSent,
-    orders.NotSent,
-    orders.OrderAccepted,
-    orders.OrderRejected,
-    orders.Fill,
-    orders.OrderCanceled,
-    orders.OrderExpired,
-    orders.OrderUnknown,
-    orders.CancelRejected,
-)
 
 MATCHED = (market.BookSnapshot, market.BookUpdate, market.BookInvalid, market.Trade)
 """What the paper venue of a shadow follows."""
@@ -150,16 +137,25 @@ class StrategyCore:
             if instance is not None:
                 self._world.now_ns = event.header.ts_ns
                 instance.fold(event.message, event.header.ts_ns)
+                self._adopted(instance, event)
             return
         self._world.now_ns = event.header.ts_ns
         observer = self._observers.get(type(event.message))
         if observer is not None:
             for instance in observer(event):
-                instance.commands.clear()
+                self._adopted(instance, event)
             if isinstance(event.message, MATCHED):
                 for instance in self._roster.of(event.message.symbol):
                     if isinstance(instance.shadow, ShadowVenue):
                         instance.shadow.observe(event)
+
+    def _adopted(self, instance: Instance, event: Event) -> None:
+        """Drop what an instance wants: what the old build made of it stands on the log."""
+        instance.commands.clear()
+        instance.notes.clear()
+        now_ns = event.header.ts_ns
+        is_warm = instance.is_warm(now_ns, self._warmup_s, self._warmup_points)
+        standing.judge(instance, self._world, now_ns, is_warm=is_warm)
 
     @staticmethod
     def _is_own(event: Event) -> bool:

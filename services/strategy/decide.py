@@ -2,12 +2,13 @@
 
 import msgspec
 
-from services.strategy import quoter
+from services.strategy import quoter, standing
 from services.strategy.base import CancelOrder, Note, PlaceOrder, Quote, TargetQuotes
 from services.strategy.capital import has_capital
-from services.strategy.instance import KEPT, Instance
+from services.strategy.instance import Instance
 from services.strategy.own_orders import OwnOrder, client_order_id
 from services.strategy.quoter import Touch
+from services.strategy.standing import KEPT
 from services.strategy.world import World
 from shared.core import Output
 from shared.messages import Message
@@ -47,19 +48,12 @@ class Decision:
         instance = self.instance
         if not instance.is_version_said:
             self._say(_version_of(instance))
-        state, reason = instance.gate(self.world)
-        may_rest = state == "quoting"
-        if may_rest and not self.is_warm:
-            state, reason = "warming_up", "counting time and data since the start (ST-6)"
-        if instance.ctx is not None:
-            instance.ctx.can_trade = state == "quoting"
+        state, reason = standing.judge(instance, self.world, self.now_ns, is_warm=self.is_warm)
         self._status(state, reason)
         if reason == KEPT:
             # What rests stays as it is, whatever is wanted meanwhile; commands are void.
             instance.commands.clear()
-        elif not may_rest:
-            # Once withdrawn, only a book that comes later may bring quotes back.
-            instance.is_unsure = True
+        elif state not in standing.MAY_REST:
             instance.commands.clear()
             if not (state == "pulled" and self._is_explained()):
                 self._withdraw(reason)
@@ -67,7 +61,6 @@ class Decision:
             # Risk reduces until all are back: what rests since before the stop stays.
             instance.commands.clear()
         else:
-            instance.is_returning = False
             self._commands()
             if instance.is_dirty:
                 self._quotes()
@@ -78,9 +71,7 @@ class Decision:
         return self.world.is_reducing(self.instance.name, self.instance.symbol)
 
     def _is_explained(self) -> bool:
-        """Return whether a planned stop or a fresh start explains what is missing: resting orders stay."""
-        is_back_soon = self.instance.is_returning and self.now_ns < self.world.grace_until_ns
-        return (self.world.is_stopping or is_back_soon) and not self.world.is_forced
+        return standing.is_explained(self.instance, self.world, self.now_ns)
 
     # ---- telling
 
@@ -91,35 +82,21 @@ class Decision:
         instance.fold(told, self.now_ns)
 
     def _status(self, state: str, reason: str) -> None:
-        instance, said = self.instance, self.instance.said
-        if (state, reason) != (said.state, said.reason):
-            self._tell(state, is_changed=state != said.state)
-        elif self.now_ns - instance.said_ns < TEXT_EVERY_NS:
+        instance = self.instance
+        # The strategy is told first: its text is that of the new state.
+        is_new = standing.enter(instance, state, reason)
+        if not is_new and self.now_ns - instance.said_ns < TEXT_EVERY_NS:
             return
         instance.said_ns = self.now_ns
         text = instance.status_text()
-        if (state, reason, text) == (said.state, said.reason, said.text):
-            return
-        self._say(StrategyStatus(instance.name, state, reason, text))
-
-    def _tell(self, state: str, is_changed: bool) -> None:
-        """Tell the strategy of its new state."""
-        instance = self.instance
-        is_over = state == "finished" or not instance.is_enabled
-        if instance.strategy is None:
-            return
-        if is_over and not instance.is_stopped:
-            instance.call(instance.strategy.on_stop)
-        elif is_changed:
-            instance.call(instance.strategy.on_state, state)
-        instance.is_stopped = is_over
+        if is_new or text != instance.said.text:
+            self._say(StrategyStatus(instance.name, state, reason, text))
 
     def _notes(self) -> None:
         instance = self.instance
         for note in instance.notes:
             last_ns = instance.noted_ns.get(note.code)
             if last_ns is None or self.now_ns - last_ns >= NOTE_AGAIN_NS:
-                instance.noted_ns[note.code] = self.now_ns
                 self._say(StrategyNote(instance.name, note.level, note.code, note.text))
         instance.notes.clear()
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from services.strategy import standing
 from services.strategy.base import CancelOrder, Context, Intents, Note, PlaceOrder, Strategy, TargetQuotes
 from services.strategy.calls import BlockedError, Calls
 from services.strategy.errors import sayable, told
@@ -19,14 +20,11 @@ from services.strategy.quoter import BackOff, is_failure
 from services.strategy.world import World
 from shared.kernels.position import Position
 from shared.messages import Message
-from shared.messages.control import InstanceFailed, StrategyStatus
+from shared.messages.control import InstanceFailed, StrategyNote, StrategyStatus
 from shared.messages.market import Basis, Candle, FundingRate, Liquidation, OpenInterest, Regime, Trade
 from shared.messages.orders import CancelIntent, Fill, OrderIntent
 from shared.messages.shadow import ShadowFill, ShadowOrder, VersionStarted
 from shared.units import NS_PER_S
-
-KEPT = "paused by a person; its quotes stay"
-"""Why nothing is placed while quotes rest (`on_pause: keep`)."""
 
 T = TypeVar("T")
 
@@ -354,8 +352,8 @@ class Instance:
             order = self.orders.intend(message, now_ns)
         elif isinstance(message, CancelIntent):
             order = self.orders.ask_cancel(message, now_ns)
-        elif isinstance(message, StrategyStatus):
-            self.said = message
+        elif isinstance(message, StrategyStatus | StrategyNote):
+            standing.fold(self, message, now_ns)
         elif isinstance(message, ShadowOrder | ShadowFill):
             if self.shadow is not None:
                 self.shadow.fold(message, now_ns)
@@ -394,4 +392,4 @@ class Instance:
             return "quoting", ""
         if world.is_reducing(self.name, self.symbol):
             return "paused", "paused by a person while risk only reduces"
-        return "paused", KEPT
+        return "paused", standing.KEPT

@@ -9,10 +9,18 @@ from shared.messages.orders import (
     CancelIntent,
     CancelRejected,
     Fill,
+    NotSent,
+    OrderAccepted,
     OrderAdjusted,
     OrderApproved,
+    OrderCanceled,
+    OrderExpired,
     OrderIntent,
+    OrderRefused,
+    OrderRejected,
+    OrderSent,
     OrderType,
+    OrderUnknown,
     TimeInForce,
 )
 from shared.orders import ImpossibleReportError, OrderState, next_state
@@ -23,6 +31,22 @@ SLOT_NAME = re.compile(r"[a-z0-9]{1,9}\Z")
 
 RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 """States in which the venue is known to hold the order."""
+
+REPORTS: tuple[type[Message], ...] = (
+    OrderApproved,
+    OrderAdjusted,
+    OrderRefused,
+    OrderSent,
+    NotSent,
+    OrderAccepted,
+    OrderRejected,
+    Fill,
+    OrderCanceled,
+    OrderExpired,
+    OrderUnknown,
+    CancelRejected,
+)
+"""What risk and broker say of an own order."""
 
 _APPROVALS = (OrderApproved, OrderAdjusted)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

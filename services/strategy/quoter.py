@@ -45,9 +45,10 @@ class BackOff:
 
     def failed(self, slot: str, now_ns: int) -> None:
         """Count a refusal of risk, the send gate or the venue."""
-        recent = [at for at in self._failed_ns.get(slot, ()) if at > now_ns - WINDOW_NS]
-        recent.append(now_ns)
-        self._failed_ns[slot] = recent
+        # Pruned here alone: what is asked while deciding changes nothing.
+        kept = ((one, [at for at in times if at > now_ns - WINDOW_NS]) for one, times in self.dump())
+        self._failed_ns = {one: times for one, times in kept if times}
+        self._failed_ns.setdefault(slot, []).append(now_ns)
 
     def allows(self, slot: str, now_ns: int) -> bool:
         """Return whether an order may be tried in `slot`."""
@@ -56,7 +57,6 @@ class BackOff:
             return True
         recent = [at for at in failed if at > now_ns - WINDOW_NS]
         if not recent:
-            del self._failed_ns[slot]
             return True
         return len(recent) < TRIES_PER_WINDOW and now_ns - recent[-1] >= RETRY_NS
 

@@ -12,6 +12,7 @@ import pytest
 from services.strategy.base import PlaceOrder, Quote, Strategy, TargetQuotes
 from services.strategy.conformance import (
     Candidate,
+    check_adopts,
     check_repeats,
     check_restores,
     check_safety,
@@ -50,6 +51,26 @@ class Forgetful(Strategy):
         return [TargetQuotes((Quote("bid", Side.BUY, ctx.book.bid_ticks - self.count % 50, 1),))]
 
 
+class Looked(Strategy):
+    """Counts how often its line for people was asked for: that is no event of the log."""
+
+    Settings = NoSettings
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.count = 0
+
+    def format_status(self, ctx):
+        self.count += 1
+        return ""
+
+    def snapshot(self):
+        return self.count.to_bytes(4, "big")
+
+    def restore(self, data):
+        self.count = int.from_bytes(data, "big")
+
+
 class Greedy(Strategy):
     """Buys more than the limit it names."""
 
@@ -84,7 +105,7 @@ class Raises(Strategy):
 def _importable():
     module = types.ModuleType("bad_strategies")
     module.__file__ = __file__
-    for one in (Random, Forgetful, Greedy, ShortOnSpot, Raises):
+    for one in (Random, Forgetful, Looked, Greedy, ShortOnSpot, Raises):
         setattr(module, one.__name__, one)
         one.__module__ = "bad_strategies"
     sys.modules["bad_strategies"] = module
@@ -104,6 +125,10 @@ def test_a_strategy_that_knows_more_than_the_log_is_caught() -> None:
 
 def test_a_strategy_that_leaves_something_out_of_its_snapshot_is_caught() -> None:
     assert "restored at seq" in check_restores(candidate("Forgetful"), 1)[0]
+
+
+def test_a_strategy_that_counts_what_a_new_build_does_not_hear_of_is_caught() -> None:
+    assert "another strategy" in check_adopts(candidate("Looked"), 1)[0]
 
 
 def test_a_strategy_that_passes_its_limit_is_caught() -> None:
