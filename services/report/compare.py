@@ -15,9 +15,11 @@ from typing import Any
 from services.report.account import COMMON_EXPONENT, Equity
 from services.report.fold import money_text, ratio_text
 from services.report.marks import Marks
+from shared.double_entry import fee_in_quote, has_same_units, terms_of
 from shared.errors import JournalError
 from shared.kernels.position import Position
 from shared.messages import Event, orders
+from shared.messages.market import InstrumentRules
 from shared.messages.shadow import ShadowFill, ShadowOrder, VersionStarted
 from shared.units import NS_PER_S
 
@@ -40,6 +42,8 @@ class Version:
     flags: list[str] = field(default_factory=list)
     started_ns: int = 0
     position: Position | None = None
+    rules: InstrumentRules | None = None
+    unpriced: str = ""
     orders: int = 0
     sent_lots: int = 0
     filled_lots: int = 0
@@ -56,10 +60,11 @@ class Version:
         A shadow that became live, or the other way, or that went to another market, begins with none.
         """
         if (bool(self.shadow_of), self.symbol) != (bool(message.shadow_of), message.symbol):
-            self.position, value = None, 0
+            self.position, self.rules, value = None, None, 0
         self.version, self.shadow_of, self.symbol = message.version, message.shadow_of, message.symbol
         self.flags, self.started_ns, self.begun_with = message.flags, ts_ns, value
         self.orders = self.sent_lots = self.filled_lots = self.fills = self.fees = 0
+        self.unpriced = ""
         self.equity = Equity()
 
 
@@ -158,11 +163,21 @@ class Comparison:
         rules = self._marks.rules_of(fill.symbol, seq)
         version.symbol = fill.symbol
         if version.position is None:
-            version.position = Position(rules.tick_lot_atoms)
-        version.position.apply_fill(int(fill.side), fill.price_ticks, fill.qty_lots, fill.fee_atoms)
+            version.position, version.rules = Position(rules.tick_lot_atoms), rules
+        fee_atoms = self._fee_atoms(version, fill, rules)
+        version.position.apply_fill(int(fill.side), fill.price_ticks, fill.qty_lots, fee_atoms)
         version.fills += 1
         version.filled_lots += fill.qty_lots
-        version.fees += fill.fee_atoms * 10 ** (COMMON_EXPONENT - rules.quote_exponent)
+        version.fees += fee_atoms * 10 ** (COMMON_EXPONENT - rules.quote_exponent)
+
+    def _fee_atoms(self, version: Version, fill: orders.Fill | ShadowFill, rules: InstrumentRules) -> int:
+        """Return the fee in atoms of the quote asset; one without a price is noted and refuses the result."""
+        if isinstance(fill, ShadowFill):
+            return fill.fee_atoms
+        atoms = fee_in_quote(fill, terms_of(rules), self._marks.fee_mark(fill.fee_asset, rules))
+        if atoms is None:
+            version.unpriced = fill.fee_asset
+        return atoms or 0
 
     def _value(self, version: Version) -> int:
         """Return realized - fees + unrealized at the mid, in 10^-30."""
@@ -200,6 +215,7 @@ class Comparison:
         for version in self.versions:
             if not version.version:
                 raise JournalError(f"the log tells of no version of a strategy {version.name!r}")
+            self._check_units(version)
         if one.symbol != other.symbol:
             raise JournalError(
                 f"{one.name} trades {one.symbol} and {other.name} {other.symbol}: "
@@ -218,6 +234,20 @@ class Comparison:
             "winner": winner,
             "verdict": why,
         }
+
+    def _check_units(self, version: Version) -> None:
+        """Raise `JournalError` when the money of a version is not all in one unit."""
+        if version.unpriced:
+            raise JournalError(
+                f"{version.name} paid fees in {version.unpriced}, of which the log has no price in the quote "
+                f"asset of {version.symbol}: follow a market of it, or let the venue take fees in quote"
+            )
+        rules = self._marks.rules.get(version.symbol)
+        if version.rules is not None and rules is not None and not has_same_units(version.rules, rules):
+            raise JournalError(
+                f"{version.symbol} got another tick or lot after the first fill of {version.name}: compare "
+                "each part of the log (--after, --until)"
+            )
 
     def _sample_end(self) -> None:
         for version in self.versions:

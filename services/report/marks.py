@@ -1,5 +1,6 @@
 """Books and rules as a log tells them: the prices of a report, the lines of `export books`."""
 
+from shared.double_entry import AssetMark
 from shared.errors import JournalError
 from shared.kernels.book import Book
 from shared.messages import Event, market
@@ -45,6 +46,16 @@ class Marks:
         if book.is_trusted:
             self.mids_half_ticks[symbol] = book.bid_ticks + book.ask_ticks
         return symbol
+
+    def fee_mark(self, fee_asset: str, rules: market.InstrumentRules) -> AssetMark | None:
+        """Return the price of a fee taken in a third asset, where the log has a market of it."""
+        if fee_asset in (rules.quote_asset, rules.base_asset):
+            return None
+        for symbol, other in self.rules.items():
+            mid = self.mids_half_ticks.get(symbol)
+            if mid and (other.base_asset, other.quote_asset) == (fee_asset, rules.quote_asset):
+                return AssetMark.of(mid, other)
+        return None
 
     def rules_of(self, symbol: str, seq: int) -> market.InstrumentRules:
         """Return the rules of `symbol` as known at `seq`; raises `JournalError` when there are none."""

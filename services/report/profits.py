@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from services.report.account import COMMON_EXPONENT
 from services.report.marks import Marks
-from shared.double_entry import AssetMark, asset_exponent
+from shared.double_entry import asset_exponent
 from shared.ledger import Key, Ledger
 from shared.messages.market import InstrumentRules
 from shared.messages.orders import Fill, FundingPaid
@@ -34,7 +34,7 @@ class Profits:
         """Book a fill; None when it was booked before."""
         ledger, key = self.ledger, (fill.strategy, fill.symbol)
         ledger.register_rules(rules)
-        mark = self._fee_mark(fill, rules)
+        mark = self._marks.fee_mark(fill.fee_asset, rules)
         before = ledger.by_strategy.get(key)
         realized_before = 0 if before is None else int(before.realized_atoms)
         if not ledger.apply(fill, mark):
@@ -89,12 +89,3 @@ class Profits:
                     scale = 10 ** (COMMON_EXPONENT - asset_exponent(asset, terms))
                     found[asset] = found.get(asset, 0) + atoms * scale
         return dict(sorted(found.items()))
-
-    def _fee_mark(self, fill: Fill, rules: InstrumentRules) -> AssetMark | None:
-        if fill.fee_asset in (rules.quote_asset, rules.base_asset):
-            return None
-        for symbol, other in self._marks.rules.items():
-            mid = self._marks.mids_half_ticks.get(symbol)
-            if mid and (other.base_asset, other.quote_asset) == (fill.fee_asset, rules.quote_asset):
-                return AssetMark.of(mid, other)
-        return None

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from msgspec import structs
 
 from services.report.compare import block_bootstrap, compare
 from services.strategy.desk import levels_block, make_rules
@@ -43,11 +44,11 @@ class Story:
         self.now_ns += 60 * NS_PER_S
         self.book(mid)
 
-    def live_fill(self, side, price, lots, fee_atoms=0):
+    def live_fill(self, side, price, lots, fee_atoms=0, fee_asset="USDT"):
         self.count += 1
         head = (f"o{self.count}", "live", SYMBOL)
         self.say(OrderSent(*head, side, price, lots))
-        self.say(Fill(*head, f"t{self.count}", side, price, lots, lots, 0, fee_atoms, "USDT", True, 0))
+        self.say(Fill(*head, f"t{self.count}", side, price, lots, lots, 0, fee_atoms, fee_asset, True, 0))
 
     def dark_fill(self, side, price, lots, fee_atoms=0):
         self.count += 1
@@ -199,6 +200,32 @@ def test_what_cannot_be_compared_is_named() -> None:
         compare(Story().events, "live", "other")
     with pytest.raises(JournalError, match="compare versions on one market"):
         compare(Story(shadow_symbol="binance_usdm:ETHUSDT").events, "live", "dark")
+
+
+@pytest.mark.req("ST-44", "I-16")
+def test_a_fee_counts_in_the_quote_asset_whatever_it_was_taken_in() -> None:
+    # 0.00000100 BTC at 60,000.0 are 0.06 USDT.
+    story = Story()
+    story.live_fill(Side.BUY, MID, 1, fee_atoms=100, fee_asset="BTC")
+    story.minute()
+
+    assert compare(story.events, "live", "dark")["versions"]["live"]["fees"] == "0.06"
+
+
+@pytest.mark.req("ST-44", "I-16")
+def test_a_fee_without_a_price_and_other_ticks_are_no_comparison() -> None:
+    story = Story()
+    story.live_fill(Side.BUY, MID, 1, fee_atoms=100, fee_asset="BNB")
+    story.minute()
+    with pytest.raises(JournalError, match="live paid fees in BNB, of which the log has no price"):
+        compare(story.events, "live", "dark")
+
+    story = Story()
+    story.live_fill(Side.BUY, MID, 1)
+    story.say(structs.replace(make_rules(SYMBOL), tick_size="0.01", tick_lot_atoms=1_000))
+    story.minute()
+    with pytest.raises(JournalError, match="another tick or lot"):
+        compare(story.events, "live", "dark")
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
