@@ -21,7 +21,7 @@ from services.risk.measures import Measure
 from shared.messages import Event, orders
 from shared.runtime.journal import JournalReader
 from shared.runtime.paths import DataDir
-from shared.units import NS_PER_S, decimal_text
+from shared.units import NS_PER_S, Side, decimal_text
 
 
 @click.command()
@@ -174,11 +174,14 @@ def _line(event: Event, depth: int) -> str:
     header, message = event
     moment = datetime.fromtimestamp(header.ts_ns / NS_PER_S, UTC).strftime("%H:%M:%S.%f")
     shown = ", ".join(
-        f"{name}={value}"
+        f"{name}={value.name.lower() if isinstance(value, Side) else value}"
         for name, value in message.as_dict().items()
-        if not isinstance(value, bytes)
-        and name not in {"client_order_id", "version"}
-        and value not in ("", 0)
+        if isinstance(value, Side)
+        or (
+            not isinstance(value, bytes)
+            and name not in {"client_order_id", "version"}
+            and value not in ("", 0)
+        )
     )
     return f"{header.seq:>9} {moment} {'  ' * depth}{header.source}: {type(message).__name__} {shown}"
 

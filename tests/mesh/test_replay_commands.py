@@ -1,6 +1,7 @@
 """`record`, `replay --verify` and `explain` on the log of a real mesh."""
 
 import json
+import re
 
 import pytest
 
@@ -26,6 +27,7 @@ def test_a_recorded_mesh_is_verified_and_its_orders_are_explained(mesh):
     assert story.index("OrderIntent") < story.index("OrderApproved") < story.index("OrderSent")
     assert "checks of risk, in order" in story
     assert "microprice" in story
+    assert re.search(r"OrderIntent .*side=(buy|sell)", story)
     assert "out the same" in mesh.must("explain", order, "--verify")
     sample = mesh.must("explain", "--sample", "200", "--verify")
     count = min(200, len(mesh.lines("export", "orders", "--json")))
