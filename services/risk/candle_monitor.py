@@ -3,11 +3,12 @@
     loud(c)    = volume(c) > multiplier * mean volume of the `average_window` closed candles before c
     low(c)     = close(c) < mean close of the same candles
     anomaly    = the open or the last closed candle is loud, and (when `needs_price_drop`) low
-    n          = `symbols`, or all markets that are followed;  k = min(symbols_min, n)
+    n          = `symbols`, or all markets that are followed
+    k          = min(symbols_min, n); by default three fifths of them, rounded up: 3 of 5, 2 of 3
     trips      when k markets are an anomaly at once
     normal     = the last closed candle is not loud (and, when `needs_price_drop`, not low), follows the one
                  before it without a hole, closed since the trip and less than `stale_s` ago
-    recovers   when min(recovery_min, n) markets are normal and fewer than k an anomaly
+    recovers   when min(recovery_min, n) markets (default as k) are normal and fewer than k an anomaly
 
 A market counts from its first `average_window` closed candles on. What is missing or stale is never normal,
 so it delays the recovery; it is no anomaly either, so it never trips.
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 
 CODE = "volume_anomaly"
 STALE_CODE = "candle_stale"
+
+
+def needed_of(setting: int, count: int) -> int:
+    """Return how many of `count` markets must agree: `setting`, at most all; 0 for three fifths, rounded up.
+
+    All of a few markets would make the slowest one a veto, so the default is never all of three or more.
+    """
+    return min(setting, count) if setting else -(-3 * count // 5)
 
 
 class Watched(msgspec.Struct, array_like=True):
@@ -140,13 +149,13 @@ class CandleMonitor(QuietGuard):
         now_ns, stale_ns = known.now_ns, settings.stale_s * NS_PER_S
         watched = [state.watched[name] for name in names if name in state.watched]
         anomalous = [name for name in names if self._is_anomalous(name, now_ns, stale_ns)]
-        least = min(settings.symbols_min, len(names))
+        least = needed_of(settings.symbols_min, len(names))
         if not state.reason:
             if len(anomalous) >= least:
                 yield self._raised(anomalous, least, names, settings)
         elif len(anomalous) < least:
             normal = sum(one.is_normal(now_ns, stale_ns) for one in watched)
-            if normal >= min(settings.recovery_min, len(names)):
+            if normal >= needed_of(settings.recovery_min, len(names)):
                 text = f"closed candles of {normal} of {len(names)} markets are normal"
                 yield GuardReleased(CODE, "", "", "risk", text)
         for name in names:

@@ -28,11 +28,11 @@ class CandleMonitorSettings:
         bool, Doc("an anomaly is one only with a close below the average close of the window")
     ] = True
     symbols_min: Annotated[
-        int, Ge(1), Doc("markets that must agree before new risk stops; at most all that are watched")
-    ] = 3
+        int, Ge(0), Doc("markets that must agree before new risk stops; 0: three fifths of them, rounded up")
+    ] = 0
     recovery_min: Annotated[
-        int, Ge(1), Doc("markets whose closed candles must be normal again; at most all that are watched")
-    ] = 3
+        int, Ge(0), Doc("markets whose closed candles must be normal again; 0: three fifths, rounded up")
+    ] = 0
     stale_s: Annotated[
         int, Gt(0), Doc("a candle older than this is neither normal nor an anomaly; it is warned of")
     ] = 120

@@ -56,7 +56,6 @@ def test_each_default_that_the_monitors_page_names_is_the_one_of_the_code():
             defaults.setdefault(field, []).append(getattr(model(), field))
 
     assert {
-        "symbols_min",
         "average_window",
         "volume_multiplier",
         "leverage_max",

@@ -141,8 +141,8 @@ def test_three_of_five_markets_stop_new_risk_and_let_exits_go_on(minutes):
 
 
 @pytest.mark.req("RK-18")
-@pytest.mark.parametrize(("watched", "needed"), [(1, 1), (2, 2), (3, 3), (5, 3)])
-def test_k_is_at_most_the_number_of_watched_markets(make_bench, watched, needed):
+@pytest.mark.parametrize(("watched", "needed"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)])
+def test_k_is_three_fifths_of_the_watched_markets_unless_it_is_set(make_bench, watched, needed):
     minutes = Minutes(make_bench, FIVE[:watched]).history()
     minutes.panic(*FIVE[: needed - 1])
     assert minutes.state[0] == "active"
@@ -150,6 +150,28 @@ def test_k_is_at_most_the_number_of_watched_markets(make_bench, watched, needed)
     minutes.panic(FIVE[needed - 1])
 
     assert minutes.state[0] == "reducing"
+
+
+@pytest.mark.req("RK-18")
+def test_a_k_of_ones_own_is_at_most_all(make_bench):
+    minutes = Minutes(make_bench, FIVE[:3], symbols_min=9).history()
+    minutes.panic(*FIVE[:2])
+    assert minutes.state[0] == "active"
+
+    minutes.panic(FIVE[2])
+
+    assert minutes.state[0] == "reducing"
+
+
+@pytest.mark.req("RK-19")
+def test_two_of_three_normal_markets_end_it(make_bench):
+    minutes = Minutes(make_bench, FIVE[:3]).history()
+    minutes.panic(*FIVE[:2])
+    minutes.next_minute()
+    minutes.say(FIVE[2], minute=minutes.minute - 1)
+    assert minutes.state[0] == "reducing"
+    minutes.say(FIVE[0], minute=minutes.minute - 1)
+    assert minutes.state[0] == "active"
 
 
 @pytest.mark.req("RK-19")
