@@ -11,7 +11,9 @@
     recovers   when min(recovery_min, n) markets (default as k) are normal and fewer than k an anomaly
 
 A market counts from its first `average_window` closed candles on. What is missing or stale is never normal,
-so it delays the recovery; it is no anomaly either, so it never trips.
+so it delays the recovery; it is no anomaly either, so it never trips. A person who resumes everything with a
+reason ends a hold that only stands because candles are missing: where enough markets would be normal if those
+that are not known were. What then comes may trip anew.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +25,7 @@ import msgspec
 from services.risk.guard import Hold, QuietGuard
 from services.risk.monitor_settings import CandleMonitorSettings
 from shared.messages import Event, Message, system
+from shared.messages.control import ResumeRequested
 from shared.messages.guards import GuardRaised, GuardReleased
 from shared.messages.market import Candle
 from shared.units import NS_PER_S
@@ -54,6 +57,7 @@ class Watched(msgspec.Struct, array_like=True):
     is_closed_anomalous: bool = False
     is_closed_normal: bool = False
     has_closed_since_trip: bool = False
+    is_judged: bool = False
 
     def take(self, candle: Candle, received_ns: int, settings: CandleMonitorSettings) -> None:
         """Take the next state of the newest candle; a repeated or an older one changes nothing."""
@@ -69,7 +73,8 @@ class Watched(msgspec.Struct, array_like=True):
         follows = candle.open_ns == self.closed_ns
         self.is_closed_anomalous = is_anomalous
         is_calm = not is_loud and not (is_low and settings.needs_price_drop)
-        self.is_closed_normal = is_calm and follows and self.is_full(settings)
+        self.is_judged = self.is_full(settings) and (follows or not is_calm)
+        self.is_closed_normal = is_calm and self.is_judged
         self.has_closed_since_trip = True
         self.closed_ns = end_ns
         keep = settings.average_window
@@ -89,6 +94,13 @@ class Watched(msgspec.Struct, array_like=True):
     def is_normal(self, now_ns: int, stale_ns: int) -> bool:
         """Return whether the last closed candle is known, fresh, after the trip, and normal."""
         return self.is_closed_normal and self.has_closed_since_trip and now_ns - self.closed_ns <= stale_ns
+
+    def is_known(self, now_ns: int, stale_ns: int) -> bool:
+        """Return whether a fresh candle that closed after the trip says if the market is normal.
+
+        One after a hole says so only when it is loud or low.
+        """
+        return self.has_closed_since_trip and self.is_judged and now_ns - self.closed_ns <= stale_ns
 
     def _judge(self, candle: Candle, settings: CandleMonitorSettings) -> tuple[bool, bool]:
         if not self.is_full(settings):
@@ -116,7 +128,7 @@ class CandleMonitor(QuietGuard):
     """Holds everything to reducing orders while k of n markets show unusual volume."""
 
     name = "candle_monitor"
-    watches = frozenset({Candle, system.Tick})
+    watches = frozenset({Candle, system.Tick, ResumeRequested})
 
     def __init__(self) -> None:
         self._state = _State()
@@ -136,8 +148,8 @@ class CandleMonitor(QuietGuard):
         if candle.symbol in self._state.stale and not self._is_stale(watched, known):
             self._state.stale.remove(candle.symbol)
 
-    def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:  # noqa: ARG002
-        """Trip, recover, or warn of candles that do not come any more."""
+    def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
+        """Trip, recover, end what nobody can see any more, or warn of candles that do not come."""
         state, settings = self._state, known.settings.candle_monitor
         if not settings.enabled:
             if state.reason:
@@ -155,9 +167,13 @@ class CandleMonitor(QuietGuard):
                 yield self._raised(anomalous, least, names, settings)
         elif len(anomalous) < least:
             normal = sum(one.is_normal(now_ns, stale_ns) for one in watched)
-            if normal >= needed_of(settings.recovery_min, len(names)):
+            unknown = len(names) - sum(one.is_known(now_ns, stale_ns) for one in watched)
+            needed = needed_of(settings.recovery_min, len(names))
+            if normal >= needed:
                 text = f"closed candles of {normal} of {len(names)} markets are normal"
                 yield GuardReleased(CODE, "", "", "risk", text)
+            elif isinstance(event.message, ResumeRequested):
+                yield from _resumed(event.message, normal, unknown, needed)
         for name in names:
             one = state.watched.get(name)
             if one is not None and name not in state.stale and self._is_stale(one, known):
@@ -210,6 +226,20 @@ class CandleMonitor(QuietGuard):
     def load(self, data: bytes) -> None:
         """Take the state."""
         self._state = _decoder.decode(data)
+
+
+def _resumed(asked: ResumeRequested, normal: int, unknown: int, needed: int) -> Iterable[Message]:
+    """Return what a resume does to a hold: markets of which nothing is known count as its person says."""
+    if asked.strategy:
+        return
+    if normal + unknown < needed:
+        text = f"still held: {CODE}; candles show that too few markets are normal, {normal} of {needed}"
+        yield GuardRaised("resume_refused", "", "", text, normal, needed)
+    elif asked.reason.strip():
+        yield GuardReleased(CODE, "", "", asked.by, asked.reason)
+    else:
+        text = f"still held: {CODE}; a resume that releases it needs a reason (resume --reason TEXT)"
+        yield GuardRaised("resume_needs_reason", "", "", text)
 
 
 def _plain(value: Decimal) -> str:

@@ -356,3 +356,55 @@ def test_adopting_the_log_gives_the_same_state(minutes):
         return next(one.dump() for one in core.known.guards.all if one.name == "candle_monitor")
 
     assert state(adopted) == state(minutes.bench.risk)
+
+
+def resume(minutes, reason="the feed is down, the market is calm", strategy=""):
+    minutes.bench.say("operator", control.ResumeRequested(strategy, "me", reason))
+
+
+@pytest.mark.req("RK-19")
+def test_a_person_ends_a_hold_that_only_missing_candles_keep_up(minutes):
+    # Given a hold, and no candle for half an hour
+    minutes.panic(*FIVE[:3])
+    for _ in range(30):
+        minutes.next_minute()
+
+    # When one strategy, or everything without a reason is resumed, it goes on
+    resume(minutes, strategy="mm")
+    resume(minutes, reason=" ")
+    assert minutes.state[0] == "reducing"
+    assert minutes.bench.said(guards.GuardRaised)[-1].code == "resume_needs_reason"
+
+    # and with a reason it ends
+    resume(minutes)
+    assert minutes.state[0] == "active"
+    assert minutes.bench.said(guards.GuardReleased)[-1].by == "me"
+
+    # Then it stays so until candles show something new
+    for _ in range(3):
+        minutes.next_minute()
+    assert minutes.state[0] == "active"
+    minutes.history()
+    minutes.panic(*FIVE[:3])
+    assert minutes.state[0] == "reducing"
+
+
+@pytest.mark.req("RK-19")
+def test_no_resume_ends_a_hold_that_candles_still_show(minutes):
+    # Given a hold, and candles that closed low after it in all but two markets
+    minutes.panic(*FIVE[:3])
+    minutes.next_minute()
+    minutes.next_minute()
+    for symbol in FIVE[:3]:
+        minutes.say(symbol, 100, 999, minute=minutes.minute - 2)
+        minutes.say(symbol, 100, 999, minute=minutes.minute - 1)
+
+    resume(minutes)
+
+    assert minutes.state[0] == "reducing"
+    raised = minutes.bench.said(guards.GuardRaised)[-1]
+    assert (raised.code, raised.is_tripped) == ("resume_refused", False)
+    # Nor one of now.
+    minutes.panic(*FIVE[:3])
+    resume(minutes)
+    assert minutes.state[0] == "reducing"
