@@ -98,6 +98,7 @@ class Context:
     `book`, `rules` and `position` are of its own symbol; `position` counts its own fills only. `orders` are
     its unfinished orders by slot. `now_ns` is the mesh time of the event. `can_trade` tells whether a new
     order would leave now; what is asked for while it is false is kept (targets) or dropped (commands).
+    `can_close` tells whether one that only shrinks the position would: also while warming up (ST-6).
     `shares_market` tells that other instances trade the same symbol: reduce-only then means the account's
     net position, not this instance's. `flags` are the feature flags of its version that are on (ST-45).
     """
@@ -107,6 +108,7 @@ class Context:
         "book",
         "can_trade",
         "flags",
+        "is_warming_up",
         "orders",
         "position",
         "rules",
@@ -131,6 +133,7 @@ class Context:
         self.position = position
         self.orders = orders
         self.can_trade = False
+        self.is_warming_up = False
         self.shares_market = False
         self.flags: frozenset[str] = frozenset()
 
@@ -138,6 +141,11 @@ class Context:
     def now_ns(self) -> int:
         """Return the mesh time of the event."""
         return self._world.now_ns
+
+    @property
+    def can_close(self) -> bool:
+        """Return whether an order that only shrinks the position would leave now."""
+        return self.can_trade or self.is_warming_up
 
     @property
     def regime(self) -> Regime | None:

@@ -238,13 +238,13 @@ class Classic(Strategy):
         return position if is_allowed_size(ctx.rules, price, abs(position)) else 0
 
     def _act(self, ctx: Context) -> Intents:
-        if not ctx.can_trade or not ctx.book.is_trusted:
+        if not ctx.can_close or not ctx.book.is_trusted:
             return NOTHING
         held = self.held_lots(ctx)
         reason = self._exit_reason(ctx, held) if held else ""
         if reason:
             return self._leave(ctx, held, reason)
-        if self.wish is None or not self._is_fresh(ctx):
+        if not ctx.can_trade or self.wish is None or not self._is_fresh(ctx):
             return NOTHING
         return self._enter(ctx, self.wish, held)
 

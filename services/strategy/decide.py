@@ -126,8 +126,6 @@ class Decision:
         instance.is_dirty = is_waiting or not plan.is_complete
         for order, reason in plan.cancels:
             self._cancel(order, reason or targets.reason)
-        if not self.is_warm:
-            return
         for quote in plan.places:
             wanted = PlaceOrder(
                 quote.slot,
@@ -169,7 +167,7 @@ class Decision:
 
     def _may_place(self, command: PlaceOrder) -> bool:
         instance = self.instance
-        if not self.is_warm or command.slot in instance.orders.by_slot:
+        if command.slot in instance.orders.by_slot:
             return False
         if not instance.back_off.allows(command.slot, self.now_ns):
             return False
@@ -178,12 +176,12 @@ class Decision:
         return self._has_room(command)
 
     def _has_room(self, order: PlaceOrder) -> bool:
-        """Return whether it keeps to the cap on its capital, and to the position while risk reduces.
+        """Return whether it keeps to the cap on its capital, and to the position where none may be added.
 
-        Counted are all orders of its side.
+        That is while risk reduces and while the instance warms up. Counted are all orders of its side.
         """
         instance = self.instance
-        if self._is_reducing and not _shrinks(order, instance):
+        if (self._is_reducing or not self.is_warm) and not _shrinks(order, instance):
             return False
         problem = has_capital(instance, self.world, order)
         if problem:

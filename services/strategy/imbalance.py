@@ -93,7 +93,7 @@ class Imbalance(Strategy):
 
     def on_timer(self, ctx: Context) -> Intents:
         """Leave at stop or target also while nothing moves: an exit that did not fill is due again."""
-        if ctx.position.position_lots == 0 or not ctx.can_trade or not ctx.book.is_trusted:
+        if ctx.position.position_lots == 0 or not ctx.can_close or not ctx.book.is_trusted:
             return NOTHING
         held = self._held_lots(ctx)
         reason = self._exit_reason(ctx, held)

@@ -207,7 +207,7 @@ class Instance:
             self.ctx = Context(self.name, rules, world, self.position, self.orders.by_slot)
             self.ctx.flags = frozenset(self.options.flags)
         self.ctx.rules = rules
-        self.ctx.can_trade = self.said.state == "quoting"
+        standing.show(self.ctx, self.said.state)
         if not self.is_started:
             self.is_started = True
             self.call(self.strategy.on_start)

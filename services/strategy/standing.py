@@ -13,13 +13,14 @@ from services.strategy.world import World
 from shared.messages.control import StrategyNote, StrategyStatus
 
 if TYPE_CHECKING:
+    from services.strategy.base import Context
     from services.strategy.instance import Instance
 
 KEPT = "paused by a person; its quotes stay"
 """Why nothing is placed while quotes rest (`on_pause: keep`)."""
 
 MAY_REST = frozenset({"quoting", "warming_up"})
-"""The states in which orders may rest; while warming up none is added."""
+"""The states in which orders may rest; while warming up only those that close are added."""
 
 WARMING_UP = "counting time and data since the start (ST-6)"
 
@@ -31,7 +32,7 @@ def judge(instance: Instance, world: World, now_ns: int, *, is_warm: bool) -> tu
     if may_rest and not is_warm:
         state, reason = "warming_up", WARMING_UP
     if instance.ctx is not None:
-        instance.ctx.can_trade = state == "quoting"
+        show(instance.ctx, state)
     if reason == KEPT:
         return state, reason
     if not may_rest:
@@ -40,6 +41,12 @@ def judge(instance: Instance, world: World, now_ns: int, *, is_warm: bool) -> tu
     elif not (world.is_reducing(instance.name, instance.symbol) and is_explained(instance, world, now_ns)):
         instance.is_returning = False
     return state, reason
+
+
+def show(ctx: Context, state: str) -> None:
+    """Let a strategy see in its context what the state allows."""
+    ctx.can_trade = state == "quoting"
+    ctx.is_warming_up = state == "warming_up"
 
 
 def is_explained(instance: Instance, world: World, now_ns: int) -> bool:

@@ -187,3 +187,17 @@ def test_a_stop_works_while_risk_only_allows_reducing_and_when_nothing_moves(ope
     desk.now_ns += 2 * NS_PER_S
     again = of(OrderIntent, desk.say(Tick(2), "bus"))
     assert [(order.slot, order.qty_lots) for order in again] == [(EXIT, 2)]
+
+
+@pytest.mark.req("ST-6", "ST-46")
+def test_a_stop_leaves_while_warming_up_and_an_entry_waits(led, make_stage) -> None:
+    stage, one = led.holding(make_stage)
+    stage.ctx.can_trade, stage.ctx.is_warming_up = False, True
+
+    one.wish = led.BUY
+    stage.touch(600_000, 600_001)
+    assert led.later(stage, one, 1) == []
+    stage.touch(580_000, 580_001)
+    (leave,) = led.later(stage, one, 1)
+
+    assert (leave.slot, leave.reason) == (EXIT, "stop-loss at -3.33%")

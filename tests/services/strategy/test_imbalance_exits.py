@@ -194,3 +194,14 @@ def test_a_stop_works_while_risk_only_allows_reducing(opened, of, settle) -> Non
     desk.now_ns += 2 * NS_PER_S
     again = of(OrderIntent, desk.say(Tick(2), "bus"))
     assert [(order.slot, order.qty_lots) for order in again] == [(EXIT, 16)]
+
+
+@pytest.mark.req("ST-6", "ST-42")
+def test_the_timer_leaves_at_the_stop_while_warming_up(make_stage) -> None:
+    stage, one = held(make_stage)
+    stage.ctx.can_trade, stage.ctx.is_warming_up = False, True
+    stage.touch(599_800, 599_801)
+
+    assert [order.slot for order in one.on_timer(stage.ctx)] == [EXIT]
+    stage.ctx.is_warming_up = False
+    assert one.on_timer(stage.ctx) == ()

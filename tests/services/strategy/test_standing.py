@@ -1,5 +1,7 @@
 """What an instance is told of its state, the same when it decides and when a new build adopts its log."""
 
+import dataclasses
+
 import pytest
 
 from services.strategy.conformance import Candidate, check_adopts
@@ -8,7 +10,8 @@ from services.strategy.desk import Desk, make_rules
 from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.standing import enter
 from shared.hosting import CoreHost
-from shared.messages import control
+from shared.messages import control, orders
+from shared.units import Side
 
 SYMBOL = "binance_usdm:BTCUSDT"
 
@@ -80,3 +83,25 @@ def test_notes_do_not_pile_up_while_adopting_and_are_not_said_again() -> None:
 
     assert instance.notes == []
     assert instance.noted_ns == wanted.noted_ns != {}
+
+
+@pytest.mark.req("ST-6", "ST-34")
+def test_a_stop_loss_closes_while_warming_up_and_nothing_is_entered() -> None:
+    desk = desk_of("grid", interval_bps=6, stop_loss_pct=0.3)
+    for step in range(40):
+        desk.step(jump_ticks=-60 if step > 20 else None)
+    held = desk.core.instance("one").position_lots
+    desk.configure(dataclasses.replace(desk.settings, warmup_s=300, warmup_points=100))
+    begin = len(desk.said)
+
+    for _ in range(60):
+        desk.step(jump_ticks=-60)
+
+    said = desk.said[begin:]
+    sent = [message for message in said if isinstance(message, orders.OrderIntent)]
+    states = {message.state for message in said if isinstance(message, control.StrategyStatus)}
+    assert held > 0
+    assert states == {"warming_up"}
+    assert {intent.side for intent in sent} == {Side.SELL}
+    assert any("stop-loss" in intent.reason for intent in sent)
+    assert desk.core.instance("one").position_lots == 0
