@@ -109,6 +109,22 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         return self.qty_lots <= self.reducible_lots
 
     @property
+    def own_reducible_lots(self) -> int:
+        """Return how much of this side only shrinks the strategy's own position, and so the sum of all |own|.
+
+        Other strategies may be opposed to it: the net of the account may grow by as much, within its limits.
+        Spot has no such orders: what the account does not hold nobody can sell.
+        """
+        if not self.rules.is_derivative:
+            return 0
+        return max(0, -self.side.sign * self.strategy_position_lots - self.strategy_live_lots)
+
+    @property
+    def is_own_reducing(self) -> bool:
+        """Return whether this order only shrinks the position of its strategy, not that of the account."""
+        return self.reducible_lots < self.qty_lots <= self.own_reducible_lots
+
+    @property
     def half_ticks(self) -> int:
         """Return bid + ask: twice the mid, in ticks."""
         return self.bid_ticks + self.ask_ticks

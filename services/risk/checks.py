@@ -2,7 +2,8 @@
 
 A check is a pure function of an `Ask` that returns an `Objection` or None. To add one: the function, its
 limit in `Caps` (ask.py, settings.py), one line in `CHECKS`, a test that it objects and one that it does not.
-Orders that only shrink the position meet just the checks whose line says so (RK-1). What has a memory of its
+Orders that only shrink the position, the account's or their strategy's, meet just the checks whose line says
+so (RK-1). What has a memory of its
 own is a guard (guards.py): its objections come in as `halts` and `holds`.
 """
 
@@ -152,12 +153,23 @@ def price_band(ask: Ask) -> Objection | None:
 
 
 def position(ask: Ask) -> Objection | None:
-    """Cut an order that could take the position past its limit if all of its side fills (I-11)."""
+    """Cut an order that could take the position past its limit if all of its side fills (I-11).
+
+    One that shrinks its strategy's own position meets the whole limit, at the dearest price in sight where
+    there is no trusted book; with no price at all only what shrinks the net may leave.
+    """
+    half_ticks, size_ppm = ask.half_ticks, ask.size_ppm
+    if ask.is_own_reducing:
+        size_ppm = PPM
+        if not ask.is_book_trusted:
+            half_ticks = 2 * max(ask.bid_ticks, ask.ask_ticks, ask.price_ticks)
+            if half_ticks <= 0:
+                return Objection("position", "no price is known to value it", allowed_lots=ask.reducible_lots)
     whole = min(
         ask.caps.position_lots,
-        2 * ask.caps.position_atoms // max(1, ask.half_ticks * ask.rules.tick_lot_atoms),
+        2 * ask.caps.position_atoms // max(1, half_ticks * ask.rules.tick_lot_atoms),
     )
-    limit = whole * ask.size_ppm // PPM
+    limit = whole * size_ppm // PPM
     taken = ask.side.sign * ask.position_lots + ask.live_lots
     worst = taken + ask.qty_lots
     if worst <= limit:
@@ -246,10 +258,23 @@ def _room(lots: int, asked_lots: int) -> int:
 
 
 class Check(NamedTuple):
-    """One line of the table; `binds_reducing` tells whether orders that only reduce meet it too."""
+    """One line of the table; `binds_reducing` tells whether orders that only reduce meet it too.
+
+    `binds_own_reducing` tells the same of those that shrink the position of their strategy but not the net of
+    the account: the limits of what may be held at worst go on for them.
+    """
 
     check: Callable[[Ask], Objection | None]
     binds_reducing: bool
+    binds_own_reducing: bool = False
+
+    def meets(self, ask: Ask) -> bool:
+        """Return whether an order meets this line."""
+        if self.binds_reducing:
+            return True
+        if ask.is_reducing:
+            return False
+        return self.binds_own_reducing or not ask.is_own_reducing
 
 
 CHECKS: tuple[Check, ...] = (
@@ -268,9 +293,9 @@ CHECKS: tuple[Check, ...] = (
     Check(spread, binds_reducing=False),
     Check(order_size, binds_reducing=False),
     Check(price_band, binds_reducing=True),
-    Check(position, binds_reducing=False),
-    Check(symbol_notional, binds_reducing=False),
-    Check(portfolio_notional, binds_reducing=False),
+    Check(position, binds_reducing=False, binds_own_reducing=True),
+    Check(symbol_notional, binds_reducing=False, binds_own_reducing=True),
+    Check(portfolio_notional, binds_reducing=False, binds_own_reducing=True),
     Check(open_orders, binds_reducing=False),
     Check(rates, binds_reducing=False),
     Check(balance, binds_reducing=False),
@@ -288,17 +313,15 @@ class Judgement(NamedTuple):
 def judge(ask: Ask, *, may_adjust: bool) -> Judgement:
     """Run the table; the first objection refuses, or cuts when it may and the rest is worth sending."""
     cut: Objection | None = None
-    is_reducing = ask.is_reducing
-    for check, binds_reducing in CHECKS:
-        if is_reducing and not binds_reducing:
+    for line in CHECKS:
+        if not line.meets(ask):
             continue
-        objection = check(ask)
+        objection = line.check(ask)
         if objection is None:
             continue
         if not may_adjust or not is_worth_sending(objection.allowed_lots, ask):
             return Judgement(0, objection)
         ask = replace(ask, qty_lots=objection.allowed_lots)
-        is_reducing = ask.is_reducing
         cut = objection
     return Judgement(ask.qty_lots, cut)
 

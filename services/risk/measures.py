@@ -61,8 +61,9 @@ def _order_size(ask: Ask) -> _Amount:
 
 def _position(ask: Ask) -> _Amount:
     worst = ask.side.sign * ask.position_lots + ask.live_lots + ask.qty_lots
+    size_ppm = PPM if ask.is_own_reducing else ask.size_ppm
     by_value = 2 * ask.caps.position_atoms // max(1, ask.half_ticks * ask.rules.tick_lot_atoms)
-    return _Amount(worst, min(ask.caps.position_lots, by_value) * ask.size_ppm // PPM, "lots")
+    return _Amount(worst, min(ask.caps.position_lots, by_value) * size_ppm // PPM, "lots")
 
 
 def _symbol_notional(ask: Ask) -> _Amount:
@@ -125,13 +126,12 @@ MEASURES: Mapping[str, Callable[[Ask], _Amount]] = {
 
 def measured(ask: Ask) -> list[Measure]:
     """Return one measure for each line of `CHECKS`, in their order, for the order as it was asked."""
-    is_reducing = ask.is_reducing
     said = []
     for line in CHECKS:
         name = line.check.__name__
         amount = MEASURES[name](ask)
         objection = line.check(ask)
-        is_met = line.binds_reducing or not is_reducing
+        is_met = line.meets(ask)
         code, reason = (objection.code, objection.reason) if objection is not None else ("", "")
         said.append(Measure(name, *amount, objection is None, is_met, code, reason))
     return said

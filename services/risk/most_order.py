@@ -35,12 +35,13 @@ def most_order(known: "RiskKnowledge", event: Event) -> MostOrderTold:
 def largest(ask: Ask) -> tuple[int, Objection]:
     """Return the largest quantity that passes as it is, and what objects to one lot more.
 
-    Orders that only reduce meet fewer checks than larger ones: what passes is up to two ranges from the
-    least quantity, so the best of both kinds is the answer.
+    Orders that only reduce, the account or their strategy, meet fewer checks than larger ones: what passes is
+    up to three ranges from the least quantity, so the best of all kinds is the answer.
     """
     below = _cut(ask, NO_LIMIT)
-    if below < ask.reducible_lots:
-        below = max(below, _cut(ask, ask.reducible_lots))
+    for reducible_lots in (ask.own_reducible_lots, ask.reducible_lots):
+        if below < reducible_lots:
+            below = max(below, _cut(ask, reducible_lots))
     beyond = judge(replace(ask, qty_lots=min(NO_LIMIT, below + 1)), may_adjust=False).objection
     if below and not is_worth_sending(below, ask):
         return 0, Objection("too_small", f"only {below} lots would pass, less than the venue takes")

@@ -5,8 +5,8 @@
     slope      what a strategy lost from its best to now within the last 60 seconds, looked at each second
 
 Each has a limit that cannot be switched off. New risk is over until a person who has looked resumes the
-strategy with a reason. What only shrinks its positions may leave (RK-10), or a stop-loss would be refused where
-it is needed most; but a loop of exits stays bounded as well: so many in a minute as a slot may have orders.
+strategy with a reason. What only shrinks its positions may leave (RK-10), or a stop-loss would be refused
+where it is needed most; but a loop of exits stays bounded: so many in a minute as a slot may have orders.
 """
 
 from array import array

@@ -20,10 +20,13 @@ def section(title):
 
 def test_the_checks_stand_in_their_order_with_whom_they_meet():
     rows = re.findall(
-        r"^\| `(\w+)` \| .*? \| (all|new risk)", section("The checks of one order"), re.MULTILINE
+        r"^\| `(\w+)` \| .*? \| (all|own exits|new risk)", section("The checks of one order"), re.MULTILINE
     )
 
-    assert rows == [(line.check.__name__, "all" if line.binds_reducing else "new risk") for line in CHECKS]
+    kinds = {(True, False): "all", (False, True): "own exits", (False, False): "new risk"}
+    assert rows == [
+        (line.check.__name__, kinds[line.binds_reducing, line.binds_own_reducing]) for line in CHECKS
+    ]
 
 
 def test_each_code_of_a_check_stands_on_the_page():

@@ -77,6 +77,7 @@ def test_asking_changes_nothing(bench):
 STATES = st.fixed_dictionaries(
     {
         "position": st.integers(-60, 60),
+        "opposed": st.integers(-60, 60),
         "live": st.integers(0, 30),
         "side": st.sampled_from(Side),
         "limit": st.integers(1, 60),
@@ -121,7 +122,7 @@ def test_no_larger_order_passes(make_bench, state):
         bid_ticks=600_000,
         ask_ticks=600_010,
         position_lots=position,
-        strategy_position_lots=position,
+        strategy_position_lots=position if state["is_spot"] else position + state["opposed"],
         live_lots=state["live"],
         strategy_live_lots=state["live"],
         live_atoms=0,

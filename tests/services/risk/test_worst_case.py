@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.risk.core import RiskCore
 from services.risk.settings import RiskSettings, SymbolLimits
-from shared.messages import orders
+from shared.messages import orders, system
 from shared.units import Side
 
 LIMIT_LOTS = 40
@@ -148,3 +148,37 @@ def test_a_market_order_under_way_may_meet_anything_on_the_other_side(bench):
     bench.intent(Side.SELL, 0, 5, order_type=orders.OrderType.MARKET)
 
     assert bench.verdict(Side.BUY, 599_000, 1).code == "self_trade"
+
+
+@pytest.mark.req("RK-1", "RK-10", "I-11")
+@given(
+    held=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    exits=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 10)), max_size=12),
+)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_opposed_strategies_leave_while_the_mesh_reduces_and_never_hold_more_together(
+    make_bench, held, exits
+):
+    # Given a long and b short in one market, and market data that fell silent
+    bench = make_bench().start()
+    bench.fill_position(Side.BUY, held[0], strategy="a")
+    bench.fill_position(Side.SELL, held[1], strategy="b")
+    sides = {"a": Side.SELL, "b": Side.BUY}
+    bench.say("bus", system.SourceSilent("market_data", 1000))
+    ledger = bench.risk.known.ledger
+
+    def gross():
+        return sum(abs(ledger.strategy_position_lots(name, bench.PERP)) for name in "ab")
+
+    # When they leave in parts, in any order
+    before = gross()
+    for name, most_lots in [*exits, ("a", 8), ("b", 8)]:
+        lots = min(most_lots, abs(ledger.strategy_position_lots(name, bench.PERP)))
+        if lots:
+            bench.fill_position(sides[name], lots, strategy=name)
+        assert gross() == before - lots
+        before = gross()
+
+    # Then nothing is left, and nothing new was allowed
+    assert gross() == 0
+    assert bench.verdict(Side.BUY, 599_000, 1, strategy="a").code == "reducing"
