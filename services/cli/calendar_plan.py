@@ -17,6 +17,8 @@ from services.risk.monitor_settings import (
     PauseWindow,
     Prepared,
     SabbathSettings,
+    SessionSettings,
+    UtcOffset,
 )
 from shared.units import NS_PER_S
 
@@ -47,6 +49,15 @@ def calendar_problems(settings: CalendarSettings) -> list[Problem]:
     return []
 
 
+def session_problems(settings: SessionSettings) -> list[Problem]:
+    """Return what is wrong with the zone of the day of risk."""
+    try:
+        with_session(Prepared(), settings, _CHECK_FROM_NS)
+    except PlanError as error:
+        return [Problem(("risk", "session", *error.path), str(error))]
+    return []
+
+
 def with_plan(prepared: Prepared, settings: CalendarSettings, now_ns: int) -> Prepared:
     """Return `prepared` with the plan from two days before `now_ns` (mesh time) on; raises `PlanError`."""
     if not settings.is_used:
@@ -58,6 +69,38 @@ def with_plan(prepared: Prepared, settings: CalendarSettings, now_ns: int) -> Pr
         planned_from_ns=max(0, today_ns - _PLANNED_BEFORE_DAYS * _DAY_NS),
         planned_until_ns=today_ns + PLAN_DAYS * _DAY_NS,
     )
+
+
+def with_session(prepared: Prepared, settings: SessionSettings, now_ns: int) -> Prepared:
+    """Return `prepared` with the clock of the zone of the day of risk (RK-14); raises `PlanError`."""
+    if settings.zone == "UTC":
+        return replace(prepared, utc_offsets=())
+    return replace(prepared, utc_offsets=offsets_of(_zone(settings.zone, ("zone",)), now_ns))
+
+
+def offsets_of(zone: ZoneInfo, now_ns: int) -> tuple[UtcOffset, ...]:
+    """Return each offset of a zone within the plan around `now_ns`, from the second on at which it begins."""
+    today_s = now_ns // _DAY_NS * 86_400
+    found: list[UtcOffset] = []
+    for day in range(-_PLANNED_BEFORE_DAYS, PLAN_DAYS):
+        begin_s = max(0, today_s + day * 86_400)
+        offset_s = _offset_s(zone, begin_s)
+        if found and offset_s == found[-1].offset_s:
+            continue
+        low_s = begin_s - 86_400 if found else begin_s - 1
+        while begin_s - low_s > 1:
+            middle_s = (low_s + begin_s) // 2
+            low_s, begin_s = (
+                (low_s, middle_s) if _offset_s(zone, middle_s) == offset_s else (middle_s, begin_s)
+            )
+        found.append(UtcOffset(begin_s * NS_PER_S, offset_s))
+    return tuple(found)
+
+
+def _offset_s(zone: ZoneInfo, at_s: int) -> int:
+    offset = datetime.fromtimestamp(at_s, zone).utcoffset()
+    assert offset is not None, f"{zone.key} has no offset"
+    return int(offset.total_seconds())
 
 
 def plan_of(settings: CalendarSettings, now_ns: int) -> tuple[PauseWindow, ...]:

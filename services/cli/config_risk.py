@@ -5,7 +5,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from services.cli.calendar_plan import PlanError, calendar_problems, with_plan
+from services.cli.calendar_plan import (
+    PlanError,
+    calendar_problems,
+    session_problems,
+    with_plan,
+    with_session,
+)
 from services.cli.config_check import near_miss, read
 from services.cli.config_model import Config, normal_symbol
 from services.cli.config_text import Path, Problem, Tree
@@ -37,6 +43,10 @@ def read_risk(
     settings: RiskSettings | None = read(RiskSettings, section, ("risk",), problems, given)
     if settings is not None:
         problems += calendar_problems(settings.calendar)
+        problems += session_problems(settings.session)
+        if settings.session.zone != "UTC" and settings.reset_utc_offset_min:
+            text = "the zone says it already: leave one of the two out"
+            problems.append(Problem(("risk", "reset_utc_offset_min"), text))
     return settings
 
 
@@ -52,6 +62,10 @@ def planned(cfg: Config, now_ns: int) -> Config:
         prepared = with_plan(cfg.risk.prepared, cfg.risk.calendar, now_ns)
     except PlanError as error:
         raise ConfigError(f"{'.'.join(('risk', 'calendar', *error.path))}: {error}") from None
+    try:
+        prepared = with_session(prepared, cfg.risk.session, now_ns)
+    except PlanError as error:
+        raise ConfigError(f"{'.'.join(('risk', 'session', *error.path))}: {error}") from None
     return replace(cfg, risk=replace(cfg.risk, prepared=prepared))
 
 

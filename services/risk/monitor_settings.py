@@ -82,6 +82,16 @@ class CalendarSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """When the day of risk begins (RK-14)."""
+
+    zone: Annotated[
+        str,
+        Doc("IANA time zone at whose midnight the day of risk begins; UTC leaves it to reset_utc_offset_min"),
+    ] = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarginTier:
     """Maintenance margin of a part of a position's value; money in whole units of the currency."""
 
@@ -170,6 +180,13 @@ class PauseWindow(NamedTuple):
     text: str
 
 
+class UtcOffset(NamedTuple):
+    """From this mesh time on the clock of `risk.session.zone` is ahead of UTC by so many seconds."""
+
+    from_ns: int
+    offset_s: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """What the launcher computes for risk from other parts of the configuration; nobody writes it."""
@@ -183,3 +200,6 @@ class Prepared:
     ] = ()
     planned_from_ns: Annotated[int, Ge(0), Doc("the plan holds from here")] = 0
     planned_until_ns: Annotated[int, Ge(0), Doc("and until here")] = 0
+    utc_offsets: Annotated[
+        tuple[UtcOffset, ...], Doc("the clock of risk.session.zone, by time; empty for UTC")
+    ] = ()

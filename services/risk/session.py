@@ -4,6 +4,7 @@
 clock that stands still or jumps says it once. The first date that is ever seen begins without a message.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from services.risk.guard import QuietGuard
+from services.risk.settings import RiskSettings
 from shared.messages import Event, Message
 from shared.messages.guards import SessionReset
 from shared.messages.system import Tick
@@ -19,14 +21,25 @@ from shared.units import NS_PER_S
 if TYPE_CHECKING:
     from services.risk.knowledge import RiskKnowledge
 
-NS_PER_MIN = 60 * NS_PER_S
-NS_PER_DAY = 24 * 60 * NS_PER_MIN
+NS_PER_DAY = 86_400 * NS_PER_S
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
-def date_of(now_ns: int, utc_offset_min: int) -> str:
-    """Return the date at `now_ns` where the clock is ahead of UTC by `utc_offset_min`, as 2026-11-21."""
-    days = (now_ns + utc_offset_min * NS_PER_MIN) // NS_PER_DAY
+def today_of(settings: RiskSettings, now_ns: int) -> str:
+    """Return the date of the day of risk: by the zone that the launcher prepared, else by the fixed offset.
+
+    Beyond what was prepared (400 days) the last offset goes on: a day still has its midnight, perhaps an hour off.
+    """
+    offsets = settings.prepared.utc_offsets
+    if not offsets:
+        return date_of(now_ns, settings.reset_utc_offset_min * 60)
+    at = bisect_right(offsets, now_ns, key=lambda one: one.from_ns)
+    return date_of(now_ns, offsets[max(0, at - 1)].offset_s)
+
+
+def date_of(now_ns: int, utc_offset_s: int) -> str:
+    """Return the date at `now_ns` where the clock is ahead of UTC by `utc_offset_s`, as 2026-11-21."""
+    days = (now_ns + utc_offset_s * NS_PER_S) // NS_PER_DAY
     return date.fromordinal(_EPOCH_ORDINAL + days).isoformat()
 
 
@@ -43,11 +56,11 @@ class Session(QuietGuard):
     def observe(self, event: Event, known: "RiskKnowledge") -> None:
         """Take the first date of all."""
         if not self.date:
-            self.date = date_of(event.header.ts_ns, known.settings.reset_utc_offset_min)
+            self.date = today_of(known.settings, event.header.ts_ns)
 
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Say the new day."""
-        today = date_of(event.header.ts_ns, known.settings.reset_utc_offset_min)
+        today = today_of(known.settings, event.header.ts_ns)
         if today > self.date:
             yield SessionReset(today, known.equity_e8())
 

@@ -19,6 +19,7 @@ from services.risk.monitor_settings import (
     Prepared,
     PrestartSettings,
     RegimeSettings,
+    SessionSettings,
 )
 from shared.settings import Doc, Ge, Gt, Le
 
@@ -106,6 +107,9 @@ class RiskSettings:
     reset_utc_offset_min: Annotated[
         int, Ge(-840), Le(840), Doc("the day of risk begins at midnight of UTC plus so many minutes (RK-14)")
     ] = 0
+    session: Annotated[SessionSettings, Doc("when the day of risk begins (RK-14)")] = field(
+        default_factory=SessionSettings
+    )
     breakers: Annotated[BreakerSettings, Doc("losses that stop new risk (RK-9)")] = field(
         default_factory=BreakerSettings
     )

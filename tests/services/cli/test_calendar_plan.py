@@ -13,10 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.cli import config
-from services.cli.calendar_plan import PLAN_DAYS, PlanError, calendar_problems, plan_of, with_plan
+from services.cli.calendar_plan import (
+    PLAN_DAYS,
+    PlanError,
+    calendar_problems,
+    offsets_of,
+    plan_of,
+    session_problems,
+    with_plan,
+)
 from services.cli.config_risk import planned
 from services.risk.calendar import next_pauses, pause_text
-from services.risk.monitor_settings import CalendarSettings, PauseSettings, Prepared, SabbathSettings
+from services.risk.monitor_settings import (
+    CalendarSettings,
+    PauseSettings,
+    Prepared,
+    SabbathSettings,
+    SessionSettings,
+    UtcOffset,
+)
 from services.risk.settings import RiskSettings
 from shared.errors import ConfigError
 from shared.settings import pack, unpack
@@ -310,3 +325,46 @@ def test_no_service_computes_a_calendar_itself():
     ]
 
     assert sorted(users) == ["cli/calendar_plan.py", "cli/sunset.py"]
+
+
+@pytest.mark.req("RK-14")
+def test_the_clock_of_a_zone_is_known_to_the_second_it_changes():
+    found = offsets_of(ZoneInfo("America/New_York"), ns("2026-01-10T12:00"))
+
+    assert found == (
+        UtcOffset(ns("2026-01-08T00:00"), -5 * 3600),
+        UtcOffset(ns("2026-03-08T07:00"), -4 * 3600),
+        UtcOffset(ns("2026-11-01T06:00"), -5 * 3600),
+    )
+    assert offsets_of(ZoneInfo("Asia/Kolkata"), ns("2026-01-10T12:00")) == (
+        UtcOffset(ns("2026-01-08T00:00"), 19_800),
+    )
+
+
+@pytest.mark.req("RK-14")
+@pytest.mark.parametrize("place", sorted(PLACES))
+def test_each_hour_of_the_plan_has_the_offset_of_its_zone(place):
+    zone, now_ns = ZoneInfo(PLACES[place][2]), ns("2026-06-15T00:00")
+    offsets = offsets_of(zone, now_ns)
+    for hour in range(0, (PLAN_DAYS - 1) * 24, 7):
+        at_ns = now_ns + hour * 3600 * NS_PER_S
+        mine = [one.offset_s for one in offsets if one.from_ns <= at_ns][-1]
+        assert mine == datetime.fromtimestamp(at_ns // NS_PER_S, zone).utcoffset().total_seconds()
+
+
+@pytest.mark.req("RK-14")
+def test_the_launcher_prepares_the_zone_of_the_day_and_an_unknown_one_is_named():
+    def prepared_of(risk):
+        text = json.dumps({"symbols": ["binance:BTCUSDT"], "risk": risk})
+        return planned(config.loads("test.yaml", text, {}), ns("2026-01-10T12:00")).risk.prepared
+
+    prepared = prepared_of({"session": {"zone": "America/New_York"}})
+
+    assert len(prepared.utc_offsets) == 3
+    assert prepared_of({}).utc_offsets == ()
+    with pytest.raises(ConfigError, match="the zone says it already"):
+        prepared_of({"session": {"zone": "America/New_York"}, "reset_utc_offset_min": -300})
+    assert unpack(pack(prepared), Prepared) == prepared
+    (problem,) = session_problems(SessionSettings(zone="Mars/Olympus"))
+    assert problem.path == ("risk", "session", "zone")
+    assert "no time zone that this machine knows" in problem.text

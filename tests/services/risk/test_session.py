@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.risk.core import RiskCore
-from services.risk.session import date_of
+from services.risk.monitor_settings import Prepared, UtcOffset
+from services.risk.session import date_of, today_of
 from services.risk.settings import RiskSettings
 from shared.messages import control, guards
 from shared.units import Side
@@ -32,7 +33,30 @@ START = 1_700_000_000 * 10**9  # 2023-11-14 22:13:20 UTC
     ],
 )
 def test_the_date_is_that_of_the_mesh_clock_in_the_zone_of_the_setting(seconds, offset_min, date):
-    assert date_of(seconds * 10**9, offset_min) == date
+    assert date_of(seconds * 10**9, offset_min * 60) == date
+
+
+@pytest.mark.req("RK-14", "I-21")
+def test_a_zone_moves_midnight_with_its_summer_time(make_bench):
+    # Given New York around 2026-03-08, when its clock goes from UTC-5 to UTC-4 at 7:00 UTC
+    change_ns = 1_772_953_200 * 10**9
+    offsets = (UtcOffset(change_ns - 30 * DAY_NS, -5 * 3600), UtcOffset(change_ns, -4 * 3600))
+    risk = replace(RiskSettings(), prepared=Prepared(utc_offsets=offsets))
+
+    # Then the day before began at 5:00 UTC, the day after at 4:00 UTC
+    before_ns, after_ns = change_ns - 26 * HOUR_NS, change_ns + 21 * HOUR_NS
+    assert [today_of(risk, ns) for ns in (before_ns - 1, before_ns)] == ["2026-03-06", "2026-03-07"]
+    assert [today_of(risk, ns) for ns in (after_ns - 1, after_ns)] == ["2026-03-08", "2026-03-09"]
+    # and before and after all that is known the nearest offset goes on.
+    assert today_of(risk, 5 * HOUR_NS - 1) == "1969-12-31"
+    assert today_of(risk, change_ns + 400 * DAY_NS + 21 * HOUR_NS) == "2027-04-13"
+
+    # When a bench runs on it, the reset comes with that midnight, once
+    bench = make_bench(risk).start()
+    bench.mesh.tick(after_ns - 1)
+    bench.mesh.tick(after_ns)
+    bench.mesh.tick(after_ns + 1)
+    assert [reset.date for reset in bench.said(guards.SessionReset)] == ["2026-03-09"]
 
 
 @pytest.mark.req("RK-14", "I-21")
@@ -78,7 +102,7 @@ def test_there_is_one_reset_for_each_later_date_that_was_seen(make_bench, steps,
     # Given any jumps of the clock, and restarts in between
     bench = make_bench(replace(RiskSettings(), reset_utc_offset_min=offset_min)).start()
     bench.mesh.tick(bench.mesh.now_ns)
-    seen = {date_of(bench.mesh.now_ns, offset_min)}
+    seen = {date_of(bench.mesh.now_ns, offset_min * 60)}
     first = next(iter(seen))
     for step_ns, what in steps:
         if what == "restore":
@@ -90,7 +114,7 @@ def test_there_is_one_reset_for_each_later_date_that_was_seen(make_bench, steps,
             assert core.digest() == bench.risk.digest()
             bench.risk.restore(core.snapshot())
         bench.mesh.tick(bench.mesh.now_ns + step_ns)
-        seen.add(date_of(bench.mesh.now_ns, offset_min))
+        seen.add(date_of(bench.mesh.now_ns, offset_min * 60))
 
     # Then each date after the first was said once, in order
     assert [reset.date for reset in bench.said(guards.SessionReset)] == sorted(seen - {first})
