@@ -25,6 +25,8 @@ POLL_S = 0.02
 BROKER_SOCKET = "broker.sock"
 CONTROL_TOPIC = (b".control",)
 
+RESUME_NOTE = "no --reason was given: quoting goes on, but of what risk holds nothing was released"
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -143,9 +145,10 @@ def pause(data: DataDir, as_json: bool, strategy: str, reason: str) -> None:
 def resume(data: DataDir, as_json: bool, strategy: str, reason: str) -> None:
     """Let a paused STRATEGY quote again, or all when none is named.
 
-    With --reason it also releases what the guards of risk hold (docs/risk.md).
+    With --reason it also releases what risk holds (docs/risk.md); without one it says that nothing is.
     """
-    _append(data, control.ResumeRequested(_strategy(data, strategy), BY, reason), as_json, "resumed")
+    note = "" if reason.strip() else RESUME_NOTE
+    _append(data, control.ResumeRequested(_strategy(data, strategy), BY, reason), as_json, "resumed", note)
 
 
 @click.command("cancel-all")
@@ -163,13 +166,16 @@ def cancel_all(data: DataDir, as_json: bool, symbol: str, reason: str) -> None:
     _append(data, control.CancelAllRequested(market, BY, reason), as_json, "cancelling all")
 
 
-def _append(data: DataDir, message: Message, as_json: bool, done: str) -> None:
+def _append(data: DataDir, message: Message, as_json: bool, done: str, note: str = "") -> None:
     with _client(data) as client:
         try:
             seq = client.append(BY, message)
         except QuotemeshError as error:
             raise CommandError(str(error), ExitCode.TIMEOUT) from error
-    click.echo(json.dumps({"seq": seq}) if as_json else f"{done} (seq {seq} on the log)")
+    if as_json:
+        click.echo(json.dumps({"seq": seq, "text": note} if note else {"seq": seq}))
+        return
+    click.echo(f"{done} (seq {seq} on the log)" + (f"\n{note}" if note else ""))
 
 
 def _client(data: DataDir) -> BusClient:

@@ -220,8 +220,8 @@ def _watching(mesh: Mesh) -> APIRouter:
 def _control(mesh: Mesh) -> APIRouter:
     router = APIRouter(tags=["control"])
 
-    async def stored(message: Message) -> answers.Stored:
-        return answers.Stored(seq=await mesh.ask(message), is_durable=True)
+    async def stored(message: Message, text: str = "") -> answers.Stored:
+        return answers.Stored(seq=await mesh.ask(message), is_durable=True, text=text)
 
     @router.post("/kill")
     async def kill(reason: OptionalReason = "") -> answers.Stored:
@@ -252,9 +252,10 @@ def _control(mesh: Mesh) -> APIRouter:
 
     @router.post("/resume")
     async def resume(strategy: Which = "", reason: OptionalReason = "") -> answers.Stored:
-        """Let a paused strategy, or all, quote again."""
+        """Let a paused strategy, or all, quote again; what risk holds is released by a reason only."""
         _known_strategy(mesh, strategy)
-        return await stored(control.ResumeRequested(strategy, BY, reason))
+        text = "" if reason.strip() else "without a reason nothing that risk holds was released"
+        return await stored(control.ResumeRequested(strategy, BY, reason), text)
 
     @router.post("/cancel-all")
     async def cancel_all(symbol: Which = "", reason: OptionalReason = "") -> answers.Stored:

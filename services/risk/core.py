@@ -13,9 +13,11 @@ import msgspec
 from services.risk.ask import MONEY_EXPONENT
 from services.risk.checks import KILLED, judge
 from services.risk.exposure import OpenOrder
+from services.risk.guards import FAILED
 from services.risk.knowledge import BOOKED, TRADERS, RiskKnowledge
 from services.risk.most_order import most_order
 from services.risk.state import RiskState, scope_key, scoped_states
+from services.risk.trips import NEEDS_REASON, needs_reason_text
 from shared.core import Output
 from shared.double_entry import in_64_bits
 from shared.messages import Event, Instruction, Message, control, guards, orders, system
@@ -158,6 +160,17 @@ class RiskCore:
             reason = f"{diverged.service} diverged from the log at seq {diverged.at_seq} with the same build"
             say(control.KillRequested(by="risk", reason=reason))
 
+    def _decide_resume(self, event: Event, say: Say, _: bool) -> None:
+        """Tell a person that what risk itself holds needs a reason; guards say it of theirs."""
+        if event.message.strategy or event.message.reason.strip():
+            return
+        mood, failed = self.known.mood, self.known.guards.failed
+        held = [f"{FAILED} {name}" for name in sorted(failed)]
+        held += [f"quarantine {symbol}" for symbol in sorted(mood.quarantine)]
+        held += [f"{service} diverged" for service in mood.diverged]
+        if held:
+            say(guards.GuardRaised(NEEDS_REASON, "", "", needs_reason_text(held)))
+
     def _decide_most(self, event: Event, say: Say, _: bool) -> None:
         say(most_order(self.known, event))
 
@@ -264,4 +277,5 @@ _DECIDE: Mapping[type[Message], Callable[[RiskCore, Event, Say, bool], None]] = 
     system.ServiceStarted: RiskCore._decide_service,
     system.CoreDiverged: RiskCore._decide_diverged,
     guards.MostOrderAsked: RiskCore._decide_most,
+    control.ResumeRequested: RiskCore._decide_resume,
 }

@@ -83,8 +83,9 @@ class Guards:
     # ---- what happens
 
     def observe(self, event: Event, known: "RiskKnowledge") -> None:
-        """Let those that watch it take an event; a person who resumes everything lets the failed go on."""
-        if type(event.message) is ResumeRequested and not event.message.strategy:
+        """Let those that watch it take an event; a resume of all with a reason lets the failed go on."""
+        message = event.message
+        if type(message) is ResumeRequested and not message.strategy and message.reason.strip():
             self.failed.clear()
             self._said.clear()
         for guard in self._watching.get(type(event.message), ()):

@@ -153,8 +153,8 @@ class RiskKnowledge(RiskMoney):
             self.mood.diverged.append(event.message.service)
 
     def _observe_resume(self, event: Event) -> None:
-        """Let a person who resumes everything also end a quarantine and the doubt after a divergence."""
-        if not event.message.strategy:
+        """Let a resume of all with a reason also end a quarantine and the doubt after a divergence."""
+        if not event.message.strategy and event.message.reason.strip():
             self.mood.diverged.clear()
             self.mood.quarantine.clear()
             for place in list(self.markets.values()):

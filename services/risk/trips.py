@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str, str]
 
+NEEDS_REASON = "resume_needs_reason"
+"""Code of what is said to a person who resumes without a reason."""
+
+
+def needs_reason_text(held: Iterable[str]) -> str:
+    """Return what is said to a person who resumes without a reason, while `held` stands."""
+    return f"still held: {', '.join(held)}; a resume that releases it needs a reason (resume --reason TEXT)"
+
 
 class Trip(msgspec.Struct, array_like=True, frozen=True):
     """One thing that is held; `ended_by` names the new day that ends it, empty while it holds on."""
@@ -72,9 +80,9 @@ class TrippingGuard(QuietGuard):
             for trip in meant:
                 yield GuardReleased(trip.code, trip.strategy, trip.symbol, asked.by, asked.reason)
         elif meant:
-            codes = ", ".join(trip.code for trip in meant)
-            text = f"still held: {codes}; a resume that releases it needs a reason (resume --reason TEXT)"
-            yield GuardRaised("resume_needs_reason", asked.strategy, "", text)
+            yield GuardRaised(
+                NEEDS_REASON, asked.strategy, "", needs_reason_text(trip.code for trip in meant)
+            )
 
     def is_tripped(self, code: str, strategy: str = "", symbol: str = "") -> bool:
         """Return whether this holds already."""

@@ -275,6 +275,15 @@ def test_a_control_request_is_answered_with_its_durable_seq(client, feed, desk):
     assert answer.json()["seq"] == str(2**53 + 4)
 
 
+@pytest.mark.req("RK-10")
+def test_a_resume_without_a_reason_is_answered_with_what_it_does_not_do(client):
+    with_reason = client.post("/api/v1/resume", json={"reason": "looked"}).json()
+    without = client.post("/api/v1/resume", json={"reason": " "}).json()
+
+    assert with_reason["text"] == ""
+    assert without["text"] == "without a reason nothing that risk holds was released"
+
+
 @pytest.mark.req("RK-11")
 def test_kill_needs_no_body_and_latches_the_file_first(client, desk):
     answer = client.post("/api/v1/kill")

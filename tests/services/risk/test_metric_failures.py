@@ -4,7 +4,7 @@ import pytest
 
 from services.risk.core import RiskCore
 from services.risk.guards import GUARDS
-from shared.messages import control, guards, orders
+from shared.messages import control, guards, orders, system
 from shared.units import Side
 
 KNOWN = (
@@ -140,3 +140,28 @@ def test_a_failure_is_kept_in_a_snapshot(bench):
 
     assert copy.digest() == bench.risk.digest()
     assert [hold.code for hold in copy.known.guards.held] == ["guard_failed"]
+
+
+@pytest.mark.req("I-25", "I-07", "RK-10")
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_resume_without_a_reason_releases_no_failure_no_quarantine_and_no_divergence(bench, reason):
+    # Given a guard that failed, a market in quarantine and a service that diverged
+    guard = next(guard for guard in bench.risk.known.guards.all if guard.name == "throttle")
+    guard.observe = raises
+    bench.pass_ms(300)
+    del guard.observe
+    bench.say("broker.io", orders.OrderCanceled("7-mm-x-1", "mm", bench.PERP, 0))
+    bench.say("bus", system.CoreDiverged("risk", 1, 1, is_same_build=False))
+    held = bench.said(control.TradingState)[-1].reasons
+    assert len(held) == 3
+
+    bench.say("operator", control.ResumeRequested("", "me", reason))
+
+    assert bench.said(control.TradingState)[-1].reasons == held
+    (told,) = [one for one in bench.said(guards.GuardRaised) if one.code == "resume_needs_reason"]
+    assert told.text.startswith(
+        f"still held: guard_failed throttle, quarantine {bench.PERP}, risk diverged; a resume"
+    )
+
+    bench.say("operator", control.ResumeRequested("", "me", "looked at all three"))
+    assert bench.said(control.TradingState)[-1].state == "active"
