@@ -125,6 +125,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         return self.reducible_lots < self.qty_lots <= self.own_reducible_lots
 
     @property
+    def sum_ppm(self) -> int:
+        """Return the share of the limits on sums (position, notional): exits of a strategy may use all."""
+        return PPM if self.is_own_reducing else self.size_ppm
+
+    @property
     def half_ticks(self) -> int:
         """Return bid + ask: twice the mid, in ticks."""
         return self.bid_ticks + self.ask_ticks

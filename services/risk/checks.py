@@ -158,18 +158,16 @@ def position(ask: Ask) -> Objection | None:
     One that shrinks its strategy's own position meets the whole limit, at the dearest price in sight where
     there is no trusted book; with no price at all only what shrinks the net may leave.
     """
-    half_ticks, size_ppm = ask.half_ticks, ask.size_ppm
-    if ask.is_own_reducing:
-        size_ppm = PPM
-        if not ask.is_book_trusted:
-            half_ticks = 2 * max(ask.bid_ticks, ask.ask_ticks, ask.price_ticks)
-            if half_ticks <= 0:
-                return Objection("position", "no price is known to value it", allowed_lots=ask.reducible_lots)
+    half_ticks = ask.half_ticks
+    if ask.is_own_reducing and not ask.is_book_trusted:
+        half_ticks = 2 * max(ask.bid_ticks, ask.ask_ticks, ask.price_ticks)
+        if half_ticks <= 0:
+            return Objection("position", "no price is known to value it", allowed_lots=ask.reducible_lots)
     whole = min(
         ask.caps.position_lots,
         2 * ask.caps.position_atoms // max(1, half_ticks * ask.rules.tick_lot_atoms),
     )
-    limit = whole * size_ppm // PPM
+    limit = whole * ask.sum_ppm // PPM
     taken = ask.side.sign * ask.position_lots + ask.live_lots
     worst = taken + ask.qty_lots
     if worst <= limit:
@@ -182,25 +180,31 @@ def position(ask: Ask) -> Objection | None:
 
 def symbol_notional(ask: Ask) -> Objection | None:
     """Cut an order with which position and resting orders of a market are worth too much."""
-    room = ask.caps.symbol_atoms - ask.position_atoms - ask.live_atoms
+    limit = ask.caps.symbol_atoms * ask.sum_ppm // PPM
+    room = limit - ask.position_atoms - ask.live_atoms
     allowed = _room(room // max(1, ask.lot_atoms), ask.qty_lots)
     if ask.qty_lots <= allowed:
         return None
     worst = ask.position_atoms + ask.live_atoms + ask.qty_lots * ask.lot_atoms
     text = f"position and orders of {ask.rules.symbol} would be worth {_text(worst, ask)}"
-    return Objection("symbol_notional", text, clipped(worst), clipped(ask.caps.symbol_atoms), allowed)
+    if worst <= ask.caps.symbol_atoms:
+        return _scaled(text, clipped(worst), clipped(limit), allowed, ask)
+    return Objection("symbol_notional", text, clipped(worst), clipped(limit), allowed)
 
 
 def portfolio_notional(ask: Ask) -> Objection | None:
     """Cut an order with which all positions and resting orders are worth too much (RK-20)."""
     lot_money = max(1, money(ask.lot_atoms, ask.rules))
-    allowed = _room((ask.caps.portfolio_money - ask.portfolio_money) // lot_money, ask.qty_lots)
+    limit_money = ask.caps.portfolio_money * ask.sum_ppm // PPM
+    allowed = _room((limit_money - ask.portfolio_money) // lot_money, ask.qty_lots)
     if ask.qty_lots <= allowed:
         return None
     scale = 10 ** (MONEY_EXPONENT - ask.rules.quote_exponent)
     worst = (ask.portfolio_money + ask.qty_lots * lot_money) // scale
     text = f"all positions and orders would be worth {_text(worst, ask)}"
-    limit = ask.caps.portfolio_money // scale
+    limit = limit_money // scale
+    if ask.portfolio_money + ask.qty_lots * lot_money <= ask.caps.portfolio_money:
+        return _scaled(text, clipped(worst), clipped(limit), allowed, ask)
     return Objection("portfolio_notional", text, clipped(worst), clipped(limit), allowed)
 
 

@@ -61,20 +61,19 @@ def _order_size(ask: Ask) -> _Amount:
 
 def _position(ask: Ask) -> _Amount:
     worst = ask.side.sign * ask.position_lots + ask.live_lots + ask.qty_lots
-    size_ppm = PPM if ask.is_own_reducing else ask.size_ppm
     by_value = 2 * ask.caps.position_atoms // max(1, ask.half_ticks * ask.rules.tick_lot_atoms)
-    return _Amount(worst, min(ask.caps.position_lots, by_value) * size_ppm // PPM, "lots")
+    return _Amount(worst, min(ask.caps.position_lots, by_value) * ask.sum_ppm // PPM, "lots")
 
 
 def _symbol_notional(ask: Ask) -> _Amount:
     worst = ask.position_atoms + ask.live_atoms + ask.qty_lots * ask.lot_atoms
-    return _Amount(worst, ask.caps.symbol_atoms, "atoms")
+    return _Amount(worst, ask.caps.symbol_atoms * ask.sum_ppm // PPM, "atoms")
 
 
 def _portfolio_notional(ask: Ask) -> _Amount:
     atom_money = 10 ** max(0, 18 - ask.rules.quote_exponent)
     worst = ask.portfolio_money + ask.qty_lots * ask.lot_atoms * atom_money
-    return _Amount(worst, ask.caps.portfolio_money, "10^-18 of the currency")
+    return _Amount(worst, ask.caps.portfolio_money * ask.sum_ppm // PPM, "10^-18 of the currency")
 
 
 def _rates(ask: Ask) -> _Amount:

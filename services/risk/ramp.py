@@ -1,7 +1,7 @@
 """Limits of size grow slowly after a start of risk, the release of a guard and a cleared kill.
 
 `size_ppm` rises in a straight line from `start_ppm` to the whole within `duration_s`; of several ramps that
-cover an order the lowest counts. It scales the limits of one order and of the position, nothing else.
+cover an order the lowest counts. It scales the limits of size (order, position, values), nothing else.
 """
 
 from typing import TYPE_CHECKING

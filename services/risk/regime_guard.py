@@ -25,7 +25,7 @@ _decoder = msgspec.msgpack.Decoder(_State)
 
 
 class RegimeGuard(QuietGuard):
-    """Scales order and position limits down in a market at high risk, or whose regime is not known any more.
+    """Scales the limits of size down in a market at high risk, or whose regime is not known any more.
 
     A market of which no regime was ever said (spot, or a venue without funding) keeps its whole limits. Off
     by default: what is remembered then changes nothing.

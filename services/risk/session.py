@@ -28,7 +28,7 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 def today_of(settings: RiskSettings, now_ns: int) -> str:
     """Return the date of the day of risk: by the zone that the launcher prepared, else by the fixed offset.
 
-    Beyond what was prepared (400 days) the last offset goes on: a day still has its midnight, perhaps an hour off.
+    Beyond what was prepared (400 days) the last offset goes on: midnight is an hour off at most.
     """
     offsets = settings.prepared.utc_offsets
     if not offsets:

@@ -159,6 +159,22 @@ CASES = [
         an_ask(size_ppm=500_000, position_lots=74),
         an_ask(size_ppm=500_000, position_lots=73),
     ),
+    # Half of 20,000 and of 50,000: with the order's 600 at most 9,400 and 24,400 may be there.
+    (
+        "size_scaled",
+        an_ask(size_ppm=500_000, position_atoms=9_401 * 10**8),
+        an_ask(size_ppm=500_000, position_atoms=9_400 * 10**8),
+    ),
+    (
+        "size_scaled",
+        an_ask(size_ppm=500_000, portfolio_money=24_401 * 10**18),
+        an_ask(size_ppm=500_000, portfolio_money=24_400 * 10**18),
+    ),
+    (
+        "symbol_notional",
+        an_ask(size_ppm=500_000, position_atoms=19_401 * 10**8),
+        an_ask(size_ppm=500_000, position_atoms=9_400 * 10**8),
+    ),
     ("loss", an_ask(loss_money=500 * 10**18), an_ask(loss_money=500 * 10**18 - 1)),
 ]
 
