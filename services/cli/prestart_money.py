@@ -162,17 +162,13 @@ def strategies(cfg: Config, venues: Venues, account: AccountFacts) -> Iterator[I
         key = (venue_of(instance.symbol), cfg.risk.currency if rules is None else rules.quote_asset)
         least = cfg.risk.prestart.safety_count
         if appetite.has_fixed_order and appetite.order and least:
-            is_fresh = not account.ledger.by_symbol
-            yield _safety(name, by_key[key], appetite.order, least, is_hard=is_fresh)
+            yield _safety(name, by_key[key], appetite.order, least)
         if isinstance(params, GridSettings):
             yield _grid(name, params, rules, price_centiticks(instance.symbol, dict(venues), account) // 100)
 
 
-def _safety(name: str, wallet: Wallet, order: Decimal, least: int, *, is_hard: bool) -> Item:
-    """Return whether the balance pays enough orders: hard on a fresh account.
-
-    One that has traded may be restarted with less, since nobody closes its positions while it is down.
-    """
+def _safety(name: str, wallet: Wallet, order: Decimal, least: int) -> Item:
+    """Return whether the balance pays enough orders, on an account that has traded as well (RK-16)."""
     count = int(wallet.balance * wallet.leverage / order)
     numbers = (str(count), str(least))
     text = (
@@ -181,8 +177,11 @@ def _safety(name: str, wallet: Wallet, order: Decimal, least: int, *, is_hard: b
     )
     if count >= least:
         return passed(f"safety {name}", text, *numbers)
-    advice = f"set order_notional to at most {wallet.balance * wallet.leverage / least:.2f}"
-    return failed(f"safety {name}", f"{text}: {advice}", *numbers, is_hard=is_hard)
+    advice = (
+        f"set order_notional to at most {wallet.balance * wallet.leverage / least:.2f}, or start with "
+        "`up --skip-check` to leave positions that are open"
+    )
+    return failed(f"safety {name}", f"{text}: {advice}", *numbers)
 
 
 def _grid(name: str, params: GridSettings, rules: InstrumentRules | None, price_ticks: int) -> Item:

@@ -246,7 +246,7 @@ def test_a_position_that_no_strategy_manages_is_warned_of_and_counted(data):
 
 
 @pytest.mark.req("RK-16")
-def test_after_the_first_fill_a_smaller_balance_does_not_keep_the_mesh_down(data):
+def test_an_account_that_has_traded_is_asked_for_the_safety_count_as_well(data):
     # Bought at 3,100 and sold at 3,000: 10 ETH lost 1,000 of 10,000.
     log_of(
         data,
@@ -255,10 +255,13 @@ def test_after_the_first_fill_a_smaller_balance_does_not_keep_the_mesh_down(data
         fill(2, "grid_eth", ETH, Side.SELL, 300_000, 10_000),
     )
     items = items_of(configured(risk__margin={"leverage": "1"}), data)
+    with_leverage = items_of(configured(risk__margin={"leverage": "3"}), data)
 
     assert items["positions"].text == "none on the log"
     safety = items["safety grid_eth"]
-    assert (safety.state, safety.value, safety.is_hard) == ("fail", "90", False)
+    assert (safety.state, safety.value, safety.is_hard) == ("fail", "90", True)
+    assert "up --skip-check" in safety.text
+    assert (with_leverage["safety grid_eth"].state, with_leverage["safety grid_eth"].value) == ("pass", "270")
     assert items["wallet binance_usdm USDT"].value == "9000.00"
 
 
