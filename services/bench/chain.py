@@ -138,7 +138,7 @@ def _sections(every: int) -> dict[str, object]:
     )
     return {
         "bus": BusSettings(),
-        "strategy": StrategySettings(instances={"chain": instance}, warmup_points=0),
+        "strategy": StrategySettings(instances={"chain": instance}, warmup_s=0, warmup_points=0),
         "risk": RiskSettings(orders_per_s_max=MANY, orders_per_min_max=MANY, orders_per_hour_max=100 * MANY),
         "broker": BrokerSettings(latency_std_ms=0, latency_ms=10, latency_spike_ppm=0),
         "gateway": GatewaySettings(port=0),

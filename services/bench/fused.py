@@ -67,7 +67,7 @@ def measure() -> list[Figure]:
 def _sections() -> dict[str, bytes]:
     instance = InstanceSettings(kind="services.bench.every_update:EveryUpdate", symbol=SYMBOL)
     sections: dict[str, Any] = {
-        "strategy": StrategySettings(instances={"chain": instance}, warmup_points=0),
+        "strategy": StrategySettings(instances={"chain": instance}, warmup_s=0, warmup_points=0),
         "risk": RiskSettings(orders_per_s_max=MANY, orders_per_min_max=MANY, orders_per_hour_max=100 * MANY),
         "broker": BrokerSettings(latency_std_ms=0, latency_ms=10, latency_spike_ppm=0),
         "gateway": GatewaySettings(),

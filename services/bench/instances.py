@@ -126,7 +126,10 @@ def _sections() -> dict[str, bytes]:
     risk = RiskSettings(
         orders_per_s_max=many, orders_per_min_max=many, orders_per_hour_max=200_000, throttle=throttle
     )
-    return {"strategy": pack(StrategySettings(instances=instances, warmup_points=0)), "risk": pack(risk)}
+    return {
+        "strategy": pack(StrategySettings(instances=instances, warmup_s=0, warmup_points=0)),
+        "risk": pack(risk),
+    }
 
 
 def _started(core_name: str) -> _Log:

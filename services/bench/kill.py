@@ -195,7 +195,7 @@ def _sections() -> dict[str, object]:
     limits = SymbolLimits(position_notional_max=most, symbol_notional_max=most, open_orders_max=10 * RESTING)
     return {
         "bus": BusSettings(),
-        "strategy": StrategySettings(instances={"kill": instance}, warmup_points=0),
+        "strategy": StrategySettings(instances={"kill": instance}, warmup_s=0, warmup_points=0),
         "risk": RiskSettings(
             limits=limits,
             portfolio_notional_max=most,

@@ -39,7 +39,7 @@ class Candidate:
     def desk(self, seed: int, trouble: int) -> Desk:
         """Return a started desk with this strategy alone."""
         instance = InstanceSettings(kind=self.kind, symbol=self.symbol, params=self.params)
-        settings = StrategySettings(instances={NAME: instance}, warmup_points=5)
+        settings = StrategySettings(instances={NAME: instance}, warmup_s=0, warmup_points=5)
         return Desk(settings, make_rules(self.symbol), seed, trouble)
 
 

@@ -78,7 +78,9 @@ class StrategySettings:
     instances: Annotated[Mapping[str, InstanceSettings], Doc("strategy instances by name")] = field(
         default_factory=dict
     )
-    warmup_s: Annotated[int, Ge(0), Doc("seconds after a start in which only orders that close are sent")] = 0
+    warmup_s: Annotated[int, Ge(0), Doc("seconds after a start in which only orders that close are sent")] = (
+        300
+    )
     warmup_points: Annotated[
         int, Ge(0), Doc("book updates and trades seen before the first order that may add to a position")
     ] = 100

@@ -6,6 +6,7 @@ pytestmark = pytest.mark.mesh
 
 CONFIG = """
 symbols: [binance_usdm:BTCUSDT]
+warmup_s: 0
 warmup_points: 20
 broker: {initial_balance: 1000000}
 callback_limit_ms: 500

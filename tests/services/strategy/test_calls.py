@@ -80,7 +80,9 @@ def desk_of(kind, core=None):
         name: InstanceSettings(kind=f"blocking_strategies:{one}", symbol=SYMBOL)
         for name, one in (("before", "Bidder"), ("bad", kind), ("then", "Bidder"))
     }
-    desk = Desk(StrategySettings(instances=instances, warmup_points=0), make_rules(SYMBOL), core=core)
+    desk = Desk(
+        StrategySettings(instances=instances, warmup_s=0, warmup_points=0), make_rules(SYMBOL), core=core
+    )
     desk.start()
     for _ in range(30):
         desk.step()
@@ -150,7 +152,7 @@ def test_another_version_of_a_blocked_instance_begins_clean(of) -> None:
     instances = dict(desk.settings.instances)
     instances["bad"] = InstanceSettings(kind="blocking_strategies:Bidder", symbol=SYMBOL)
 
-    said = desk.configure(StrategySettings(instances=instances, warmup_points=0))
+    said = desk.configure(StrategySettings(instances=instances, warmup_s=0, warmup_points=0))
     said += desk.move(desk.mid_ticks)
 
     instance = desk.core.instance("bad")

@@ -234,6 +234,13 @@ def test_another_build_is_told_apart_from_the_log(opened) -> None:
         replay()
 
 
+@pytest.mark.req("ST-6")
+def test_the_warm_up_is_300_s_and_100_points_unless_the_configuration_says_otherwise() -> None:
+    settings = StrategySettings()
+
+    assert (settings.warmup_s, settings.warmup_points) == (300, 100)
+
+
 def test_what_is_no_snapshot_is_refused() -> None:
     with pytest.raises(ValueError, match="not a snapshot of the strategy core"):
         StrategyCore().restore(b"\x93\x01\x02\x03")

@@ -46,7 +46,9 @@ class GridMachine(RuleBasedStateMachine):
     def open(self, direction, spacing):
         params = GRID | {"direction": direction, "spacing": spacing}
         one = InstanceSettings(kind="grid", symbol=USDM, params=params)
-        self.desk = Desk(StrategySettings(instances={"one": one}, warmup_points=0), make_rules(USDM))
+        self.desk = Desk(
+            StrategySettings(instances={"one": one}, warmup_s=0, warmup_points=0), make_rules(USDM)
+        )
         self.desk.is_answering = False
         self.orders = {}
         self.heard = 0

@@ -21,7 +21,9 @@ CUTS = (17, 45, 72, 101, 129, 158, 183, 214, 247, 281)
 
 def make_desk(variant):
     one = InstanceSettings(kind="grid", symbol=USDM, params=GRID | variant)
-    desk = Desk(StrategySettings(instances={"one": one}, warmup_points=0), make_rules(USDM), seed=7)
+    desk = Desk(
+        StrategySettings(instances={"one": one}, warmup_s=0, warmup_points=0), make_rules(USDM), seed=7
+    )
     desk.start()
     return desk
 

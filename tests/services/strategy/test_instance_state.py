@@ -18,7 +18,9 @@ def desk_of():
         flags={"half_size": True},
         on_pause="keep",
     )
-    desk = Desk(StrategySettings(instances={"one": instance}, warmup_points=0), make_rules(SYMBOL))
+    desk = Desk(
+        StrategySettings(instances={"one": instance}, warmup_s=0, warmup_points=0), make_rules(SYMBOL)
+    )
     desk.start()
     for _ in range(20):
         desk.step()

@@ -24,7 +24,7 @@ def instance_with(kind="avellaneda_stoikov", params=None, **options):
 
 
 def desk_of(**instances):
-    desk = Desk(StrategySettings(instances=instances, warmup_points=0), make_rules(SYMBOL))
+    desk = Desk(StrategySettings(instances=instances, warmup_s=0, warmup_points=0), make_rules(SYMBOL))
     desk.start()
     desk.move(desk.mid_ticks)
     return desk

@@ -27,7 +27,9 @@ def instance_with(params=None, kind="avellaneda_stoikov", symbol=SYMBOL, **optio
 
 
 def desk_of(symbol=SYMBOL, shadow=EXACT, **instances):
-    desk = Desk(StrategySettings(instances=instances, shadow=shadow, warmup_points=0), make_rules(symbol))
+    desk = Desk(
+        StrategySettings(instances=instances, shadow=shadow, warmup_s=0, warmup_points=0), make_rules(symbol)
+    )
     desk.start()
     desk.move(desk.mid_ticks)
     return desk
@@ -104,6 +106,7 @@ def test_an_order_below_the_least_value_is_rejected(of) -> None:
     settings = StrategySettings(
         instances={"one": instance_with(), "two": instance_with(shadow_of="one")},
         shadow=EXACT,
+        warmup_s=0,
         warmup_points=0,
     )
     desk = Desk(settings, make_rules(SYMBOL))

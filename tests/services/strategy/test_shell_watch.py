@@ -77,11 +77,11 @@ instances = {
     "bad": InstanceSettings(kind=sys.argv[2], symbol=symbol),
     "good": InstanceSettings(kind="own_blocks:Good", symbol=symbol),
 }
-settings = StrategySettings(instances=instances, warmup_points=0, callback_limit_ms=400)
+settings = StrategySettings(instances=instances, warmup_s=0, warmup_points=0, callback_limit_ms=400)
 shell = shell_watch.StrategyShell()
 core = shell.core_class()
 shell.opened(SimpleNamespace(data=data, settings=pack(settings)))
-first = StrategySettings(instances={"good": instances["good"]}, warmup_points=0)
+first = StrategySettings(instances={"good": instances["good"]}, warmup_s=0, warmup_points=0)
 desk = Desk(first, make_rules(symbol), core=core)
 desk.on_event.append(shell.seen)
 desk.start()

@@ -26,7 +26,9 @@ def adopted(desk):
 
 def desk_of(kind, **params):
     instance = InstanceSettings(kind=kind, symbol=SYMBOL, params=params)
-    desk = Desk(StrategySettings(instances={"one": instance}, warmup_points=0), make_rules(SYMBOL))
+    desk = Desk(
+        StrategySettings(instances={"one": instance}, warmup_s=0, warmup_points=0), make_rules(SYMBOL)
+    )
     desk.start()
     return desk
 
