@@ -16,6 +16,7 @@ from services.cli.pauses import pause_row
 from services.cli.prestart_facts import AccountFacts, VenueFacts, account_facts, venue_facts, venues_by_name
 from services.cli.prestart_item import Item, failed, passed
 from services.cli.prestart_money import limits, required_money, strategies, wallets
+from services.cli.prestart_warnings import warnings
 from services.risk.calendar import next_pauses, pause_text
 from shared.runtime.paths import DataDir
 from shared.units import decimal_text
@@ -50,6 +51,7 @@ def run_check(facts: Facts) -> list[Item]:
         *wallets(facts.cfg, facts.venues, facts.account),
         *strategies(facts.cfg, facts.venues, facts.account),
         *limits(facts.cfg, facts.venues, facts.account),
+        *warnings(facts.cfg),
         *_positions(facts),
         *_calendar(facts),
         Item("key", "info", "paper: there is no API key whose rights could be scored"),

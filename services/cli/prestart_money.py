@@ -2,8 +2,7 @@
 
     needed     = sum over the strategies of a wallet of their largest position / leverage  (spot: leverage 1)
     balance    > 0 and >= balance_factor * needed
-    safety     = balance * leverage / value of one order >= safety_count        (strategies of a fixed order;
-                 it stops a start only before the first fill)
+    safety     = balance * leverage / value of one order >= safety_count        (strategies of a fixed order)
     grid       = profit of one buy and one sell after both fees > 0             (grid_preview.py)
 
 The largest position is the least of the strategy's own limit, `capital_max` and risk's; a position that is
