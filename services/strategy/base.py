@@ -30,7 +30,7 @@ from shared.messages.market import (
     Regime,
     Trade,
 )
-from shared.messages.orders import Fill, OrderType, TimeInForce
+from shared.messages.orders import Fill, FundingPaid, OrderType, TimeInForce
 from shared.units import Side, atoms_text, decimal_text
 
 
@@ -224,6 +224,10 @@ class Strategy:
 
     def on_fill(self, ctx: Context, slot: str, fill: Fill) -> Intents:
         """Take an own execution, exactly once; `ctx.position` holds it already. May be late (I-06)."""
+        return NOTHING
+
+    def on_funding(self, ctx: Context, paid: FundingPaid) -> Intents:
+        """Take funding that its position paid or received, exactly once; `ctx.position` does not count it."""
         return NOTHING
 
     def on_disconnect(self, ctx: Context, reason: str) -> Intents:

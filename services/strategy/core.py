@@ -19,7 +19,7 @@ from services.strategy.shadow import ShadowVenue
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
 from shared.errors import UNDECODABLE
-from shared.messages import Event, Instruction, Message, control, guards, market, source_core, system
+from shared.messages import Event, Instruction, Message, control, guards, market, orders, source_core, system
 from shared.settings import pack, unpack
 
 MATCHED = (market.BookSnapshot, market.BookUpdate, market.BookInvalid, market.Trade)
@@ -84,6 +84,7 @@ class StrategyCore:
             system.Reconciled: self._on_reconciled,
             system.Tick: self._on_tick,
             **dict.fromkeys(REPORTS, self._on_report),
+            orders.FundingPaid: self._on_funding,
         }
 
     # ---- the door
@@ -252,6 +253,13 @@ class StrategyCore:
         if instance is None:
             return ()
         instance.meet_report(event.message, event.header.ts_ns)
+        return (instance,)
+
+    def _on_funding(self, event: Event) -> Iterable[Instance]:
+        instance = self._roster.by_name.get(event.message.strategy)
+        if instance is None:
+            return ()
+        instance.meet_funding(event.message)
         return (instance,)
 
     # ---- gates

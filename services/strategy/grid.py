@@ -27,7 +27,7 @@ from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import lots_of
 from shared.kernels.signals import mid_half_ticks
 from shared.messages import Message, orders
-from shared.messages.orders import Fill
+from shared.messages.orders import Fill, FundingPaid
 from shared.units import NS_PER_S
 
 NOBODY: frozenset[int] = frozenset()
@@ -194,6 +194,11 @@ class Grid(Strategy):
         happened = Happened.FILLED_PART if fill.leaves_lots else Happened.FILLED_ALL
         level.post_only_failures = 0
         level.take(happened, fill.client_order_id)
+        return NOTHING
+
+    def on_funding(self, ctx: Context, paid: FundingPaid) -> Intents:
+        """Let the levels bear the funding of what they hold, or earn it (ST-32)."""
+        self.ledger.share_funding(paid.amount_atoms, paid.position_lots)
         return NOTHING
 
     def on_state(self, ctx: Context, state: str) -> Intents:

@@ -6,7 +6,8 @@ too much of. It is signed: above 0 the grid is long by it. Always
     position = sum of sign * held + pot
     cash     = realized - sum of (sign * cost + fees) - cost of the pot
 
-where sign is +1 for a level that buys first and -1 for one that sells first.
+where sign is +1 for a level that buys first and -1 for one that sells first, and fees are those of the entry
+and the funding paid since, less what was received.
 """
 
 from collections.abc import Callable
@@ -118,6 +119,25 @@ class GridLedger:
         # What was closed too much (a late fill) is owed.
         self.pot_lots += fill.side.sign * fill.qty_lots
         self.pot_cost_atoms += fill.side.sign * value_atoms + fee_atoms
+
+    def share_funding(self, amount_atoms: int, position_lots: int) -> None:
+        """Book funding that came in (below 0: was paid) for a position, by the lots of each level.
+
+        What is long and what is short bear it with opposite signs. The share of lots that belong to no level
+        is earned at once.
+        """
+        if position_lots == 0:
+            self.realized_atoms += amount_atoms
+            return
+        lots = shared_atoms = 0
+        for slot in self.slots_in_order():
+            lots += self.sign(slot.level) * slot.held_lots
+            share_atoms = amount_atoms * lots // position_lots - shared_atoms
+            slot.fees_atoms -= share_atoms
+            shared_atoms += share_atoms
+        share_atoms = amount_atoms * (lots + self.pot_lots) // position_lots - shared_atoms
+        self.pot_cost_atoms -= share_atoms
+        self.realized_atoms += amount_atoms - shared_atoms - share_atoms
 
     # ---- the pot
 

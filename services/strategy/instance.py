@@ -22,14 +22,14 @@ from shared.kernels.position import Position
 from shared.messages import Message
 from shared.messages.control import InstanceFailed, StrategyNote, StrategyStatus
 from shared.messages.market import Basis, Candle, FundingRate, Liquidation, OpenInterest, Regime, Trade
-from shared.messages.orders import CancelIntent, Fill, OrderIntent
+from shared.messages.orders import CancelIntent, Fill, FundingPaid, OrderIntent
 from shared.messages.shadow import ShadowFill, ShadowOrder, VersionStarted
 from shared.units import NS_PER_S
 
 T = TypeVar("T")
 
 SEEN_TRADES_MAX = 2000
-"""Trade ids remembered against a second delivery of a fill (I-15)."""
+"""Trade ids and payments remembered against a second delivery (I-15)."""
 
 
 class Options(msgspec.Struct, array_like=True, frozen=True):
@@ -316,12 +316,24 @@ class Instance:
         if self.strategy is not None:
             self.call(self.strategy.on_order_event, order, message)
 
+    def meet_funding(self, paid: FundingPaid) -> None:
+        """Take what its position paid or received; it counts once by its time (RK-29)."""
+        key = f"funding {paid.symbol} {paid.funding_ns}"
+        if self.strategy is None or self.ctx is None or key in self.seen_trades:
+            return
+        self._remember(key)
+        self.is_dirty = True
+        self.call(self.strategy.on_funding, paid)
+
+    def _remember(self, trade_id: str) -> None:
+        self.seen_trades[trade_id] = None
+        if len(self.seen_trades) > SEEN_TRADES_MAX:
+            del self.seen_trades[next(iter(self.seen_trades))]
+
     def _meet_fill(self, fill: Fill, now_ns: int) -> None:
         if fill.trade_id in self.seen_trades:
             return
-        self.seen_trades[fill.trade_id] = None
-        if len(self.seen_trades) > SEEN_TRADES_MAX:
-            del self.seen_trades[next(iter(self.seen_trades))]
+        self._remember(fill.trade_id)
         if self.position is None or self.ctx is None:
             self.fail(
                 f"fill {fill.trade_id} came before the rules of {self.symbol}: its value is unknown",
@@ -372,24 +384,3 @@ class Instance:
     def is_warm(self, now_ns: int, warmup_s: int, warmup_points: int) -> bool:
         """Return whether enough time *and* enough data passed since the start (ST-6)."""
         return now_ns - self.started_ns >= warmup_s * NS_PER_S and self.points >= warmup_points
-
-    def gate(self, world: World) -> tuple[str, str]:
-        """Return (state, reason): in quoting alone may orders rest; warm-up is not judged here."""
-        if self.failure:
-            return "failed", self.failure
-        if world.is_finished(self.symbol):
-            return "finished", "the capture has been played to its end"
-        if not self.is_enabled:
-            return "paused", "not enabled in the configuration"
-        if self.is_paused and (self.options.on_pause != "keep" or self.is_let_go):
-            return "paused", "paused by a person"
-        reason = world.hold_reason(self.symbol, self.name)
-        if not reason and self.is_unsure:
-            reason = "waiting for the next book"
-        if reason:
-            return "pulled", reason
-        if not self.is_paused:
-            return "quoting", ""
-        if world.is_reducing(self.name, self.symbol):
-            return "paused", "paused by a person while risk only reduces"
-        return "paused", standing.KEPT

@@ -25,9 +25,31 @@ MAY_REST = frozenset({"quoting", "warming_up"})
 WARMING_UP = "counting time and data since the start (ST-6)"
 
 
+def gate(instance: Instance, world: World) -> tuple[str, str]:
+    """Return (state, reason): in quoting alone may orders rest; warm-up is not judged here."""
+    if instance.failure:
+        return "failed", instance.failure
+    if world.is_finished(instance.symbol):
+        return "finished", "the capture has been played to its end"
+    if not instance.is_enabled:
+        return "paused", "not enabled in the configuration"
+    if instance.is_paused and (instance.options.on_pause != "keep" or instance.is_let_go):
+        return "paused", "paused by a person"
+    reason = world.hold_reason(instance.symbol, instance.name)
+    if not reason and instance.is_unsure:
+        reason = "waiting for the next book"
+    if reason:
+        return "pulled", reason
+    if not instance.is_paused:
+        return "quoting", ""
+    if world.is_reducing(instance.name, instance.symbol):
+        return "paused", "paused by a person while risk only reduces"
+    return "paused", KEPT
+
+
 def judge(instance: Instance, world: World, now_ns: int, *, is_warm: bool) -> tuple[str, str]:
     """Return (state, reason) of an instance, and remember what follows from it."""
-    state, reason = instance.gate(world)
+    state, reason = gate(instance, world)
     may_rest = state == "quoting"
     if may_rest and not is_warm:
         state, reason = "warming_up", WARMING_UP

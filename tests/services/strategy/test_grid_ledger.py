@@ -91,9 +91,32 @@ def test_the_pot_is_closed_by_parts_and_owes_what_was_closed_too_much() -> None:
     assert ledger.realized_atoms == -12 + 270 - 303 - 4
 
 
+@pytest.mark.req("ST-32")
+def test_funding_is_shared_out_by_lots_and_the_last_takes_the_rest() -> None:
+    ledger = ledger_of("long", n1=(1, 1000, 10), n2=(2, 1980, 20), n3=(4, 3880, 40))
+
+    ledger.share_funding(-100, 7)
+
+    # -100 over 7 lots: after 4 of them -58 (floor), after 6 -86, after 7 -100
+    assert [ledger.slots[level].fees_atoms for level in (-3, -2, -1)] == [40 + 58, 20 + 28, 10 + 14]
+
+
+@pytest.mark.req("ST-32", "ST-36")
+def test_funding_of_a_net_position_is_shared_by_sign_and_without_one_it_is_earned_at_once() -> None:
+    neutral = ledger_of("neutral", n1=(5, 5000, 0), p1=(2, 2020, 0))
+    flat = ledger_of("long")
+
+    neutral.share_funding(-30, 3)
+    flat.share_funding(-7, 4)
+
+    # long by 3: the long level pays 50, the short one is paid 20
+    assert (neutral.slots[-1].fees_atoms, neutral.slots[1].fees_atoms) == (50, -20)
+    assert flat.realized_atoms == -7
+
+
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["fill", "exit", "gather", "dust"]),
+        st.sampled_from(["fill", "exit", "gather", "dust", "funding"]),
         st.integers(-3, 3),
         st.sampled_from(list(Side)),
         st.integers(1, 2000),
@@ -120,6 +143,9 @@ def test_cash_and_position_are_exact_whatever_is_filled(direction, events) -> No
             ledger.book_exit(fill(side, price, lots), 1, fee)
         elif what == "gather":
             ledger.gather()
+        elif what == "funding":
+            ledger.share_funding(fee * price, side.sign * lots)
+            cash += fee * price
         else:
             ledger.settle_dust(RULES)
 
