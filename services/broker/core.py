@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from services.broker.gate import Passage, held_back
-from services.broker.instructions import ClearLatch, LatchKill
+from services.broker.instructions import ClearLatch, LatchKill, not_reconciled
 from services.broker.knowledge import BrokerKnowledge, BrokerState
 from services.broker.order import BrokerOrder
 from services.broker.without_book import simple_part
@@ -219,6 +219,10 @@ class BrokerCore:
         self._said.append(LatchKill(event.message.by, event.message.reason, "log"))
 
     def _decide_clear(self, event: Event) -> None:
+        """Clear the kill where the account is known to agree with risk's ledger (I-26)."""
+        if not self.known.is_reconciled:
+            self._say(control.KillClearRefused(event.message.by, not_reconciled(self.known.run)))
+            return
         self._said.append(ClearLatch(event.message.by, event.message.reason, event.header.seq))
 
     def _decide_service(self, event: Event) -> None:
@@ -239,6 +243,8 @@ class BrokerCore:
 
     def _fold(self, message: Any) -> None:
         """Let one own report change the order it is about, or a payment the account."""
+        if isinstance(message, control.KillClearRefused):
+            return
         if isinstance(message, orders.FundingPaid):
             self.known.funding.settle(message)
             self.known.account.book_funding(message)

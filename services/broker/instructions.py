@@ -17,3 +17,11 @@ class ClearLatch(Instruction, frozen=True, tag="clear_latch"):
     by: str
     reason: str
     request_seq: int
+
+
+def not_reconciled(run: int) -> str:
+    """Return why a kill is not cleared in a run that has not reconciled (I-26)."""
+    return (
+        f"the broker has not reconciled its run {run}: risk's ledger and the account differ, or risk has not "
+        "answered; find out why (the newest reconciled in `export events`), then ask again"
+    )

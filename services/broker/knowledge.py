@@ -43,6 +43,8 @@ class BrokerState(msgspec.Struct, array_like=True, frozen=True):
     account_rows: AccountState | None = None
     funding: FundingState = FundingState()
     risk_said: list[PositionChanged] = []
+    run: int = 0
+    reconciled_run: int = 0
 
 
 class BrokerKnowledge:
@@ -68,6 +70,7 @@ class BrokerKnowledge:
         self.account = Account()
         self.funding = FundingClock()
         self.equality = LedgerEquality()
+        self.run = self.reconciled_run = 0
         self.deadlines = Deadlines()
 
     def observe(self, event: Event) -> None:
@@ -218,8 +221,18 @@ class BrokerKnowledge:
         self.deadlines.drop(f"s:{started.service}")
         if started.service != "broker":
             return
+        self.run = started.run
         self.raw_settings = started.settings
         self.configure(unpack(started.settings, BrokerSettings))
+
+    def _observe_reconciled(self, event: Event) -> None:
+        if event.message.run == self.run:
+            self.reconciled_run = 0 if event.message.difference_count else self.run
+
+    @property
+    def is_reconciled(self) -> bool:
+        """Return whether this run of the broker has said that it agrees with risk's ledger."""
+        return self.run != 0 and self.reconciled_run == self.run
 
     def configure(self, settings: BrokerSettings) -> None:
         """Go on with other settings."""
@@ -283,6 +296,8 @@ class BrokerKnowledge:
             account_rows=self.account.dump_rows(),
             funding=self.funding.dump(),
             risk_said=self.equality.dump(),
+            run=self.run,
+            reconciled_run=self.reconciled_run,
         )
 
     def load(self, state: BrokerState) -> None:
@@ -300,6 +315,7 @@ class BrokerKnowledge:
         self.account.load(state.account, state.account_rows)
         self.funding.load(state.funding)
         self.equality.load(state.risk_said)
+        self.run, self.reconciled_run = state.run, state.reconciled_run
         self.deadlines.load(state.deadlines)
 
 
@@ -328,6 +344,7 @@ _OBSERVE: Mapping[type[Message], Callable[[BrokerKnowledge, Any], None]] = {
     control.StopRequested: BrokerKnowledge._observe_stop,
     control.InstanceFailed: BrokerKnowledge._observe_failed,
     system.ServiceStarted: BrokerKnowledge._observe_service,
+    system.Reconciled: BrokerKnowledge._observe_reconciled,
     system.EpochStarted: BrokerKnowledge._observe_epoch,
     system.SourceSilent: BrokerKnowledge._observe_silent,
     system.SourceBack: BrokerKnowledge._observe_back,

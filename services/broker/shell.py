@@ -22,12 +22,12 @@ import msgspec
 import zmq
 
 from services.broker.core import BrokerCore
-from services.broker.instructions import ClearLatch, LatchKill
+from services.broker.instructions import ClearLatch, LatchKill, not_reconciled
 from services.broker.settings import BrokerSettings
 from services.broker.shell_latch import LatchFile
 from shared.errors import UNDECODABLE, ConfigError
 from shared.messages import Event, Instruction
-from shared.messages.control import KillCleared, KillLatched
+from shared.messages.control import KillCleared, KillClearRefused, KillLatched
 from shared.messages.system import Reconciled
 from shared.runtime.port import Port
 from shared.settings import unpack
@@ -140,6 +140,10 @@ class BrokerShell:
         kill_count = self._kill_count
         await self._port.wait_durable(instruction.request_seq)
         if kill_count != self._kill_count:
+            return
+        if self._reconciled_run != self._port.run:
+            why = not_reconciled(self._port.run)
+            self._port.publish(KillClearRefused(instruction.by, why), cause_seq=instruction.request_seq)
             return
         self._latch.clear()
         self._is_told = False

@@ -105,21 +105,24 @@ def _clear(data: DataDir, reason: str, as_json: bool) -> None:
     with _client(data) as client:
         try:
             seq = client.append(BY, control.KillClearRequested(BY, reason))
-            _wait_for(client, seq, control.KillCleared)
+            answer = _wait_for(client, seq, control.KillCleared, control.KillClearRefused)
         except QuotemeshError as error:
             raise CommandError(f"the kill still stands: {error}", ExitCode.TIMEOUT) from error
+    if isinstance(answer, control.KillClearRefused):
+        raise CommandError(f"the kill still stands: {answer.reason}", ExitCode.HALTED)
     click.echo(json.dumps({"seq": seq}) if as_json else f"kill cleared (seq {seq})")
 
 
-def _wait_for(client: BusClient, seq: int, kind: type[Message]) -> None:
-    """Wait until the broker answers the request at `seq`; raises `QuotemeshError` when it does not."""
+def _wait_for(client: BusClient, seq: int, *kinds: type[Message]) -> Message:
+    """Return how the broker answers the request at `seq`; raises `QuotemeshError` when it does not."""
     end_s = time.monotonic() + ANSWER_LIMIT_S
     after = seq
     while time.monotonic() < end_s:
         for event in client.read(after, prefixes=CONTROL_TOPIC):
             after = event.header.seq
-            if isinstance(event.message, kind):
-                return
+            message: Message = event.message
+            if isinstance(message, kinds):
+                return message
         time.sleep(POLL_S)
     raise QuotemeshError(
         f"the request is on the log at seq {seq}, but the broker did not answer within {ANSWER_LIMIT_S:g} s; "

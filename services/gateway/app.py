@@ -40,6 +40,7 @@ class Mesh(NamedTuple):
     reasons: Callable[[], list[str]]
     durable_seq: Callable[[], int]
     ask: Callable[[Message], Awaitable[int]]
+    refusal: Callable[[int], Awaitable[str | None]]
     latch: Callable[[str], Awaitable[bool]]
     sight: Callable[[], Sight]
     stages: Stages
@@ -242,7 +243,12 @@ def _control(mesh: Mesh) -> APIRouter:
         """Allow trading again after a kill; the reason is kept for ever."""
         if not reason.strip():
             raise HTTPException(422, "clearing a kill needs a reason: say what was wrong and is right now")
-        return await stored(control.KillClearRequested(BY, reason))
+        seq = await mesh.ask(control.KillClearRequested(BY, reason))
+        why = await mesh.refusal(seq)
+        if why:
+            raise HTTPException(409, f"the kill still stands: {why}")
+        text = "the kill is cleared" if why == "" else "the broker has not answered yet; look at the status"
+        return answers.Stored(seq=seq, is_durable=True, text=text)
 
     @router.post("/pause")
     async def pause(strategy: Which = "", reason: OptionalReason = "") -> answers.Stored:

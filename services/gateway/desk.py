@@ -1,6 +1,7 @@
 """Control requests of people: said as facts, answered only when they are durable on the log (rule 2)."""
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import NamedTuple, Protocol
 
@@ -13,6 +14,11 @@ CONTROL = (
     control.ResumeRequested,
     control.CancelAllRequested,
 )
+
+
+CLEAR_LIMIT_S = 3.0
+"""How long the answer of the broker to a clear is awaited."""
+ANSWERS_KEPT = 16
 
 
 class NotStoredError(Exception):
@@ -48,6 +54,8 @@ class ControlDesk:
         self._port = port
         self._limit_s = limit_s
         self._asked: deque[_Asked] = deque()
+        self._refused: dict[int, str | None] = {}
+        self._answered = asyncio.Event()
 
     async def ask(self, message: Message) -> int:
         """Say `message` and return its seq once it is durable; raises `NotStoredError` after the limit."""
@@ -67,9 +75,25 @@ class ControlDesk:
             ) from None
         return seq
 
+    async def refusal(self, seq: int) -> str | None:
+        """Return why the broker refuses the clear at `seq`, empty if it has cleared, None if it is silent."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self._limit_s, CLEAR_LIMIT_S)):
+                while seq not in self._refused:
+                    self._answered.clear()
+                    await self._answered.wait()
+        return self._refused.get(seq)
+
     def seen(self, event: Event) -> None:
-        """Take an event of the log: it may be one of our requests."""
+        """Take an event of the log: it may be one of our requests, or the answer to one."""
         header, message = event
+        if isinstance(message, control.KillCleared | control.KillClearRefused):
+            is_refused = isinstance(message, control.KillClearRefused)
+            self._refused[header.cause_seq] = message.reason if is_refused else ""
+            while len(self._refused) > ANSWERS_KEPT:
+                del self._refused[next(iter(self._refused))]
+            self._answered.set()
+            return
         if header.source != "gateway.io" or header.run != self._port.run or not isinstance(message, CONTROL):
             return
         if self._asked and self._asked[0].message == message:

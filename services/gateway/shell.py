@@ -65,6 +65,7 @@ class GatewayShell:
             ),
             durable_seq=lambda: port.durable_seq,
             ask=desk.ask,
+            refusal=desk.refusal,
             latch=lambda reason: asyncio.to_thread(latch_kill, port.data, "gateway", reason),
             sight=watch.sight,
             stages=self._stages,

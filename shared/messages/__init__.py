@@ -74,6 +74,7 @@ AnyMessage = (
     | control.KillLatched
     | control.KillClearRequested
     | control.KillCleared
+    | control.KillClearRefused
     | control.PauseRequested
     | control.ResumeRequested
     | control.ResetRequested

@@ -50,6 +50,16 @@ class KillCleared(Message, frozen=True, tag="kill_cleared"):
     reason: str
 
 
+class KillClearRefused(Message, frozen=True, tag="kill_clear_refused"):
+    """The kill stands: why the broker may not clear it yet; ask again when that is over (I-26)."""
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _BROKER
+
+    by: str
+    reason: str
+
+
 class PauseRequested(Message, frozen=True, tag="pause_requested"):
     """Pause one strategy instance, or all when `strategy` is empty: quotes are withdrawn (ST-5)."""
 

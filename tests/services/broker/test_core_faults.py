@@ -58,6 +58,42 @@ def test_kill_is_cleared_by_a_request_with_its_place_on_the_log(bench):
     assert not bench.broker.known.is_killed
 
 
+@pytest.mark.req("RK-12", "I-26")
+def test_kill_is_not_cleared_before_the_broker_has_reconciled_this_run(make_bench):
+    # Given a kill, and a run of the broker that differs from risk's ledger
+    bench = make_bench().start(is_reconciled=False)
+    bench.say("operator", control.KillRequested("me", "test"))
+    bench.say("broker.io", system.Reconciled(run=9))
+    bench.say("broker.io", system.Reconciled(run=1, difference_count=2, details="fees"))
+
+    bench.say("operator", control.KillClearRequested("me", "done"))
+
+    # Then it stands, the person is told why, and a restored or replayed broker says the same
+    (refused,) = bench.said(control.KillClearRefused)
+    assert (refused.by, refused.reason.partition(":")[0]) == (
+        "me",
+        "the broker has not reconciled its run 1",
+    )
+    assert not [one for one in bench.instructions if isinstance(one, ClearLatch)]
+    assert bench.broker.known.is_killed
+    assert bench.risk.known.mood.is_killed
+    for core in (BrokerCore(), bench.replayed(BrokerCore())):
+        if core.known.run == 0:
+            core.restore(bench.broker.snapshot())
+        assert core.digest() == bench.broker.digest()
+
+    # And once it agrees the same request clears
+    bench.say("broker.io", system.Reconciled(run=1))
+    bench.say("operator", control.KillClearRequested("me", "done"))
+    assert bench.said(control.KillCleared) == [control.KillCleared("me", "done")]
+
+    # Until it starts again
+    bench.say("operator", control.KillRequested("me", "again"))
+    bench.broker.known.run = 2
+    bench.say("operator", control.KillClearRequested("me", "done"))
+    assert bench.broker.known.is_killed
+
+
 @pytest.mark.req("I-22")
 def test_a_killed_broker_asks_for_the_latch_again_when_it_starts(bench):
     bench.say("operator", control.KillRequested("me", "test"))

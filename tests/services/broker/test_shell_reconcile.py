@@ -1,12 +1,16 @@
 """The shell says Reconciled once risk's ledger equals the account, and what differs while it does not."""
 
+import asyncio
+
 import msgspec
 import pytest
 
 from services.broker import shell
 from services.broker.core import BrokerCore
+from services.broker.instructions import ClearLatch
 from services.broker.shell import AWAIT_S, LOOK_EVERY_S, BrokerShell
-from shared.messages import orders
+from services.broker.shell_latch import LatchFile
+from shared.messages import control, orders
 from shared.messages.system import Reconciled
 from shared.units import Side
 
@@ -17,8 +21,12 @@ class Port:
     def __init__(self, core):
         self.core, self.run, self.said = core, 1, []
 
-    def publish(self, message):
+    def publish(self, message, cause_seq=0):
         self.said.append(message)
+        self.cause_seq = cause_seq
+
+    async def wait_durable(self, seq):
+        assert seq == 7
 
 
 @pytest.fixture
@@ -89,3 +97,28 @@ def test_a_difference_is_said_at_once_and_holds_new_risk(bench, look):
     bench.mesh.hosts["risk"].core.known.mood.broker_run = 9
     bench.say("broker.io", msgspec.structs.replace(said, run=9))
     assert bench.verdict(Side.BUY, 600_000, 1).code == "reducing"
+
+
+@pytest.mark.req("RK-12", "I-26")
+def test_a_latch_goes_only_in_a_run_that_has_reconciled(tmp_path):
+    # Given a latched kill in a run that has not reconciled
+    core = BrokerCore()
+    made = BrokerShell()
+    made._port, made._latch = Port(core), LatchFile(tmp_path)
+    made._latch.set("me", "test")
+
+    # When a person clears it
+    asyncio.run(made._clear(ClearLatch("me", "done", 7)))
+
+    # Then the file stands and the answer says why
+    (refused,) = made._port.said
+    assert isinstance(refused, control.KillClearRefused)
+    assert refused.reason.startswith("the broker has not reconciled its run 1: ")
+    assert made._port.cause_seq == 7
+    assert made._latch.is_set
+
+    # And once it has reconciled it goes
+    made._reconcile()
+    asyncio.run(made._clear(ClearLatch("me", "done", 7)))
+    assert made._port.said[1:] == [Reconciled(1), control.KillCleared("me", "done")]
+    assert not made._latch.is_set

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from services.cli import control_commands
-from shared.messages import control
+from shared.messages import Event, Header, control
 
 
 class Bus:
@@ -14,6 +14,7 @@ class Bus:
 
     def __init__(self):
         self.appended = []
+        self.answer = None
 
     def __enter__(self):
         return self
@@ -26,11 +27,16 @@ class Bus:
         self.appended.append(message)
         return 7
 
+    def read(self, after_seq, prefixes):
+        assert (after_seq, prefixes) == (7, (b".control",))
+        return [Event(Header(8, 1, 1, 1, "broker", 1, 1, 7), self.answer)]
+
 
 @pytest.fixture
 def bus(monkeypatch):
     bus = Bus()
     monkeypatch.setattr(control_commands, "_client", lambda _data: bus)
+    monkeypatch.setattr(control_commands, "existing", lambda data: data)
     return bus
 
 
@@ -52,3 +58,17 @@ def test_a_resume_with_a_reason_says_only_that_it_is_on_the_log(bus, tmp_path):
 
     assert said.output == "resumed (seq 7 on the log)\n"
     assert bus.appended == [control.ResumeRequested("", "operator", "mended")]
+
+
+@pytest.mark.req("RK-12", "I-26")
+def test_a_clear_that_the_broker_refuses_says_why_and_fails(bus, tmp_path):
+    bus.answer = control.KillClearRefused("operator", "the broker has not reconciled its run 3: look")
+    arguments = ["--data", str(tmp_path), "--clear", "--reason", "done"]
+
+    refused = CliRunner().invoke(control_commands.kill, arguments)
+    bus.answer = control.KillCleared("operator", "done")
+    cleared = CliRunner().invoke(control_commands.kill, arguments)
+
+    text = "quotemesh: the kill still stands: the broker has not reconciled its run 3: look\n"
+    assert (refused.exit_code, refused.stderr) == (7, text)
+    assert (cleared.exit_code, cleared.output) == (0, "kill cleared (seq 7)\n")

@@ -137,6 +137,7 @@ class Desk:
     def __init__(self):
         self.asked = []
         self.is_dead = False
+        self.refused = ""
         self.latched = []
 
     async def ask(self, message):
@@ -145,6 +146,10 @@ class Desk:
             raise NotStoredError("the log did not confirm within 5 s")
         self.asked.append(message)
         return 2**53 + len(self.asked)
+
+    async def refusal(self, seq):
+        assert seq == 2**53 + len(self.asked)
+        return self.refused
 
     async def latch(self, reason):
         self.latched.append(reason)
@@ -217,6 +222,7 @@ def mesh_parts(view, hub, desk, unready, sight, stages):
         reasons=lambda: list(unready),
         durable_seq=lambda: view.head_seq,
         ask=desk.ask,
+        refusal=desk.refusal,
         latch=desk.latch,
         sight=lambda: sight[0],
         stages=stages,

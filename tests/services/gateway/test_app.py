@@ -284,6 +284,23 @@ def test_a_resume_without_a_reason_is_answered_with_what_it_does_not_do(client):
     assert without["text"] == "without a reason nothing that risk holds was released"
 
 
+@pytest.mark.req("RK-12", "I-26")
+def test_a_clear_is_answered_with_what_the_broker_says_to_it(client, desk):
+    cleared = client.post("/api/v1/kill/clear", json={"reason": "checked"})
+    desk.refused = "the broker has not reconciled its run 3"
+    refused = client.post("/api/v1/kill/clear", json={"reason": "checked"})
+    desk.refused = None
+    silent = client.post("/api/v1/kill/clear", json={"reason": "checked"})
+
+    assert (cleared.status_code, cleared.json()["text"]) == (200, "the kill is cleared")
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == "the kill still stands: the broker has not reconciled its run 3"
+    assert (silent.status_code, silent.json()["text"]) == (
+        200,
+        "the broker has not answered yet; look at the status",
+    )
+
+
 @pytest.mark.req("RK-11")
 def test_kill_needs_no_body_and_latches_the_file_first(client, desk):
     answer = client.post("/api/v1/kill")

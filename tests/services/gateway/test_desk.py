@@ -105,3 +105,31 @@ def test_nothing_is_said_while_the_gateway_catches_up():
         return port.said
 
     assert run(work) == []
+
+
+@pytest.mark.req("RK-12", "I-26")
+def test_the_answer_to_a_clear_is_told_by_its_cause():
+    def answer(message, cause_seq):
+        return Event(Header(99, 1, 1, 1, "broker", 1, 1, cause_seq), message)
+
+    async def work():
+        desk = ControlDesk(Port(), limit_s=0.01)
+        silent = await desk.refusal(5)
+        asking = asyncio.ensure_future(desk.refusal(7))
+        await asyncio.sleep(0)
+        desk.seen(answer(control.KillClearRefused("me", "not reconciled"), 6))
+        desk.seen(answer(control.KillCleared("me", "done"), 7))
+        return silent, await asking, await desk.refusal(6)
+
+    assert run(work) == (None, "", "not reconciled")
+
+
+def test_only_the_newest_answers_are_kept():
+    async def work():
+        desk = ControlDesk(Port(), limit_s=0.01)
+        for seq in range(20):
+            message = control.KillCleared("me", "x")
+            desk.seen(Event(Header(99, 1, 1, 1, "broker.io", 1, 1, seq), message))
+        return await desk.refusal(3), await desk.refusal(19)
+
+    assert run(work) == (None, "")
