@@ -87,7 +87,7 @@ class RiskSettings:
     ] = Decimal(50_000)
     loss_max: Annotated[
         Decimal, Gt(0), Doc("loss since the start or the last `kill --clear` at which everything is killed")
-    ] = Decimal(500)
+    ] = Decimal(1000)
     intent_ttl_ms: Annotated[int, Gt(0), Doc("an order decided on data older than this is refused")] = 500
     book_stale_ms: Annotated[
         int, Gt(0), Doc("no new orders on a book that did not move for so long (I-27)")

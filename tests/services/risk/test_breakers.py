@@ -271,3 +271,28 @@ def test_the_peak_is_never_below_what_is_and_both_share_one_window(make_bench, m
             assert fall_bps < 50
         if what == "day":
             assert breakers.peak_e8 == breakers.pnl_e8
+
+
+@pytest.mark.req("RK-9", "RK-10", "RK-11")
+def test_with_the_defaults_breakers_let_a_position_leave_before_the_kill(make_bench):
+    # Given 0.16 bought at 60,001
+    bench = make_bench().start()
+    for _ in range(2):
+        bench.book(asks=((600_010, 500),))
+        bench.fill_position(Side.BUY, 80)
+    bench.pass_ms(1000)
+
+    # When it falls by 3211, so that the day has lost 514 and some fees
+    price(bench, 567_900)
+    bench.pass_ms(1000)
+
+    # Then the breakers hold new risk, nothing is killed, and a part may leave
+    assert {"session_loss", "total_drawdown", "session_drawdown"} <= set(codes(bench))
+    assert not bench.said(control.KillRequested)
+    assert isinstance(bench.verdict(Side.BUY, 567_900, 1), orders.OrderRefused)
+    assert isinstance(bench.verdict(Side.SELL, 567_910, 1), orders.OrderApproved)
+
+    # And the kill comes where they did not help
+    price(bench, 530_000)
+    bench.pass_ms(1000)
+    assert bench.said(control.KillRequested)[0].reason.endswith("reached the limit of 1000")
