@@ -78,6 +78,10 @@ class Conservation(TrippingGuard):
 
     def __init__(self) -> None:
         super().__init__()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Count from what is under way at the next event, as a new guard does: verdicts may be missed."""
         self.intents: dict[str, Allowed] = {}
         self.approvals: dict[str, Allowed] = {}
         self.used: dict[str, None] = {}
@@ -114,7 +118,7 @@ class Conservation(TrippingGuard):
             self._compare(known)
 
     def _begin(self, known: "RiskKnowledge", message: Message) -> None:
-        """Take over what was under way before `message`, the first that this guard sees (an upgrade)."""
+        """Take over what was under way before `message`, the first one seen (an upgrade, a failure)."""
         self.is_begun = True
         for order_id, order in known.exposure.open.items():
             if order.state is OrderState.APPROVED:

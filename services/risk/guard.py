@@ -64,6 +64,7 @@ class Guard(Protocol):
     `objection(intent, known)`  what it has against this very order where that adds risk, None mostly.
     `halt(intent, known)`  the same against an order that only reduces, too.
     `size_ppm(strategy, symbol, known)`  the share of the limits of size that may be used, 1,000,000 for all.
+    `begin_anew()`  a person lets it go on after it raised: forget what it may have missed.
     `dump()`, `load(data)`  its whole state, canonically encoded.
     `said_ns`   while it folds: when the outside fact behind what is said was received. The same when said and
                 when adopted from the log, other than the time of the event.
@@ -86,6 +87,8 @@ class Guard(Protocol):
     def halt(self, intent: orders.OrderIntent, known: "RiskKnowledge") -> Objection | None: ...
 
     def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int: ...
+
+    def begin_anew(self) -> None: ...
 
     def dump(self) -> bytes: ...
 
@@ -124,6 +127,9 @@ class QuietGuard:
     def size_ppm(self, strategy: str, symbol: str, known: "RiskKnowledge") -> int:
         """Allow the whole size."""
         return PPM
+
+    def begin_anew(self) -> None:
+        """Go on with what it has."""
 
     def dump(self) -> bytes:
         """Return the state."""

@@ -86,6 +86,9 @@ class Guards:
         """Let those that watch it take an event; a resume of all with a reason lets the failed go on."""
         message = event.message
         if type(message) is ResumeRequested and not message.strategy and message.reason.strip():
+            for guard in self.all:
+                if guard.name in self.failed:
+                    guard.begin_anew()
             self.failed.clear()
             self._said.clear()
         for guard in self._watching.get(type(event.message), ()):

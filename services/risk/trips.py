@@ -29,7 +29,10 @@ def needs_reason_text(held: Iterable[str]) -> str:
 
 
 class Trip(msgspec.Struct, array_like=True, frozen=True):
-    """One thing that is held; `ended_by` names the new day that ends it, empty while it holds on."""
+    """One thing that is held; `ended_by` names the new day that ends it, empty while it holds on.
+
+    `since_ns` is the origin of the event that tripped it: the same when said and when adopted from the log.
+    """
 
     code: str
     strategy: str
@@ -106,7 +109,7 @@ class TrippingGuard(QuietGuard):
                     message.text,
                     message.value,
                     message.limit,
-                    self.now_ns,
+                    self.said_ns,
                 )
                 self.trips[trip.key] = trip
         elif isinstance(message, GuardReleased):

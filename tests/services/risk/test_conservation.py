@@ -132,6 +132,35 @@ def test_a_guard_that_is_new_takes_over_what_is_under_way(bench):
     assert killed_for(bench) == []
 
 
+@pytest.mark.req("I-13", "I-25")
+@pytest.mark.parametrize("method", ["observe", "fold"])
+def test_a_guard_that_failed_while_an_order_was_under_way_begins_anew_and_kills_nobody(bench, method):
+    # Given a guard that raised between an approval and what became of it
+    guard = next(guard for guard in bench.risk.known.guards.all if guard.name == "conservation")
+    bench.mesh.hosts.pop("broker")
+    before = bench.intent(Side.BUY, 599_000, 5)
+
+    def raises(*_):
+        raise ArithmeticError("a bug")
+
+    setattr(guard, method, raises)
+    missed = bench.intent(Side.BUY, 599_010, 5)
+    assert bench.said(guards.GuardRaised)[-1].code == "guard_failed"
+    sent_as(bench, before, price_ticks=599_000)
+
+    # When it is mended and a person lets it go on, and the order that it missed leaves
+    delattr(guard, method)
+    bench.say("operator", control.ResumeRequested("", "me", "mended"))
+    if missed in bench.risk.known.exposure.open:
+        sent_as(bench, missed, price_ticks=599_010)
+    bench.pass_ms(2000)
+
+    # Then nothing is wrong, and what is not allowed is found again
+    assert killed_for(bench) == []
+    sent_as(bench, "7-mm-s9-9")
+    assert "left without an approval" in killed_for(bench)[0]
+
+
 @pytest.mark.req("I-13", "I-03")
 @given(
     steps=st.lists(
