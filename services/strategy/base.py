@@ -47,7 +47,10 @@ class Quote(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TargetQuotes(msgspec.Struct, frozen=True, array_like=True):
-    """The whole set of quotes that shall rest until the next set; empty withdraws all."""
+    """The whole set of quotes that shall rest until the next set; empty withdraws all.
+
+    What a command placed in a slot that was never a target is left alone.
+    """
 
     quotes: tuple[Quote, ...] = ()
     reason: str = ""

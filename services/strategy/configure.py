@@ -103,6 +103,7 @@ class Roster:
         if old.symbol == new.symbol and old.is_shadow == new.is_shadow:
             if old.kind != new.kind:
                 state.targets = TargetQuotes()
+                state.quoted_slots = [order.slot for order in state.orders]
             state.strategy, state.failure, state.is_failure_said, state.is_started = b"", "", False, False
             state.is_version_said = state.is_lasting = False
             state.blocked_n = 0

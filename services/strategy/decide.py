@@ -119,9 +119,9 @@ class Decision:
             return
         book = self.world.book(instance.symbol)
         quotes = [quote for quote in self._allowed(targets) if quote.slot not in instance.spent_slots]
-        plan = quoter.plan(
-            quotes, instance.orders, instance.back_off, Touch(book.bid_ticks, book.ask_ticks), self.now_ns
-        )
+        touch = Touch(book.bid_ticks, book.ask_ticks)
+        left_alone = self._left_alone()
+        plan = quoter.plan(quotes, instance.orders, instance.back_off, touch, self.now_ns, left_alone)
         is_waiting = bool(plan.places) and not self.is_warm
         instance.is_dirty = is_waiting or not plan.is_complete
         for order, reason in plan.cancels:
@@ -140,6 +140,18 @@ class Decision:
             )
             if self._has_room(wanted):
                 self._place(wanted)
+
+    def _left_alone(self) -> list[str]:
+        """Return the slots of orders that a command placed: no target was ever there.
+
+        While risk reduces those alone that close.
+        """
+        instance = self.instance
+        if self._is_reducing:
+            sign = instance.position_lots
+            found = (one for one in instance.orders.by_slot.values() if one.side.sign * sign < 0)
+            return [one.slot for one in found if one.slot not in instance.quoted_slots]
+        return [slot for slot in instance.orders.by_slot if slot not in instance.quoted_slots]
 
     def _allowed(self, targets: TargetQuotes) -> list[Quote]:
         """Return the quotes that the trading state allows: all, or those that shrink the position."""

@@ -4,7 +4,7 @@ An event is first observed (state changes, the strategy's callbacks), then decid
 messages), and each own message is folded when it is said, or, while adopting, when it is met on the log.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -16,7 +16,7 @@ from services.strategy.errors import sayable, told
 from services.strategy.flags import flagged
 from services.strategy.intents import checked
 from services.strategy.own_orders import OwnOrder, OwnOrders, generation_of, slot_of
-from services.strategy.quoter import BackOff, is_failure
+from services.strategy.quoter import BackOff, is_failure, remember_slots
 from services.strategy.world import World
 from shared.kernels.position import Position
 from shared.messages import Message
@@ -84,6 +84,7 @@ class Instance:
         self.noted_ns: dict[str, int] = {}
         self.seen_trades: dict[str, None] = {}
         self.spent_slots: set[str] = set()
+        self.quoted_slots: dict[str, None] = {}
         self.generation = 0
         self.started_ns = 0
         self.points = 0
@@ -169,12 +170,18 @@ class Instance:
         intent = flagged(asked, flags, self.position_lots) if flags else asked
         if isinstance(intent, TargetQuotes):
             self.spent_slots.clear()
-            self.is_dirty = self.is_dirty or intent.quotes != (self.targets.quotes if self.targets else None)
+            if intent.quotes != (self.targets.quotes if self.targets else None):
+                self.is_dirty = True
+                self.quotes_in(quote.slot for quote in intent.quotes)
             self.targets = intent
         elif isinstance(intent, Note):
             self.notes.append(intent)
         elif intent is not None:
             self.commands.append(intent)
+
+    def quotes_in(self, slots: Iterable[str]) -> None:
+        """Take that orders in these slots are the quoter's, whoever placed them."""
+        remember_slots(self.quoted_slots, slots, self.orders.by_slot)
 
     def fail(self, error: str, *, is_lasting: bool = False) -> None:
         """Freeze: quotes are withdrawn, and no callback is called any more.
@@ -222,6 +229,7 @@ class Instance:
         self.strategy, self.frozen_state = None, b""
         self.failure, self.is_failure_said, self.blocked_n = "", False, 0
         self.targets = TargetQuotes()
+        self.quotes_in(list(self.orders.by_slot))
         self.commands.clear()
         self.notes.clear()
         self.noted_ns.clear()

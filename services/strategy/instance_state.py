@@ -50,6 +50,7 @@ class InstanceState(msgspec.Struct, array_like=True):
     shadow: ShadowState | None = None
     blocked_n: int = 0
     is_let_go: bool = False
+    quoted_slots: list[str] | None = None
 
 
 def dump_instance(instance: Instance) -> InstanceState:
@@ -90,6 +91,7 @@ def dump_instance(instance: Instance) -> InstanceState:
         is_version_said=instance.is_version_said,
         blocked_n=instance.blocked_n,
         is_let_go=instance.is_let_go,
+        quoted_slots=list(instance.quoted_slots),
         shadow=instance.shadow.dump() if isinstance(instance.shadow, ShadowVenue) else None,
     )
 
@@ -119,6 +121,9 @@ def load_instance(instance: Instance, state: InstanceState, world: World) -> Non
     instance.is_enabled = state.is_enabled
     instance.is_paused = state.is_paused
     instance.is_let_go = state.is_let_go
+    # A build that did not tell them apart withdrew every order that was no target.
+    quoted = state.quoted_slots if state.quoted_slots is not None else [one.slot for one in state.orders]
+    instance.quoted_slots = dict.fromkeys(quoted)
     instance.is_started = state.is_started
     instance.is_stopped = state.is_stopped
     instance.is_unsure = state.is_unsure

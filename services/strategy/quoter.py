@@ -5,7 +5,7 @@ doubt blocks its slot alone (I-05); a resting order that is still wanted stays h
 (ST-17); no new order crosses an own live one; a refused order is not sent again in a hot loop (X-04).
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from services.strategy.base import Quote
@@ -18,6 +18,10 @@ WINDOW_NS = 60 * NS_PER_S
 RETRY_NS = NS_PER_S
 CANCEL_AGAIN_NS = 30 * NS_PER_S
 """After this long without an answer a cancel is sent again."""
+
+SLOTS_KEPT = 1000
+"""How many slots are remembered as the quoter's; those with an order on top of it."""
+
 DOUBT_NS = 30 * NS_PER_S
 """After this long in doubt an order is cancelled, wanted or not (ST-17)."""
 
@@ -118,8 +122,34 @@ def _crosses_touch(quote: Quote, touch: Touch) -> bool:
     return touch.bid_ticks != 0 and quote.price_ticks <= touch.bid_ticks
 
 
-def plan(quotes: Iterable[Quote], orders: OwnOrders, back_off: BackOff, touch: Touch, now_ns: int) -> Plan:
-    """Return what to send now so that the resting orders become `quotes`."""
+def remember_slots(
+    known: dict[str, None], slots: Iterable[str], live: Container[str], most: int = SLOTS_KEPT
+) -> None:
+    """Note slots that are targets: an order in one is the quoter's, in any other it is a command's.
+
+    Past `most` those are forgotten that were targets longest ago and hold no order.
+    """
+    for slot in slots:
+        known.pop(slot, None)
+        known[slot] = None
+    if len(known) > most:
+        idle = [slot for slot in known if slot not in live]
+        for slot in idle[: len(known) - most]:
+            del known[slot]
+
+
+def plan(
+    quotes: Iterable[Quote],
+    orders: OwnOrders,
+    back_off: BackOff,
+    touch: Touch,
+    now_ns: int,
+    left_alone: Container[str] = (),
+) -> Plan:
+    """Return what to send now so that the resting orders become `quotes`.
+
+    Orders in slots that are `left_alone` stay, wanted or not, unless they are in doubt for long.
+    """
     wanted = {quote.slot: quote for quote in quotes}
     cancels: list[tuple[OwnOrder, str]] = []
     is_complete = True
@@ -129,6 +159,8 @@ def plan(quotes: Iterable[Quote], orders: OwnOrders, back_off: BackOff, touch: T
         if quote is not None and is_still_wanted(order, quote) and not doubtful:
             # A cancel that is under way for a quote wanted again cannot be called back: its slot refills.
             is_complete = is_complete and not order.is_cancel_asked and order.doubt_ns == 0
+            continue
+        if quote is None and order.slot in left_alone and not doubtful:
             continue
         is_complete = False
         if should_cancel(order, now_ns):

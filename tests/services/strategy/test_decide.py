@@ -133,6 +133,63 @@ def test_while_reducing_a_command_passes_when_it_shrinks_the_position(desk) -> N
     assert len(act(desk, PlaceOrder("exit", Side.SELL, 0, 2, OrderType.MARKET))) == 1
 
 
+REST = PlaceOrder("rest", Side.BUY, 590_000, 1, tif=TimeInForce.GTC, is_post_only=True)
+ASK = TargetQuotes((Quote("ask", Side.SELL, 610_000, 1),))
+
+
+@pytest.mark.req("ST-17")
+def test_an_order_that_a_command_let_rest_is_left_alone_by_target_quotes(desk) -> None:
+    instance = desk.core.instance(NAME)
+    act(desk, ASK, REST)
+    settle(desk)
+    moved = TargetQuotes((Quote("ask", Side.SELL, 610_500, 1),))
+
+    said = act(desk, moved) + act(desk, TargetQuotes())
+
+    assert {cancel.client_order_id.split("-")[2] for cancel in said} == {"ask"}
+    settle(desk)
+    assert set(instance.orders.by_slot) == {"rest"}
+    assert len(act(desk, CancelOrder("rest"))) == 1
+
+
+@pytest.mark.req("ST-17")
+def test_a_slot_that_was_a_target_is_the_quoters_also_after_a_command(desk) -> None:
+    act(desk, REST)
+    settle(desk)
+
+    kept = act(desk, TargetQuotes((Quote("rest", Side.BUY, 590_000, 1),)))
+    gone = act(desk, TargetQuotes())
+
+    assert kept == []
+    assert [type(one) for one in gone] == [orders.CancelIntent]
+
+
+@pytest.mark.req("RK-10")
+def test_what_a_command_let_rest_leaves_while_risk_reduces_unless_it_closes(desk) -> None:
+    head = (f"x-{NAME}-entry-1", NAME, SYMBOL)
+    desk.say(orders.Fill(*head, "t", Side.BUY, 600_000, 2, 2, 0, 0, "USDT", True, 0))
+    out = PlaceOrder("out", Side.SELL, 620_000, 2, tif=TimeInForce.GTC, is_post_only=True)
+    act(desk, ASK, REST, out)
+    settle(desk)
+    desk.say(control.TradingState("reducing", ["drawdown"]))
+
+    act(desk)
+    settle(desk)
+
+    assert "rest" not in desk.core.instance(NAME).orders.by_slot
+    assert "out" in desk.core.instance(NAME).orders.by_slot
+
+
+@pytest.mark.req("ST-5")
+def test_a_reset_withdraws_what_a_command_let_rest(desk) -> None:
+    act(desk, ASK, REST)
+    settle(desk)
+
+    said = desk.say(control.ResetRequested(NAME, "test", ""))
+
+    assert len([one for one in said if isinstance(one, orders.CancelIntent)]) == 2
+
+
 def test_a_cancel_command_cancels_once(desk) -> None:
     act(desk, TargetQuotes((Quote("bid", Side.BUY, 590_000, 1),)))
     settle(desk)

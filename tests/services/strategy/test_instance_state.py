@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from services.strategy.desk import Desk, make_rules
-from services.strategy.instance_state import InstanceState, dump_instance
+from services.strategy.instance_state import InstanceState, dump_instance, load_instance
 from services.strategy.settings import InstanceSettings, StrategySettings
+from services.strategy.world import World
 
 SYMBOL = "binance_usdm:BTCUSDT"
 
@@ -46,3 +47,13 @@ def test_a_state_of_an_earlier_build_has_defaults_for_what_came_later() -> None:
 
     assert (found.options.on_pause, found.shadow, found.blocked_n) == ("cancel", None, 0)
     assert found.orders == state.orders
+
+
+def test_orders_of_a_build_that_did_not_tell_commands_from_quotes_are_the_quoters() -> None:
+    instance = desk_of().core.instance("one")
+    state = dump_instance(instance)
+    state.quoted_slots = None
+
+    load_instance(instance, state, World())
+
+    assert set(instance.quoted_slots) == set(instance.orders.by_slot) != set()

@@ -16,6 +16,7 @@ from services.strategy.quoter import (
     is_failure,
     is_still_wanted,
     plan,
+    remember_slots,
 )
 from shared.messages import orders
 from shared.orders import OrderState
@@ -316,3 +317,12 @@ class QuoterMachine(RuleBasedStateMachine):
 
 TestQuoterMachine = QuoterMachine.TestCase
 TestQuoterMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_slots_are_remembered_by_when_they_were_last_wanted_and_those_in_use_for_good() -> None:
+    slots = {"live": None, "old": None}
+
+    remember_slots(slots, ["old", "new"], {"live": None}, most=2)
+    remember_slots(slots, ["newest"], {"live": None}, most=2)
+
+    assert list(slots) == ["live", "newest"]
