@@ -188,7 +188,7 @@ class _Watch:
         if self.is_reducing and open_lots > -intent.side.sign * self.position_lots:
             self._problem(
                 f"{order_id}: {open_lots} lots to {intent.side.name.lower()} against a position of "
-                f"{self.position_lots} while risk only reduces (RK-13)"
+                f"{self.position_lots} while risk only reduces (RK-10)"
             )
         worst_lots = self.position_lots * intent.side.sign + open_lots
         most_lots = _most_lots(self.desk)
@@ -309,7 +309,7 @@ def check_late_fills(candidate: Candidate, seed: int) -> list[str]:
 
 
 def check_reducing(candidate: Candidate, seed: int) -> list[str]:
-    """While risk only reduces, the mesh or this strategy, no order can make the position grow (RK-13)."""
+    """While risk only reduces, the mesh or this strategy, no order can make the position grow (RK-10)."""
     problems: list[str] = []
     states: list[tuple[Message, Message]] = [
         (control.TradingState("reducing", ["test"]), control.TradingState("active", [])),

@@ -187,7 +187,7 @@ def test_another_venues_end_changes_nothing(opened, of) -> None:
     assert of(orders.CancelIntent, opened().say(market.CaptureFinished("binance", 1))) == []
 
 
-@pytest.mark.req("RK-13")
+@pytest.mark.req("RK-10")
 def test_while_reducing_only_what_shrinks_the_position_is_quoted(opened, live, settle, fill_of) -> None:
     desk = opened()
     settle(desk)

@@ -122,7 +122,7 @@ def test_a_command_given_while_nothing_may_rest_is_dropped_for_good(desk) -> Non
     assert act(desk) == []
 
 
-@pytest.mark.req("RK-13")
+@pytest.mark.req("RK-10")
 def test_while_reducing_a_command_passes_when_it_shrinks_the_position(desk) -> None:
     head = (f"x-{NAME}-entry-1", NAME, SYMBOL)
     desk.say(orders.Fill(*head, "t", Side.BUY, 600_000, 2, 2, 0, 0, "USDT", True, 0))
