@@ -30,9 +30,11 @@ def warnings(cfg: Config) -> Iterator[Item]:
             )
             yield Item(f"throttle {name}", "warning", text, False, str(requotes), str(SIMULATED_REQUOTES))
         band_bps = cfg.risk.limits_of(instance.symbol).price_band_bps
-        if isinstance(params, GridSettings) and params.stop_loss_pct and band_bps < STOP_BAND_BPS:
+        leaves = isinstance(params, GridSettings) and (params.stop_loss_pct or params.take_profit_pct)
+        if leaves and band_bps < STOP_BAND_BPS:
             text = (
-                f"a price band of {band_bps:g} bps may refuse the exit of its stop-loss just when the market "
-                f"moves: set price_band_bps to {STOP_BAND_BPS} or more"
+                f"a price band of {band_bps:g} bps refuses the first exit of its stop-loss or take-profit "
+                "and bounds the next ones, just when the market moves: "
+                f"set price_band_bps to {STOP_BAND_BPS} or more"
             )
             yield Item(f"stop {name}", "warning", text, False, f"{band_bps:g}", str(STOP_BAND_BPS))

@@ -154,6 +154,7 @@ class Grid(Strategy):
             return NOTHING
         self._is_dirty = True
         if not is_level_slot(order.slot):
+            self.leaving.learn_band(event)
             return NOTHING
         slot = self._slot(level_of(order.slot))
         slot.take(happened, order.client_order_id)
@@ -260,7 +261,7 @@ class Grid(Strategy):
             return (TargetQuotes((), leaving.reason),)
         ledger.gather()
         is_reduce_only = ctx.rules.is_derivative and not ctx.shares_market
-        quote = closing_quote(ctx, ledger.pot_lots, leaving.reason, is_reduce_only=is_reduce_only)
+        quote = closing_quote(ctx, ledger.pot_lots, leaving, is_reduce_only=is_reduce_only)
         if quote is not None:
             return (TargetQuotes((quote,), leaving.reason),)
         withdraw = TargetQuotes((), leaving.reason)

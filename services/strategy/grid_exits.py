@@ -13,6 +13,8 @@ from services.strategy.base import Context, Quote
 from services.strategy.grid_settings import GridSettings
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import is_allowed_size
+from shared.messages import Message
+from shared.messages.orders import OrderRefused
 from shared.units import NS_PER_S, PPM, Side
 
 EXIT_SLOT = "exit"
@@ -21,6 +23,9 @@ EXIT_SLOT = "exit"
 REACH_PCT = 1
 """How far through the book that order reaches: a limit keeps an empty book from giving it away."""
 
+E2_BPS = 1_000_000
+"""1/100 bps in a whole, the unit in which risk names its price band."""
+
 REPRICE_NS = NS_PER_S
 """After this long an order that the market has run away from gets a new price."""
 
@@ -28,7 +33,8 @@ REPRICE_NS = NS_PER_S
 class ExitState(msgspec.Struct, array_like=True):
     """Whether the grid trades, leaves (`reason` is set), or is out until `resume_ns` or a person.
 
-    The ratios are in parts per million.
+    The ratios are in parts per million. `band_e2_bps` is the price band that refused an exit, 0 before one
+    did, in 1/100 bps.
     """
 
     reason: str = ""
@@ -36,6 +42,12 @@ class ExitState(msgspec.Struct, array_like=True):
     resume_ns: int = 0
     is_armed: bool = False
     highest_ppm: int = 0
+    band_e2_bps: int = 0
+
+    def learn_band(self, event: Message) -> None:
+        """Take from a refusal how far from mid risk lets an order go (RK-6): the next one stays within."""
+        if isinstance(event, OrderRefused) and event.code == "price_band" and event.limit > 0:
+            self.band_e2_bps = event.limit
 
     def judge(self, settings: GridSettings, unrealized_atoms: int, cost_atoms: int) -> str:
         """Return why everything has to be closed now, empty when it has not; remembers the highest ratio."""
@@ -72,7 +84,22 @@ class ExitState(msgspec.Struct, array_like=True):
         self.resume_ns = self.highest_ppm = 0
 
 
-def closing_quote(ctx: Context, pot_lots: int, reason: str, *, is_reduce_only: bool) -> Quote | None:
+def closing_ticks(ctx: Context, side: Side, band_e2_bps: int) -> int:
+    """Return the price of an order that closes: `REACH_PCT` through the book, but within a known band.
+
+    Nine tenths of the band, since mid moves until risk judges; the touch itself is always reached.
+    """
+    bid_ticks, ask_ticks = ctx.book.bid_ticks, ctx.book.ask_ticks
+    half_ticks = bid_ticks + ask_ticks
+    reach_half_ticks = half_ticks * band_e2_bps * 9 // (10 * E2_BPS)
+    if side is Side.SELL:
+        price = max(bid_ticks * (100 - REACH_PCT) // 100, 1)
+        return max(price, min(bid_ticks, -(-(half_ticks - reach_half_ticks) // 2))) if band_e2_bps else price
+    price = ask_ticks * (100 + REACH_PCT) // 100 + 1
+    return min(price, max(ask_ticks, (half_ticks + reach_half_ticks) // 2)) if band_e2_bps else price
+
+
+def closing_quote(ctx: Context, pot_lots: int, leaving: ExitState, *, is_reduce_only: bool) -> Quote | None:
     """Return the order that closes the pot, None when there is nothing to send now.
 
     One at a time: while one is out it stays, unless the market has run away from it.
@@ -81,10 +108,7 @@ def closing_quote(ctx: Context, pot_lots: int, reason: str, *, is_reduce_only: b
     if order is not None and order.is_cancel_asked:
         return None
     side = order.side if order is not None else (Side.SELL if pot_lots > 0 else Side.BUY)
-    if side is Side.SELL:
-        price = max(ctx.book.bid_ticks * (100 - REACH_PCT) // 100, 1)
-    else:
-        price = ctx.book.ask_ticks * (100 + REACH_PCT) // 100 + 1
+    price, reason = closing_ticks(ctx, side, leaving.band_e2_bps), leaving.reason
     if order is not None:
         price = price if _is_left_behind(ctx, order) else order.price_ticks
         return Quote(EXIT_SLOT, side, price, order.asked_lots, reason, False, order.is_reduce_only)

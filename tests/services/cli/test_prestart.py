@@ -409,5 +409,7 @@ def test_settings_that_will_surprise_are_warned_of_and_keep_nothing_down(data):
     assert states(items, "fail") == []
     # A band of 100 bps, or no stop-loss, is none.
     assert "stop grid_eth" not in items_of(configured(risk__limits__price_band_bps="99"), data)
+    takes = configured(risk__limits__price_band_bps="99", strategies__grid_eth__params__take_profit_pct="5")
+    assert "stop grid_eth" in items_of(takes, data)
     wide = configured(risk__limits__price_band_bps="100", strategies__grid_eth__params__stop_loss_pct="5")
     assert "stop grid_eth" not in items_of(wide, data)

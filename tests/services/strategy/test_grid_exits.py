@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.strategy.grid_exits import ExitState
+from services.strategy.grid_exits import ExitState, closing_ticks
 from services.strategy.grid_settings import GridSettings
 from shared.messages import orders
 from shared.messages.control import PauseRequested, ResumeRequested, StrategyNote, TradingState
@@ -181,6 +181,38 @@ def test_lots_too_few_for_the_venue_do_not_keep_the_grid_from_ending(table) -> N
     assert one.price(590_000) != {}
     assert one.wait(0.1) != {}
     assert one.grid.leaving.reason == ""
+
+
+@pytest.mark.req("ST-34", "RK-6")
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    # mid 596,000: 9/10 of 40 bps are 2145.6 ticks; what else is refused is no matter of its price
+    [("price_band", 593_855), ("rate", 595_999 * 99 // 100)],
+)
+def test_an_exit_that_the_price_band_refuses_is_priced_within_it(held, code, wanted) -> None:
+    one = held()
+    one.price(596_000)
+    one.withdraw()
+    one.wait(0.1)
+    one.ask("exit")
+
+    one.hear(orders.OrderRefused(*one.head("exit"), code, "refused", 10_003, 4000))
+    again = one.wait(1)
+
+    assert again == {"exit": (Side.SELL, wanted, 10)}
+
+
+@pytest.mark.req("ST-34", "RK-6")
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("band_e2_bps", [1, 50, 4000, 9999, 10_000, 100_000])
+def test_the_reach_keeps_to_the_band_and_takes_the_touch_at_least(make_stage, side, band_e2_bps) -> None:
+    ctx = make_stage().touch(599_999, 600_001).ctx
+
+    price = closing_ticks(ctx, side, band_e2_bps)
+
+    touch = 599_999 if side is Side.SELL else 600_001
+    assert (price - touch) * side.sign >= 0
+    assert price == touch or abs(2 * price - 1_200_000) * 1_000_000 // 1_200_000 <= band_e2_bps
 
 
 # ---- in the core, with what risk says
