@@ -5,7 +5,7 @@ exposure is freed by the broker's outcomes alone.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,10 +13,10 @@ import msgspec
 from services.risk.ask import MONEY_EXPONENT
 from services.risk.checks import KILLED, judge
 from services.risk.exposure import OpenOrder
-from services.risk.guards import FAILED
+from services.risk.guards import FAILED, Hold
 from services.risk.knowledge import BOOKED, TRADERS, RiskKnowledge
 from services.risk.most_order import most_order
-from services.risk.state import RiskState, scope_key, scoped_states
+from services.risk.state import Allowance, RiskState, scope_key, scoped_states
 from services.risk.trips import NEEDS_REASON, needs_reason_text
 from shared.core import Output
 from shared.double_entry import in_64_bits
@@ -56,8 +56,12 @@ class RiskCore:
         is_new_fill = self.known.observe(event)
         decide = _DECIDE.get(type(event.message))
         if decide is not None:
-            decide(self, event, say, is_new_fill)
-        if is_new_fill or type(event.message) not in BOOKED:
+            try:
+                decide(self, event, say, is_new_fill)
+            except Exception as error:  # noqa: BLE001  whatever a metric raises, kill has to go on working (I-25)
+                self.known.guards.fail("decisions", error)
+                self.known.is_changed = True
+        if is_new_fill or type(event.message) not in BOOKED or self.known.guards.is_failure_unsaid:
             for message in self.known.guards.decide(event, self.known):
                 say(message)
         if self.known.is_changed:
@@ -177,7 +181,7 @@ class RiskCore:
     def _say_state(self, say: Say) -> None:
         self.known.is_changed = False
         mood, holds = self.known.mood, self.known.guards.holds(self.known)
-        state, reasons = mood.trading_state([hold for hold in holds if hold.strategy == hold.symbol == ""])
+        state, reasons = self._trading_state([hold for hold in holds if hold.strategy == hold.symbol == ""])
         if (state, reasons) != (mood.said_state, mood.said_reasons):
             say(control.TradingState(state=state, reasons=reasons))
         scopes = scoped_states(holds)
@@ -188,6 +192,19 @@ class RiskCore:
             strategy, _, symbol = key.partition(" ")
             say(guards.ScopedState(strategy, symbol, "active", []))
 
+    def _trading_state(self, holds: Sequence[Hold]) -> tuple[Allowance, list[str]]:
+        mood = self.known.mood
+        try:
+            return mood.trading_state(holds)
+        except Exception as error:  # noqa: BLE001  as above
+            self.known.guards.fail("mood", error)
+            reasons = [
+                f"{hold.code}: {hold.reason}" for hold in self.known.guards.held if hold.code == FAILED
+            ]
+            if mood.is_killed:
+                return "halted", [f"kill: {mood.kill_reason}", *reasons]
+            return "reducing", reasons
+
     # ---- fold: what own words change
 
     def _fold(self, message: Message, said_ns: int) -> None:
@@ -197,7 +214,7 @@ class RiskCore:
         if kind is orders.OrderApproved or kind is orders.OrderAdjusted:
             self._fold_approval(message)
         elif isinstance(message, orders.OrderRefused):
-            self.known.pending.pop(message.client_order_id)
+            self.known.pending.pop(message.client_order_id, None)
         elif isinstance(message, control.KillRequested):
             self.known.mood.is_killed = True
             self.known.mood.kill_reason = f"{message.reason} (by risk)"

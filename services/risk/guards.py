@@ -101,7 +101,7 @@ class Guards:
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Return what each says; the next one decides after the former's words were folded."""
         watching = self._watching.get(type(event.message))
-        if watching is None and len(self._said) == len(self.failed):
+        if watching is None and not self.is_failure_unsaid:
             return ()
         return self._decide(event, known, watching or ())
 
@@ -147,6 +147,11 @@ class Guards:
 
     def _failure_hold(self, name: str) -> Hold:
         return Hold("", "", "reducing", FAILED, f"guard {name} failed: {self.failed[name]}")
+
+    @property
+    def is_failure_unsaid(self) -> bool:
+        """Return whether something raised that nobody was told of yet."""
+        return len(self._said) != len(self.failed)
 
     # ---- what is held back
 

@@ -47,9 +47,15 @@ class RiskKnowledge(RiskMoney):
         """Take in what an event says; return whether it is a fill that was not booked before.
 
         A report that cannot be true puts its market into quarantine (I-07, I-08). `is_changed` is set by all
-        that may change what trading is allowed.
+        that may change what trading is allowed. What cannot be taken in holds new risk and ends nothing: the
+        kill must go on working (I-25).
         """
-        problem, is_new_fill = self._observe(event)
+        try:
+            problem, is_new_fill = self._observe(event)
+        except Exception as error:  # noqa: BLE001  whatever a metric raises, kill has to go on working
+            self.guards.fail("ledger" if type(event.message) in BOOKED else "exposure", error)
+            self.is_changed = True
+            problem, is_new_fill = "", False
         if problem:
             self.mood.quarantine[event.message.symbol] = problem
             self.is_changed = True

@@ -21,16 +21,18 @@ class Windows:
 
     def count(self, seconds: int, now_ns: int) -> int:
         """Return how many were counted in the `seconds` before `now_ns`; a full window ago counts no more."""
+        return len(self._current(seconds, now_ns))
+
+    def _current(self, seconds: int, now_ns: int) -> deque[int]:
         times = self._times[seconds]
         oldest_ns = now_ns - seconds * NS_PER_S
         while times and times[0] <= oldest_ns:
             times.popleft()
-        return len(times)
+        return times
 
     def dump(self, now_ns: int) -> bytes:
         """Return the times of the longest window: canonical for this `now_ns`."""
-        self.count(WINDOWS_S[-1], now_ns)
-        return array("q", self._times[WINDOWS_S[-1]]).tobytes()
+        return array("q", self._current(WINDOWS_S[-1], now_ns)).tobytes()
 
     def load(self, data: bytes) -> None:
         """Replace everything by a dump."""

@@ -33,11 +33,18 @@ class Desk:
         self.processes = {}
         self.context = zmq.Context()
 
-    def start(self, name):
+    def start(self, name, before=""):
+        """Start a service; `before` is what its interpreter runs first."""
+        program = ["-m", f"services.{name}.main"]
+        if before:
+            run = (
+                f"import runpy; runpy.run_module('services.{name}.main', run_name='__main__', alter_sys=True)"
+            )
+            program = ["-c", f"{before}; {run}"]
         environment = {**os.environ, "QUOTEMESH_DATA": str(self.data.root)}
         with (self.data.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{name}.main"],
+                [sys.executable, *program],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -57,7 +64,7 @@ class Desk:
     def facts(self, *kinds):
         with BusClient(self.data) as client:
             try:
-                events = client.read(0, 10_000, (b".control", b".reconciled"))
+                events = client.read(0, 10_000, (b".control", b".reconciled", b".trading_state"))
             except ProtocolError:
                 return []
         return [event.message for event in events if isinstance(event.message, kinds)]
@@ -217,3 +224,47 @@ def test_bytes_that_are_no_request_are_refused(live):
 
 def test_it_stops_when_it_is_told_to(live):
     assert live.end("broker", signal.SIGTERM) == 0
+
+
+NO_PROFIT = "from services.risk.knowledge import RiskKnowledge; RiskKnowledge.pnl_money = lambda self: 1 // 0"
+
+
+def kill_by(desk, path):
+    """Kill as a person does; by the log as `quotemesh kill` does where the bus answers."""
+    if path == "file":
+        desk.latch.touch()
+    elif path == "signal":
+        desk.processes["broker"].send_signal(signal.SIGUSR1)
+    elif path == "socket":
+        assert desk.ask("kill", "me", "test") == ["ok", "latched"]
+    else:
+        desk.say(control.KillRequested("me", "test"))
+
+
+@pytest.mark.req("I-25", "RK-11", "I-24")
+@pytest.mark.parametrize("path", ["file", "signal", "socket", "log"])
+def test_each_path_kills_while_the_profit_of_risk_raises_and_a_restart_forgets_nothing(live, path):
+    # Given a risk process that cannot compute any profit, which it says
+    live.start("risk", before=NO_PROFIT)
+    reasons = lambda: [said.reasons for said in live.facts(control.TradingState)]  # noqa: E731
+    live.until(lambda: any("guard loss failed: ZeroDivisionError" in r for rs in reasons() for r in rs))
+
+    # When it is killed
+    kill_by(live, path)
+
+    # Then the latch stands and risk halts, also when both are killed and started again
+    latched(live, path)
+    live.until(lambda: reasons()[-1][0].startswith("kill: "))
+    assert live.facts(control.TradingState)[-1].state == "halted"
+    for name, before in (("broker", ""), ("risk", NO_PROFIT)):
+        live.end(name)
+        live.start(name, before)
+    live.until_live(run=2)
+    assert live.latch.exists()
+    assert reasons()[-1][0].startswith("kill: ")
+
+    # And only a person with a reason ends it, to reducing alone
+    live.say(control.KillClearRequested("me", "tested"))
+    live.until(lambda: live.facts(control.KillCleared))
+    live.until(lambda: live.facts(control.TradingState)[-1].state == "reducing")
+    assert not live.latch.exists()

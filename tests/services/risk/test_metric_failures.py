@@ -1,10 +1,13 @@
 """Whatever a metric of risk raises: new risk is held and every kill still works (I-25)."""
 
+import msgspec
 import pytest
 
 from services.risk.core import RiskCore
 from services.risk.guards import GUARDS
-from shared.messages import control, guards, orders, system
+from services.risk.market import Market
+from services.risk.state import Mood
+from shared.messages import Event, control, guards, orders, system
 from shared.units import Side
 
 KNOWN = (
@@ -16,6 +19,7 @@ KNOWN = (
     "strategy_pnl_e8",
     "value_e8",
     "free_cash_atoms",
+    "fee_mark",
     "ask",
 )
 PARTS = (
@@ -28,11 +32,17 @@ PARTS = (
     ("exposure", "crossed_id"),
     ("exposure", "count"),
     ("approvals", "count"),
+    ("ledger", "apply"),
+    ("ledger", "strategy_funding"),
+    ("exposure", "report"),
+    ("exposure", "reserve"),
 )
+CLASSES = {"mood": (Mood, "reducing_reasons"), "market": (Market, "value_atoms")}
 METHODS = ("observe", "decide", "holds", "objection", "halt", "size_ppm")
 CASES = [
     *((name,) for name in KNOWN),
     *PARTS,
+    *(("class", name) for name in CLASSES),
     *(("guards", kind.name, method) for kind in GUARDS for method in METHODS),
 ]
 
@@ -41,9 +51,11 @@ def raises(*_, **__):
     raise ArithmeticError("no metric today")
 
 
-def break_metric(core, path):
+def break_metric(core, path, monkeypatch):
     known = core.known
-    if path[0] == "guards":
+    if path[0] == "class":
+        monkeypatch.setattr(*CLASSES[path[1]], raises)
+    elif path[0] == "guards":
         guard = next(guard for guard in known.guards.all if guard.name == path[1])
         setattr(guard, path[2], raises)
     else:
@@ -64,12 +76,12 @@ def live_through_everything(bench):
 
 @pytest.mark.req("I-25", "RK-11")
 @pytest.mark.parametrize("path", CASES, ids=".".join)
-def test_kill_works_with_each_metric_made_to_raise(bench, path):
+def test_kill_works_with_each_metric_made_to_raise(bench, path, monkeypatch):
     # Given a mesh with a position and a resting order, in which one metric raises
     bench.pass_ms(100)
     bench.fill_position(Side.BUY, 5)
     resting = bench.resting(Side.BUY, 599_000, 1)
-    break_metric(bench.risk, path)
+    break_metric(bench.risk, path, monkeypatch)
     live_through_everything(bench)
 
     # When a person kills
@@ -81,21 +93,71 @@ def test_kill_works_with_each_metric_made_to_raise(bench, path):
     assert bench.said(control.TradingState)[-1].state == "halted"
     assert bench.said(orders.OrderCanceled, order_id=resting)
     assert isinstance(bench.verdict(Side.BUY, 599_000, 1), orders.OrderRefused)
+    kill_outlives_a_restart(bench, path, monkeypatch)
 
     # And a person can clear it
     bench.say("operator", control.KillClearRequested("me", "done"))
     assert not bench.risk.known.mood.is_killed
 
 
-@pytest.mark.req("I-25")
+def kill_outlives_a_restart(bench, path, monkeypatch):
+    """Go on from a snapshot, and a second time from the log alone, with the same metric broken."""
+    copy, rerun = RiskCore(), RiskCore()
+    copy.restore(bench.risk.snapshot())
+    assert copy.digest() == bench.risk.digest()
+    for core in (copy, rerun):
+        break_metric(core, path, monkeypatch)
+    bench.replayed(rerun)
+    for core in (copy, rerun):
+        assert core.known.mood.is_killed
+        intent = orders.OrderIntent(f"7-mm-x-{id(core)}", "mm", bench.PERP, Side.BUY, 599_000, 1)
+        said = core.apply(Event(msgspec.structs.replace(bench.log[-1].header, source="strategy/mm"), intent))
+        verdicts = [one.message for one in said if isinstance(one.message, orders.OrderRefused)]
+        assert [verdict.code for verdict in verdicts] == ["killed"]
+        assert not [one for one in said if isinstance(one.message, orders.OrderApproved)]
+
+
+@pytest.mark.req("I-25", "RK-11")
 @pytest.mark.parametrize("kind", ["file", "signal", "socket"])
-def test_a_kill_by_each_path_is_told_when_profit_cannot_be_computed(bench, kind):
-    break_metric(bench.risk, ("pnl_money",))
+@pytest.mark.parametrize("path", CASES, ids=".".join)
+def test_a_kill_by_each_path_is_told_with_each_metric_made_to_raise(bench, path, kind, monkeypatch):
+    bench.fill_position(Side.BUY, 5)
+    break_metric(bench.risk, path, monkeypatch)
 
     bench.say("broker.io", control.KillLatched("someone", "by hand", kind))
+    bench.pass_ms(200)
 
     assert bench.said(control.TradingState)[-1].reasons[0] == "kill: by hand (by someone)"
     assert bench.verdict().code == "killed"
+    kill_outlives_a_restart(bench, path, monkeypatch)
+
+
+@pytest.mark.req("I-25", "RK-1")
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (("ledger", "apply"), "ledger"),
+        (("fee_mark",), "ledger"),
+        (("exposure", "report"), "exposure"),
+        (("exposure", "reserve"), "checks"),
+        (("ledger", "strategy_funding"), "decisions"),
+        (("class", "mood"), "mood"),
+    ],
+)
+def test_what_cannot_be_booked_or_judged_holds_new_risk_and_says_so(bench, path, name, monkeypatch):
+    bench.resting(Side.BUY, 599_990, 5)
+    break_metric(bench.risk, path, monkeypatch)
+    bench.intent(Side.BUY, 599_000, 1)
+    bench.fill_position(Side.BUY, 1)
+    bench.say("bus", system.SourceBack("strategy"))
+    bench.pass_ms(100)
+
+    said = [one for one in bench.said(guards.GuardRaised) if one.code == "guard_failed"]
+    assert f"{name}: ArithmeticError: no metric today" in [one.text for one in said]
+    assert bench.said(control.TradingState)[-1].state == "reducing"
+    refused = bench.verdict(Side.BUY, 599_000, 1)
+    assert isinstance(refused, orders.OrderRefused)
+    assert refused.code in {"guard_failed", "check_failed", "reducing"}
 
 
 @pytest.mark.req("I-25", "RK-1")
