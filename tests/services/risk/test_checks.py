@@ -175,7 +175,7 @@ CASES = [
         an_ask(size_ppm=500_000, position_atoms=19_401 * 10**8),
         an_ask(size_ppm=500_000, position_atoms=9_400 * 10**8),
     ),
-    ("loss", an_ask(loss_money=500 * 10**18), an_ask(loss_money=500 * 10**18 - 1)),
+    ("loss", an_ask(loss_money=1000 * 10**18), an_ask(loss_money=1000 * 10**18 - 1)),
 ]
 
 
