@@ -392,24 +392,3 @@ def test_positions_come_from_risks_newest_snapshot_and_the_fills_after_it(data):
 
     assert account.error == ""
     assert account.positions() == [("grid_eth", ETH, 3000)]
-
-
-@pytest.mark.req("RK-16")
-def test_settings_that_will_surprise_are_warned_of_and_keep_nothing_down(data):
-    # Given the throttle of a real venue on the simulated one, and a stop-loss in a narrow band
-    cfg = configured(
-        risk__throttle={"requotes_per_min_max": "60"},
-        risk__limits__price_band_bps="99",
-        strategies__grid_eth__params__stop_loss_pct="5",
-    )
-
-    items = items_of(cfg, data)
-
-    assert states(items, "warning") == ["stop grid_eth", "throttle as_btc"]
-    assert states(items, "fail") == []
-    # A band of 100 bps, or no stop-loss, is none.
-    assert "stop grid_eth" not in items_of(configured(risk__limits__price_band_bps="99"), data)
-    takes = configured(risk__limits__price_band_bps="99", strategies__grid_eth__params__take_profit_pct="5")
-    assert "stop grid_eth" in items_of(takes, data)
-    wide = configured(risk__limits__price_band_bps="100", strategies__grid_eth__params__stop_loss_pct="5")
-    assert "stop grid_eth" not in items_of(wide, data)
