@@ -101,12 +101,17 @@ class _GatewayTarget:
         async def latch(reason: str) -> bool:
             return latch_kill(data, "gateway", reason)
 
+        async def refusal(seq: int) -> str | None:
+            del seq
+            return None
+
         mesh = Mesh(
             view=view,
             hub=self.hub,
             reasons=list,
             durable_seq=lambda: view.head_seq,
             ask=self.log.desk.ask,
+            refusal=refusal,
             latch=latch,
             sight=lambda: Sight(
                 bus=None,
