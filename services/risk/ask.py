@@ -101,7 +101,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reducible_lots(self) -> int:
         """Return how much of this side only shrinks the position, whatever else rests on it."""
-        return max(0, -self.side.sign * self.position_lots - self.live_lots)
+        held_lots = self.position_lots if self.side else -self.position_lots
+        return held_lots - self.live_lots if held_lots > self.live_lots else 0
 
     @property
     def is_reducing(self) -> bool:
@@ -117,17 +118,18 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not self.rules.is_derivative:
             return 0
-        return max(0, -self.side.sign * self.strategy_position_lots - self.strategy_live_lots)
+        held_lots = self.strategy_position_lots if self.side else -self.strategy_position_lots
+        return max(0, held_lots - self.strategy_live_lots)
 
     @property
     def is_own_reducing(self) -> bool:
         """Return whether this order only shrinks the position of its strategy, not that of the account."""
-        return self.reducible_lots < self.qty_lots <= self.own_reducible_lots
+        return self.qty_lots <= self.own_reducible_lots and self.qty_lots > self.reducible_lots
 
     @property
     def sum_ppm(self) -> int:
         """Return the share of the limits on sums (position, notional): exits of a strategy may use all."""
-        return PPM if self.is_own_reducing else self.size_ppm
+        return PPM if self.size_ppm < PPM and self.is_own_reducing else self.size_ppm
 
     @property
     def half_ticks(self) -> int:

@@ -7,7 +7,7 @@ so (RK-1). What has a memory of its
 own is a guard (guards.py): its objections come in as `halts` and `holds`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -159,7 +159,7 @@ def position(ask: Ask) -> Objection | None:
     there is no trusted book; with no price at all only what shrinks the net may leave.
     """
     half_ticks = ask.half_ticks
-    if ask.is_own_reducing and not ask.is_book_trusted:
+    if not ask.is_book_trusted and ask.is_own_reducing:
         half_ticks = 2 * max(ask.bid_ticks, ask.ask_ticks, ask.price_ticks)
         if half_ticks <= 0:
             return Objection("position", "no price is known to value it", allowed_lots=ask.reducible_lots)
@@ -317,17 +317,34 @@ class Judgement(NamedTuple):
 def judge(ask: Ask, *, may_adjust: bool) -> Judgement:
     """Run the table; the first objection refuses, or cuts when it may and the rest is worth sending."""
     cut: Objection | None = None
-    for line in CHECKS:
-        if not line.meets(ask):
-            continue
-        objection = line.check(ask)
-        if objection is None:
-            continue
+    passed = 0
+    while True:
+        for place, check in _lines_met(ask):
+            if place < passed:
+                continue
+            objection = check(ask)
+            if objection is not None:
+                break
+        else:
+            return Judgement(ask.qty_lots, cut)
         if not may_adjust or not is_worth_sending(objection.allowed_lots, ask):
             return Judgement(0, objection)
         ask = replace(ask, qty_lots=objection.allowed_lots)
-        cut = objection
-    return Judgement(ask.qty_lots, cut)
+        cut, passed = objection, place + 1
+
+
+def _lines_met(ask: Ask) -> Sequence[tuple[int, Callable[[Ask], Objection | None]]]:
+    """Return the lines that an order of this kind meets, with their places: looked up, not asked of each."""
+    if ask.is_reducing:
+        return _REDUCING
+    return _OWN_REDUCING if ask.is_own_reducing else _ALL
+
+
+_ALL = tuple((place, line.check) for place, line in enumerate(CHECKS))
+_REDUCING = tuple((place, line.check) for place, line in enumerate(CHECKS) if line.binds_reducing)
+_OWN_REDUCING = tuple(
+    (place, line.check) for place, line in enumerate(CHECKS) if line.binds_reducing or line.binds_own_reducing
+)
 
 
 def is_worth_sending(qty_lots: int, ask: Ask) -> bool:

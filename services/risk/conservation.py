@@ -192,7 +192,6 @@ class Conservation(TrippingGuard):
 
     def fold(self, message: Message) -> None:
         """Take own verdicts: an intent becomes an approval, or ends."""
-        super().fold(message)
         if isinstance(message, OrderApproved | OrderAdjusted):
             self.approval_count += 1
             intent = self.intents.pop(message.client_order_id, None)
@@ -203,9 +202,11 @@ class Conservation(TrippingGuard):
             if message.client_order_id in self.approvals:
                 self._wrong.append((message.symbol, f"order {message.client_order_id} was approved twice"))
             self.approvals[message.client_order_id] = _allowed(message)
-        elif isinstance(message, OrderRefused) and message.client_order_id in self.intents:
-            del self.intents[message.client_order_id]
-            self.refused_count += 1
+        elif isinstance(message, OrderRefused):
+            if self.intents.pop(message.client_order_id, None) is not None:
+                self.refused_count += 1
+        else:
+            super().fold(message)
 
     # ---- state
 

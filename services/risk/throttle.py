@@ -132,8 +132,9 @@ class Throttle(TrippingGuard):
 
     def fold(self, message: Message) -> None:
         """Count what a strategy that is held still sends."""
-        super().fold(message)
-        if isinstance(message, OrderApproved | OrderAdjusted) and self._codes_of(message.strategy):
+        if not isinstance(message, OrderApproved | OrderAdjusted):
+            super().fold(message)
+        elif self.trips and self._codes_of(message.strategy):
             times = self.exits.setdefault(message.strategy, deque())
             times.append(self.said_ns)
             while times[0] <= self.said_ns - WINDOW_NS:
