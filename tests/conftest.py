@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is judged by the time it takes: a busy machine is no mistake.
+settings.register_profile("quotemesh", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("quotemesh")
 
 ROOT = Path(__file__).resolve().parents[1]
 IS_CI = os.environ.get("CI") == "true"
