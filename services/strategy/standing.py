@@ -41,7 +41,7 @@ def gate(instance: Instance, world: World) -> tuple[str, str]:
     if reason:
         return "pulled", reason
     if not instance.is_paused:
-        return "quoting", ""
+        return "quoting", world.reducing_reason(instance.name, instance.symbol)
     if world.is_reducing(instance.name, instance.symbol):
         return "paused", "paused by a person while risk only reduces"
     return "paused", KEPT

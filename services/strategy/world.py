@@ -105,6 +105,13 @@ class World:
             state == "reducing" for state, _ in self._scopes_of(strategy, symbol)
         )
 
+    def reducing_reason(self, strategy: str, symbol: str) -> str:
+        """Return why only orders that shrink a position are allowed, empty when all are."""
+        reasons = [why for state, why in self._scopes_of(strategy, symbol) if state == "reducing"]
+        if self.trading_state == "reducing":
+            reasons.insert(0, self.trading_reason)
+        return f"only reducing: {'; '.join(reasons)}" if reasons else ""
+
     def set_scope(self, strategy: str, symbol: str, state: str, reason: str) -> None:
         """Take what risk allows a part of the mesh; active lifts what held it."""
         if state == "active":

@@ -60,3 +60,15 @@ def test_a_loaded_world_is_the_saved_one_books_included() -> None:
     assert other.book(SYMBOL).is_trusted
     assert not other.book("binance:BTCUSDT").is_valid
     assert other.book(SYMBOL).update(b"", 0, 8)
+
+
+def test_each_reason_to_reduce_is_told_for_the_part_it_holds():
+    world = good()
+    assert world.reducing_reason("mm", SYMBOL) == ""
+
+    world.set_scope("mm", "", "reducing", "losing_streak: 5 losing round trips in a row")
+    world.trading_state, world.trading_reason = "reducing", "market_data is silent"
+
+    both = "only reducing: market_data is silent; losing_streak: 5 losing round trips in a row"
+    assert world.reducing_reason("mm", SYMBOL) == both
+    assert world.reducing_reason("grid", SYMBOL) == "only reducing: market_data is silent"
