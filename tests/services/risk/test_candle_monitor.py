@@ -12,7 +12,6 @@ from shared.units import NS_PER_S, Side
 
 FIVE = tuple(f"binance:{name}USDT" for name in ("BTC", "ETH", "SOL", "XRP", "DOGE"))
 MINUTE_NS = 60 * NS_PER_S
-SETTINGS = CandleMonitorSettings()
 
 
 def candle(symbol, open_ns, volume, close=1000, *, is_closed=True, interval_s=60):
