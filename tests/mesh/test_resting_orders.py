@@ -1,5 +1,7 @@
 """Resting paper orders live through `down` and `up`, and trade again afterwards."""
 
+import json
+
 import pytest
 
 from services.broker.core import BrokerCore
@@ -17,7 +19,7 @@ def events(mesh):
 @pytest.mark.timeout(180)
 def test_resting_orders_stay_through_down_and_up(mesh):
     mesh.must("up")
-    mesh.wait(lambda status: (status["head_seq"] or 0) > 800)
+    mesh.wait(lambda status: status["head_seq"] > 800 and json.loads(mesh.must("orders", "--json")))
 
     mesh.must("down")
 
