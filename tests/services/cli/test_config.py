@@ -253,11 +253,11 @@ def test_a_value_that_is_no_number_is_refused_naming_its_key(path, value):
     assert re.search(r"line \d+", text)
 
 
-@pytest.mark.parametrize("leaf", numeric_keys(), ids=lambda leaf: ".".join(leaf.path))
-def test_a_number_below_its_bound_is_refused_naming_its_key(leaf):
-    if "-" in leaf.bounds:
-        pytest.skip("may be negative")
+NEVER_NEGATIVE = [leaf for leaf in numeric_keys() if "-" not in leaf.bounds]
 
+
+@pytest.mark.parametrize("leaf", NEVER_NEGATIVE, ids=lambda leaf: ".".join(leaf.path))
+def test_a_number_below_its_bound_is_refused_naming_its_key(leaf):
     text = refusal(changed(list(leaf.path), "-1"))
 
     assert ".".join(leaf.path) in text or ".".join(leaf.path[:-1]) in text
