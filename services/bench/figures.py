@@ -15,8 +15,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    unit: str
     value: float
+    unit: str = ""
     at_most: float | None = None
     at_least: float | None = None
     peer_name: str = ""

@@ -64,3 +64,9 @@ def test_a_figure_survives_the_way_through_json():
     found = page.figure_of(json.loads(json.dumps(page.figure_fields(one))))
 
     assert found == one
+
+
+def test_a_figure_without_a_unit_comes_back_from_its_fields():
+    missed = Figure(name="events missed", unit="", value=0, at_most=0)
+
+    assert page.figure_of(page.figure_fields(missed)) == missed
