@@ -214,7 +214,10 @@ class Comparison:
         one, other = self.versions
         for version in self.versions:
             if not version.version:
-                raise JournalError(f"the log tells of no version of a strategy {version.name!r}")
+                raise JournalError(
+                    f"the log tells of no version of a strategy {version.name!r}; name two instances as they "
+                    "stand under `strategies` in the configuration (`quotemesh status`, `report` show them)"
+                )
             self._check_units(version)
         if one.symbol != other.symbol:
             raise JournalError(

@@ -12,18 +12,17 @@ from typing import Annotated, Any
 
 import msgspec
 
-from services.strategy.base import NOTHING, CancelOrder, Context, Intents, Note, PlaceOrder, Strategy
+from services.strategy.base import NOTHING, Context, Intents, Note, PlaceOrder, Strategy
 from services.strategy.classic_candles import MINUTE_NS, MINUTE_S, Bar, Bars, problem_of
+from services.strategy.market_exit import ENTRY, leave
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import is_allowed_size, lots_of
 from shared.messages import Message
 from shared.messages.market import Candle
-from shared.messages.orders import Fill, OrderIntent, OrderType, TimeInForce
+from shared.messages.orders import Fill, OrderIntent
 from shared.settings import Doc, Ge, Gt, Le, Lt
 from shared.units import NS_PER_S, Side, atoms_text
 
-ENTRY = "entry"
-EXIT = "exit"
 AGAIN_NS = NS_PER_S
 """Time between two tries of the same order."""
 STOP = "stop-loss"
@@ -243,7 +242,7 @@ class Classic(Strategy):
         held = self.held_lots(ctx)
         reason = self._exit_reason(ctx, held) if held else ""
         if reason:
-            return self._leave(ctx, held, reason)
+            return leave(ctx, held, reason, self._exit_ns)
         if not ctx.can_trade or self.wish is None or not self._is_fresh(ctx):
             return NOTHING
         return self._enter(ctx, self.wish, held)
@@ -266,25 +265,6 @@ class Classic(Strategy):
         if self.stance is not None and self.stance != sign and self._is_fresh(ctx):
             return f"signal: {self.text()}"
         return ""
-
-    def _leave(self, ctx: Context, held: int, reason: str) -> Intents:
-        if ENTRY in ctx.orders:
-            # It could trade with the exit: first it has to be gone.
-            return (CancelOrder(ENTRY, reason),)
-        if EXIT in ctx.orders or ctx.now_ns - self._exit_ns < AGAIN_NS:
-            return NOTHING
-        return (
-            PlaceOrder(
-                EXIT,
-                Side.SELL if held > 0 else Side.BUY,
-                0,
-                abs(held),
-                OrderType.MARKET,
-                TimeInForce.IOC,
-                is_reduce_only=ctx.rules.is_derivative and not ctx.shares_market,
-                reason=reason,
-            ),
-        )
 
     def _enter(self, ctx: Context, wish: Wish, held: int) -> Intents:
         if ctx.orders or wish.sign * held < 0 or ctx.now_ns < self._resting_ns:

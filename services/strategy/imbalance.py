@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from services.strategy.base import NOTHING, CancelOrder, Context, Intents, PlaceOrder, Strategy
+from services.strategy.base import NOTHING, Context, Intents, PlaceOrder, Strategy
 from services.strategy.imbalance_features import Features
 from services.strategy.imbalance_signal import (
     ImbalanceSettings,
@@ -20,18 +20,15 @@ from services.strategy.imbalance_signal import (
     direction,
     entry_notional,
 )
+from services.strategy.market_exit import ENTRY, leave
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import is_allowed_size, lots_of
 from shared.kernels.signals import mid_half_ticks, spread_ticks
 from shared.messages import Message
-from shared.messages.orders import Fill, OrderIntent, OrderType, TimeInForce
+from shared.messages.orders import Fill, OrderIntent
 from shared.units import NS_PER_MS, NS_PER_S, PPM, Side, atoms_text
 
-ENTRY = "entry"
-EXIT = "exit"
 DAY_NS = 86_400 * NS_PER_S
-EXIT_AGAIN_NS = NS_PER_S
-"""Time between two exit orders: one that did not fill is tried again, but not at every change of the book."""
 SAMPLES_LOST_NS = 60 * NS_PER_S
 """After this long without a sample, beyond `sample_ms`, samples in a row are counted anew."""
 
@@ -88,7 +85,7 @@ class Imbalance(Strategy):
         if not reason and sign * held < 0:
             reason = f"reversed, confidence {sure:.2f}"
         if reason:
-            return self._leave(ctx, held, reason)
+            return leave(ctx, held, reason, self._exit_ns)
         return self._enter(ctx, sign, sure, held) if sign else NOTHING
 
     def on_timer(self, ctx: Context) -> Intents:
@@ -97,7 +94,7 @@ class Imbalance(Strategy):
             return NOTHING
         held = self._held_lots(ctx)
         reason = self._exit_reason(ctx, held)
-        return self._leave(ctx, held, reason) if reason else NOTHING
+        return leave(ctx, held, reason, self._exit_ns) if reason else NOTHING
 
     def on_disconnect(self, ctx: Context, reason: str) -> Intents:
         """Count samples in a row anew: some are missing."""
@@ -172,25 +169,6 @@ class Imbalance(Strategy):
         if gain >= self.settings.target_atr * self._atr_half_ticks:
             return f"take-profit at {gain / 2:.1f} ticks"
         return ""
-
-    def _leave(self, ctx: Context, held: int, reason: str) -> Intents:
-        if ENTRY in ctx.orders:
-            # It could trade with the exit: first it has to be gone.
-            return (CancelOrder(ENTRY, reason),)
-        if EXIT in ctx.orders or ctx.now_ns - self._exit_ns < EXIT_AGAIN_NS:
-            return NOTHING
-        return (
-            PlaceOrder(
-                EXIT,
-                Side.SELL if held > 0 else Side.BUY,
-                0,
-                abs(held),
-                OrderType.MARKET,
-                TimeInForce.IOC,
-                is_reduce_only=ctx.rules.is_derivative and not ctx.shares_market,
-                reason=reason,
-            ),
-        )
 
     # ---- in
 

@@ -47,7 +47,10 @@ def strategy_class(kind: str) -> type[Strategy]:
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:
-        raise ValueError(f"kind {kind!r} cannot be imported: {type(error).__name__}: {error}") from error
+        raise ValueError(
+            f"kind {kind!r} cannot be imported: {type(error).__name__}: {error}; it is written "
+            "file:Class, the file in <data>/config/strategies or where Python finds it"
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ValueError(f"kind {kind!r} is no subclass of services.strategy.base.Strategy")
     if not dataclasses.is_dataclass(getattr(found, "Settings", None)):

@@ -5,11 +5,12 @@ from decimal import Decimal
 import pytest
 
 from services.strategy.base import Context, Note, TargetQuotes
-from services.strategy.classic import ENTRY, Classic, ClassicSettings, Wish
+from services.strategy.classic import Classic, ClassicSettings, Wish
 from services.strategy.classic_candles import MINUTE_NS
 from services.strategy.desk import Desk, levels_block, make_rules
 from services.strategy.grid import Grid
 from services.strategy.grid_settings import GridSettings
+from services.strategy.market_exit import ENTRY
 from services.strategy.own_orders import OwnOrders
 from services.strategy.settings import InstanceSettings, StrategySettings
 from services.strategy.world import World

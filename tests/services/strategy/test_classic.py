@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from services.strategy.base import Note, PlaceOrder
-from services.strategy.classic import ENTRY, EXIT
 from services.strategy.classic_candles import MINUTE_NS
+from services.strategy.market_exit import ENTRY, EXIT
 from shared.messages.market import Candle
 from shared.messages.orders import OrderAccepted, OrderType, TimeInForce
 from shared.units import NS_PER_S, Side

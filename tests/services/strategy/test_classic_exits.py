@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from services.strategy.base import CancelOrder, PlaceOrder
-from services.strategy.classic import ENTRY, EXIT, Wish
+from services.strategy.classic import Wish
+from services.strategy.market_exit import ENTRY, EXIT
 from shared.messages.control import TradingState
 from shared.messages.orders import Fill, OrderExpired, OrderIntent, OrderType, TimeInForce
 from shared.messages.system import Tick

@@ -3,9 +3,9 @@ from decimal import Decimal
 import pytest
 
 from services.strategy.base import Note, PlaceOrder
-from services.strategy.classic import ENTRY, EXIT
 from services.strategy.classic_candles import MINUTE_NS
 from services.strategy.classic_ladder import Dca, DcaSettings, Martingale, MartingaleSettings
+from services.strategy.market_exit import ENTRY, EXIT
 from shared.messages.market import Candle
 from shared.messages.orders import OrderExpired, OrderIntent
 from shared.units import NS_PER_S, Side

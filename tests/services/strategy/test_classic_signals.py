@@ -4,8 +4,8 @@ from decimal import Decimal
 import pytest
 
 from services.strategy.base import PlaceOrder
-from services.strategy.classic import ENTRY, EXIT
 from services.strategy.classic_candles import MINUTE_NS
+from services.strategy.market_exit import ENTRY, EXIT
 from services.strategy.registry import STRATEGIES, settings_of
 from shared.messages.market import Candle
 from shared.units import Side

@@ -3,8 +3,9 @@ from decimal import Decimal
 import pytest
 
 from services.strategy.base import PlaceOrder
-from services.strategy.imbalance import DAY_NS, ENTRY, EXIT, Imbalance
+from services.strategy.imbalance import DAY_NS, Imbalance
 from services.strategy.imbalance_signal import ImbalanceSettings
+from services.strategy.market_exit import ENTRY, EXIT
 from services.strategy.own_orders import OwnOrder
 from shared.messages.orders import OrderIntent, OrderType, TimeInForce
 from shared.units import NS_PER_S, Side

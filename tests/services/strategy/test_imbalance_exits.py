@@ -3,8 +3,9 @@
 import pytest
 
 from services.strategy.base import CancelOrder, PlaceOrder
-from services.strategy.imbalance import DAY_NS, ENTRY, EXIT, Imbalance
+from services.strategy.imbalance import DAY_NS, Imbalance
 from services.strategy.imbalance_signal import ImbalanceSettings
+from services.strategy.market_exit import ENTRY, EXIT
 from shared.messages.control import TradingState
 from shared.messages.orders import Fill, OrderExpired, OrderIntent, OrderType, TimeInForce
 from shared.messages.system import Tick
