@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 
 from shared.runtime.durable_mark import DurableMark
+from shared.runtime.journal import segments
 
 CHECKPOINT_BYTES = 4_000_000
 WAL_BYTES_MAX = 32_000_000
@@ -110,11 +111,14 @@ class Durability:
         if segment != self._segment:
             # The writer synced the former segment before it began this one.
             self._open(segment)
-        os.fdatasync(self._wal_fd)
+        if self._wal_fd >= 0:
+            os.fdatasync(self._wal_fd)
         self._mark.write(head_seq)
         self.sync_count += 1
         self.durable_seq = head_seq
         self._wake()
+        if self._wal_fd < 0:
+            return
         size = os.fstat(self._wal_fd).st_size
         if size - self._checkpointed_bytes > CHECKPOINT_BYTES or size < self._checkpointed_bytes:
             self._checkpoint(size)
@@ -133,8 +137,17 @@ class Durability:
                 self._checkpointed_bytes = size
 
     def _open(self, segment: Path) -> None:
+        """Open the WAL of `segment`; leave it closed when the writer has ended the segment meanwhile."""
         self._close()
-        self._wal_fd = os.open(segment.with_name(segment.name + "-wal"), os.O_RDONLY)
+        self._segment = None
+        try:
+            self._wal_fd = os.open(segment.with_name(segment.name + "-wal"), os.O_RDONLY)
+        except FileNotFoundError:
+            # The last connection takes the WAL away as it closes. The writer syncs and checkpoints a segment
+            # before it begins a newer one; without a newer one somebody else has taken it, which is a failure.
+            if segments(segment.parent)[-1] == segment:
+                raise
+            return
         self._db = apsw.Connection(str(segment))
         self._db.execute("pragma synchronous=normal")
         self._db.execute("pragma wal_autocheckpoint=0")

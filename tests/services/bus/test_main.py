@@ -246,7 +246,7 @@ def test_segments_roll_by_size_and_the_log_stays_one(rig):
     padded = [Trade("binance:" + "X" * 200, i, 100, 1, Side.BUY, 1, 1) for i in range(200)]
     for _ in range(60):
         feed.say(*padded)
-    rig.wait(lambda: rig.head() > 12_000)
+    rig.wait(lambda: rig.head() > 12_000, bus)
     rig.kill(bus)
     rig.bus()
     rig.wait(lambda: isinstance(rig.events()[-1].message, EpochStarted | Tick))

@@ -99,6 +99,33 @@ def test_what_is_urgent_does_not_wait_for_the_period(tmp_path):
     scene.close()
 
 
+@pytest.mark.req("JR-1", "JR-2")
+def test_a_segment_that_the_writer_has_ended_before_its_sync_is_durable(scene):
+    scene.commit(1, 3, is_urgent=True)
+    ended = scene.durability
+    scene.writer.roll()
+    assert not ended._wanted_segment.with_name(ended._wanted_segment.name + "-wal").exists()
+
+    ended.start()
+    scene.wait()
+    scene.commit(4, 6, is_urgent=True)
+    scene.wait()
+
+    assert (ended.failure, ended.durable_seq) == (None, 6)
+
+
+def test_a_write_ahead_file_that_was_taken_away_is_a_failure(scene):
+    scene.commit(1, 3, is_urgent=True)
+    taken = scene.writer.wal_path.rename(scene.writer.wal_path.with_suffix(".taken"))
+
+    scene.durability.start()
+    scene.wait()
+    taken.rename(scene.writer.wal_path)
+
+    assert isinstance(scene.durability.failure, FileNotFoundError)
+    assert scene.durability.durable_seq == 0
+
+
 def test_a_failed_sync_is_kept_and_told_and_nothing_becomes_durable(scene, monkeypatch):
     disk = Disk(monkeypatch)
     disk.error = OSError(5, "Input/output error")
