@@ -144,7 +144,7 @@ class Durability:
             self._wal_fd = os.open(segment.with_name(segment.name + "-wal"), os.O_RDONLY)
         except FileNotFoundError:
             # The last connection takes the WAL away as it closes. The writer syncs and checkpoints a segment
-            # before it begins a newer one; without a newer one somebody else has taken it, which is a failure.
+            # before it begins a newer one; without a newer one somebody else took it, which is a failure.
             if segments(segment.parent)[-1] == segment:
                 raise
             return
