@@ -23,7 +23,7 @@ MACHINE_PATHS = re.compile(r"(?<![\w.])/(wo" + r"rk|ro" + r"ot|opt/q" + r"m)/")
 TEXT_SUFFIXES = {".py", ".pxd", ".md", ".toml", ".yml", ".yaml", ".conf", ".lock", ".sh", ""}
 
 TOOLS = tuple(
-    f"services/{name}/" for name in ("bench", "cli", "fused", "gateway", "hostile", "replay", "report")
+    f"services/{name}/" for name in ("backtest", "bench", "cli", "fused", "gateway", "hostile", "replay", "report")
 )
 IMPURE_FOLDERS = ("shared/runtime/", *TOOLS)
 IMPURE_NAMES = ("main.py", "__init__.py", "settings.py")
