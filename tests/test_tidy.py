@@ -23,7 +23,8 @@ MACHINE_PATHS = re.compile(r"(?<![\w.])/(wo" + r"rk|ro" + r"ot|opt/q" + r"m)/")
 TEXT_SUFFIXES = {".py", ".pxd", ".md", ".toml", ".yml", ".yaml", ".conf", ".lock", ".sh", ""}
 
 TOOLS = tuple(
-    f"services/{name}/" for name in ("backtest", "bench", "cli", "fused", "gateway", "hostile", "replay", "report")
+    f"services/{name}/"
+    for name in ("backtest", "bench", "cli", "fused", "gateway", "hostile", "replay", "report")
 )
 IMPURE_FOLDERS = ("shared/runtime/", *TOOLS)
 IMPURE_NAMES = ("main.py", "__init__.py", "settings.py")
@@ -165,7 +166,7 @@ def test_services_and_shared_are_only_ours() -> None:
 
 
 def test_locks_are_hashed_and_name_no_index() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-research.lock"):
         text = (ROOT / name).read_text()
         entries = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
 
@@ -178,19 +179,33 @@ def test_locks_hold_every_dependency() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    locked = {
-        line.split("==")[0]
-        for line in (ROOT / "requirements-dev.lock").read_text().splitlines()
-        if "==" in line
-    }
-    base = {
-        line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
-    }
+    base = locked("requirements.lock")
 
-    needed = {re.split(r"[>=<\[; ]", wish)[0] for wish in project["dependencies"]}
-    needed_dev = {re.split(r"[>=<\[; ]", wish)[0] for wish in project["optional-dependencies"]["dev"]}
-    assert needed <= base, "run the command of docs/decisions.md that makes the locks"
-    assert needed_dev <= locked, "run the command of docs/decisions.md that makes the locks"
+    for needs, found in (
+        (project["dependencies"], base),
+        (project["optional-dependencies"]["dev"], locked("requirements-dev.lock")),
+        (project["optional-dependencies"]["research"], locked("requirements-research.lock")),
+    ):
+        wanted = {re.split(r"[>=<\[; ]", wish)[0] for wish in needs}
+        assert wanted <= found.keys(), "run the commands of docs/decisions.md that make the locks"
+
+
+def test_locks_agree_on_what_they_share() -> None:
+    versions: dict[str, set[str]] = {}
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-research.lock"):
+        for package, found in locked(name).items():
+            versions.setdefault(package, found)
+            assert versions[package] == found, f"{package}: {name} would change what another lock installed"
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Return the versions of each package in a lock; several where they differ by Python version."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / name).read_text().splitlines():
+        if "==" in line:
+            package, _, rest = line.partition("==")
+            found.setdefault(package, set()).add(rest.split(" ")[0])
+    return found
 
 
 def test_links_between_our_documents_lead_somewhere() -> None:
