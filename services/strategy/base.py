@@ -18,6 +18,7 @@ import msgspec
 
 from services.strategy.own_orders import OwnOrder
 from services.strategy.world import World
+from shared.kernels.gates import Gate
 from shared.kernels.position import Position
 from shared.messages import Message
 from shared.messages.market import (
@@ -245,6 +246,14 @@ class Strategy:
         """Return the most lots it may come to hold, either way, at prices from `price_ticks` up.
 
         The conformance suite holds it to that; None says that it has no limit of its own.
+        """
+        return None
+
+    def gate(self, ctx: Context) -> Gate | None:
+        """Return what an outer loop asks before `on_book`, `on_trade` and `on_timer`; None: call them always.
+
+        Asked for once, after `on_start` and `restore`; see `shared.kernels.gates.Gate` for what it promises.
+        All other callbacks are called as ever.
         """
         return None
 
