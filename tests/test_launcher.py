@@ -65,6 +65,7 @@ def clone(tmp_path: Path) -> Path:
     )
     (place / "requirements.lock").write_text(small_wheel(place / "wheels"))
     (place / "requirements-dev.lock").write_text(small_wheel(place / "wheels"))
+    (place / "requirements-research.lock").write_text(small_wheel(place / "wheels"))
     return place
 
 

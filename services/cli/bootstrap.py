@@ -21,12 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
+RESEARCH_LOCK = ROOT / "requirements-research.lock"
 PIP_TAIL_LINES = 6
 
 
 def main(arguments: list[str]) -> None:
     """Run `arguments` as a quotemesh command in a matching environment, making it first when needed."""
-    locks = [LOCK, DEV_LOCK] if arguments[:1] == ["test"] else [LOCK]
+    locks = [LOCK, *locks_beside(arguments)]
     if all(is_current(lock) for lock in locks):
         run_command(arguments)
     is_inside = Path(sys.prefix).resolve() == VENV.resolve()
@@ -46,6 +47,13 @@ def main(arguments: list[str]) -> None:
             if not is_current(lock):
                 make(lock)
     run_command(arguments)
+
+
+def locks_beside(arguments: list[str]) -> list[Path]:
+    """Return the locks that a command needs beside that of the live system."""
+    if arguments[:1] == ["test"]:
+        return [DEV_LOCK, RESEARCH_LOCK]
+    return [RESEARCH_LOCK] if arguments[:2] == ["install", "research"] else []
 
 
 def is_current_interpreter() -> bool:
