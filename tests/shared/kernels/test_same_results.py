@@ -17,6 +17,7 @@ from shared.kernels import is_compiled, signals
 from shared.kernels.book import Book
 from shared.kernels.hashing import draw, draw_below
 from shared.kernels.levels import LevelParser
+from shared.kernels.limits import Limits
 from shared.kernels.position import Position
 
 counter = 0
@@ -41,6 +42,9 @@ def attempt(call, *arguments):
         return str(error)
 
 book, flow, returns, position = Book(), signals.TradeFlow(50), signals.ReturnWindow(20), Position(1000)
+names = "order_lots order_atoms position_lots position_atoms symbol_atoms portfolio_atoms open_orders"
+most = {f"{name}_max": pick(10**12) for name in names.split()}
+limits = Limits(**most, spread_e2_bps_max=9, band_e2_bps_max=10**5, tick_lot_atoms=10, is_derivative=True)
 parser, centre, number = LevelParser("0.05", "0.003"), 700_000, 0
 book.snapshot(b"", 0, 0)
 for step in range(1_500):
@@ -67,6 +71,11 @@ for step in range(1_500):
     text = "%d.%0*d" % (pick(10 ** (1 + pick(9))), 1 + pick(5), pick(10))
     say(attempt(parser.ticks, text), attempt(parser.lots, text), attempt(parser.lots_floored, text))
     say(attempt(parser.block, [[text, text]], [["0.05", text]]))
+    limits.is_trusted, limits.bid_ticks, limits.ask_ticks = book.is_trusted, book.bid_ticks, book.ask_ticks
+    limits.position_lots, limits.live_buy_lots = position.position_lots, (pick(900), pick(10**15))[pick(2)]
+    limits.live_ticks_lots, limits.size_ppm = pick(10**15), (10**6, pick(10**6))[pick(2)]
+    say(limits.judge(pick(2), centre, (pick(90), pick(10**15))[pick(2)], pick(2) == 1, pick(9) == 1))
+    say(limits.code, limits.allowed_lots)
     if step % 100 == 0:
         say(book.dump(), flow.dump(), returns.dump())
 print(is_compiled(), digest.hexdigest())
