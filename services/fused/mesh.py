@@ -45,7 +45,9 @@ class FusedMesh:
     """Cores, their hosts and the log between them, driven by `say` and `tick`.
 
     `settings` is the packed section of each service. `store` is called once per event, in order, before any
-    core sees it (commit, then publish). `carry_out(service, instruction, event)` plays the shells.
+    core sees it (commit, then publish); with None there is no log: facts are not encoded and no digests said.
+    `watch` is called with each event, whether there is a log or not. `carry_out(service, instruction, event)`
+    plays the shells.
     """
 
     def __init__(
@@ -55,7 +57,8 @@ class FusedMesh:
         *,
         build: str,
         epoch: int,
-        store: Callable[[Stored], None] = lambda _: None,
+        store: Callable[[Stored], None] | None = lambda _: None,
+        watch: Callable[[Event], None] | None = None,
         carry_out: CarryOut = lambda *_: None,
     ) -> None:
         self.hosts = {core.service: CoreHost(core) for core in cores}
@@ -65,6 +68,7 @@ class FusedMesh:
         self.now_ns = 0
         self.head_seq = 0
         self._store = store
+        self._watch = watch
         self._carry_out = carry_out
         self._queue: deque[_Pending] = deque()
         self._fact_n: dict[str, int] = {}
@@ -95,7 +99,8 @@ class FusedMesh:
         self._fact_n[source] = n
         run = self._run.get(source_service(source), 0)
         origin = self.now_ns if origin_ns is None else origin_ns
-        self._queue.append(_Pending(source, run, n, origin, 0, message, body_of(message)))
+        body = b"" if self._store is None else body_of(message)
+        self._queue.append(_Pending(source, run, n, origin, 0, message, body))
         self._drain()
 
     def tick(self, now_ns: int) -> None:
@@ -134,12 +139,15 @@ class FusedMesh:
         if not pending.message.stored:
             self.head_seq -= 1
             return
-        self._store(Stored(event, pending.message.topic, pending.body))
+        if self._store is not None:
+            self._store(Stored(event, pending.message.topic, pending.body))
+        if self._watch is not None:
+            self._watch(event)
         for service, host in self.hosts.items():
             step = host.apply(event)
             if step.outputs or step.instructions:
                 self._take(service, step, event)
-        if self.head_seq % DIGEST_EVERY == 0:
+        if self.head_seq % DIGEST_EVERY == 0 and self._store is not None:
             self._say_digests()
 
     def _take(self, service: str, step: Step, event: Event) -> None:
