@@ -83,6 +83,8 @@ class Meta(msgspec.Struct):
     seconds: float = 0.0
     from_ns: int = 0
     until_ns: int = 0
+    mark_step_ns: int = 0
+    """Equity is marked at fills and at the high, low and last mid of each such step; 0: it was not marked."""
     capital_atoms: int | None = None
     """Money at the start in atoms of the quote asset of the first market, None when there is none set."""
     settings: dict[str, Any] = {}

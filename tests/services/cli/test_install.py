@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 from click.testing import CliRunner
 
-from services.backtest.extra import need
+from services.backtest.research import research_package
 from services.cli import install
 from services.cli.bootstrap import DEV_LOCK, RESEARCH_LOCK, locks_beside
 from services.cli.main import main
@@ -43,15 +43,15 @@ def test_a_python_without_the_extra_says_which_command_installs_it(monkeypatch):
 
 
 def test_a_feature_without_its_package_names_package_and_command():
-    with pytest.raises(ConfigError, match=r"a page needs the package no_such_package.*install research"):
-        need("no_such_package", "a page")
+    with pytest.raises(ConfigError, match=r"a page needs the package no_such_package, .*install research"):
+        research_package("no_such_package", "a page")
 
 
 def test_a_package_that_was_left_out_is_the_one_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "numpy", None)
 
     with pytest.raises(ConfigError, match="a page needs the package numpy"):
-        need("numpy", "a page")
+        research_package("numpy", "a page")
 
 
 def test_no_process_of_the_live_system_imports_a_package_of_the_extra():
