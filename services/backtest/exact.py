@@ -9,7 +9,6 @@ Order of what falls together: at one time first the rows (of the markets in the 
 What fell due meanwhile (an order reaches the venue) happens at the next event, before it, as it does live.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,9 +31,6 @@ EPOCH = 1
 SERVICES = ("strategy", "risk", "broker")
 CHECK_EVERY = 256
 """Events between two looks at `stop`."""
-
-RECENT = 64
-"""Events kept to show what a strategy raised at."""
 
 Watch = Callable[[Event], None]
 
@@ -59,7 +55,6 @@ class ExactRun:
     ) -> None:
         packed = {name: pack(sections[name]) for name in SERVICES}
         self._watch = watch
-        self._recent: deque[Event] = deque(maxlen=RECENT)
         self.mesh = FusedMesh(
             cores or [StrategyCore(), RiskCore(), BrokerCore()],
             packed,
@@ -87,16 +82,16 @@ class ExactRun:
         """Return whether the data are at their end, or a strategy raised."""
         return self._waiting is None or self.failure is not None
 
+    @property
+    def row_count(self) -> int:
+        """Return how many rows of the columns are behind what was said."""
+        return sum(feed.row for feed in self.feeds)
+
     def _see(self, event: Event) -> None:
-        self._recent.append(event)
         if type(event.message) is InstanceFailed and self.failure is None:
             self.failure = event
         if self._watch is not None:
             self._watch(event)
-
-    def event_at(self, seq: int) -> Event | None:
-        """Return one of the last `RECENT` events, None for an older one."""
-        return next((event for event in self._recent if event.header.seq == seq), None)
 
     def _carry_out(self, service: str, instruction: Instruction, event: Event) -> None:  # noqa: ARG002
         """Play the broker's shell: a latched kill is a fact of the run, no file."""

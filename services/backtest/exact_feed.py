@@ -199,8 +199,8 @@ def _levels(columns: Columns, begin: int, end: int) -> tuple[bytes, int]:
 
 def _unordered(symbol: str, row: int, now_ns: int, last_ns: int) -> ColumnsError:
     return ColumnsError(
-        f"{symbol}: row {row} is of {now_ns} ns, before the {last_ns} ns of the row ahead of it; files of one "
-        "market must follow each other in time: name each once, and import unordered data again"
+        f"{symbol}: row {row} is of {now_ns} ns, before the {last_ns} ns of the row ahead of it; files of "
+        "one market must follow each other in time: name each once, and import unordered data again"
     )
 
 

@@ -38,7 +38,7 @@ class Fees(NamedTuple):
 
 
 def with_options(sections: Mapping[str, Any], options: RunOptions) -> dict[str, Any]:
-    """Return the settings of the services with the options in; raises `ConfigError` for one that cannot be."""
+    """Return the settings with the options in; raises `ConfigError` for an option that cannot be."""
     changes: dict[str, Any] = {}
     if options.latency:
         changes |= _latency(options.latency)
@@ -62,8 +62,8 @@ def _latency(text: str) -> dict[str, int]:
     words = text.split("/")
     if not 1 <= len(words) <= 3 or not all(w.isdecimal() and int(w) <= LATENCY_MS_MAX for w in words):
         raise ConfigError(
-            f"--latency {text!r}: write milliseconds as MEAN, MEAN/STD or MEAN/STD/LEAST, like 50 or 50/20/10 "
-            f"(at most {LATENCY_MS_MAX})"
+            f"--latency {text!r}: write milliseconds as MEAN, MEAN/STD or MEAN/STD/LEAST, like 50 or "
+            f"50/20/10 (at most {LATENCY_MS_MAX})"
         )
     mean, std, least = [*map(int, words), 0, 0][:3]
     return {"latency_ms": mean, "latency_std_ms": std, "latency_min_ms": least, "latency_spike_ppm": 0}
@@ -80,8 +80,8 @@ def fees_of(text: str) -> Fees | None:
         rates = []
     if len(rates) != 2 or not all(-FEE_PPM_MAX <= rate <= FEE_PPM_MAX for rate in rates):
         raise ConfigError(
-            f"--fees {text!r}: write MAKER/TAKER in parts per million of the value, like 200/500 for 0.02 % and "
-            f"0.05 % (at most {FEE_PPM_MAX})"
+            f"--fees {text!r}: write MAKER/TAKER in parts per million of the value, like 200/500 for 0.02 % "
+            f"and 0.05 % (at most {FEE_PPM_MAX})"
         )
     return Fees(*rates)
 

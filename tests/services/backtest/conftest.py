@@ -41,7 +41,7 @@ def rules_of(symbol=PERP, **changes):
 
 
 class Tape:
-    """Rows of one market, written by hand; times are milliseconds after `START_NS`, 20 ms after the venue's."""
+    """Rows of one market, written by hand; times are ms after `START_NS`, 20 ms after the venue's."""
 
     def __init__(self, symbol=PERP, **changes):
         self.symbol = symbol
@@ -124,3 +124,27 @@ def own_strategy(tmp_path, monkeypatch):
         return f"{name}:Mine"
 
     return make
+
+
+BUYER = """
+    from dataclasses import dataclass
+
+    from services.strategy.base import Quote, Strategy, TargetQuotes
+    from shared.units import Side
+
+    @dataclass(frozen=True)
+    class Settings:
+        pass
+
+    class Mine(Strategy):
+        Settings = Settings
+
+        def on_book(self, ctx):
+            return [TargetQuotes((Quote("bid", Side.BUY, ctx.book.bid_ticks, 5, is_post_only=True),))]
+"""
+
+
+@pytest.fixture
+def buyer(own_strategy):
+    """The kind of a strategy that joins the best bid with 5 lots at every book."""
+    return own_strategy("buyer", BUYER)

@@ -13,22 +13,6 @@ from shared.units import NS_PER_MS, Side
 
 START_NS = 1_700_000_000 * 10**9
 
-BUYER = """
-    from dataclasses import dataclass
-
-    from services.strategy.base import Quote, Strategy, TargetQuotes
-    from shared.units import Side
-
-    @dataclass(frozen=True)
-    class Settings:
-        pass
-
-    class Mine(Strategy):
-        Settings = Settings
-
-        def on_book(self, ctx):
-            return [TargetQuotes((Quote("bid", Side.BUY, ctx.book.bid_ticks, 5, is_post_only=True),))]
-"""
 RAISER = """
     from dataclasses import dataclass
 
@@ -84,7 +68,7 @@ def only(events, kind):
 
 
 @pytest.mark.req("BT-1")
-def test_a_resting_order_waits_its_turn_and_is_filled_by_trades(tape, tmp_path, sections, own_strategy):
+def test_a_resting_order_waits_its_turn_and_is_filled_by_trades(tape, tmp_path, sections, buyer):
     # Given 10 lots ahead of us at the best bid: our 5 lots come after them.
     columns = (
         tape()
@@ -97,15 +81,16 @@ def test_a_resting_order_waits_its_turn_and_is_filled_by_trades(tape, tmp_path, 
         .open(tmp_path / "a.columns")
     )
 
-    run, events = played(columns, sections(kind=own_strategy("buyer", BUYER)))
+    run, events = played(columns, sections(kind=buyer))
 
     # The order is decided at 0 ms, reaches the venue at 50 ms, and that is said with the tick of 100 ms.
     accepted = only(events, orders.OrderAccepted)[0]
     assert accepted.header.ts_ns - START_NS == 100 * NS_PER_MS
     assert accepted.message.ts_venue_ns - START_NS == 50 * NS_PER_MS
     fills = only(events, orders.Fill)
-    assert [(f.header.ts_ns - START_NS, f.message.qty_lots) for f in fills][0] == (400 * NS_PER_MS, 3)
+    assert fills[0].header.ts_ns - START_NS == 400 * NS_PER_MS
     fill = fills[0].message
+    assert fill.qty_lots == 3
     assert (fill.side, fill.price_ticks, fill.is_maker) == (Side.BUY, 600_000, True)
     # 60,000.0 x 0.003 = 180 USDT, 2 bps of it are 0.036.
     assert fill.fee_atoms == 3_600_000
@@ -162,7 +147,8 @@ def test_a_strategy_that_raises_ends_the_run_with_its_event(tape, tmp_path, sect
 
     assert run.failure is not None
     assert run.failure.message.error.startswith("ValueError: thirteen is too much (at raiser.py:")
-    assert run.event_at(run.failure.header.cause_seq).message.qty_lots == 13
+    cause = next(e for e in events if e.header.seq == run.failure.header.cause_seq)
+    assert cause.message.qty_lots == 13
     assert run.message_count == 3
     assert not [e for e in events if e.header.ts_ns > START_NS + 200 * NS_PER_MS]
 
