@@ -40,7 +40,9 @@ COMMANDS = {
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
     "compare": Entry("services.cli.compare_commands:compare", "Compare two versions of a strategy."),
     "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),
-    "replay": Entry("services.cli.replay_commands:replay", "Prove that a re-run of the log says the same."),
+    "replay": Entry(
+        "services.cli.replay_commands:replay", "Play the log again, or prove that it says the same."
+    ),
     "explain": Entry("services.cli.explain_commands:explain", "Tell why an order was sent."),
     "record": Entry("services.cli.replay_commands:record", "Switch the raw recording on or off."),
     "backup": Entry("services.cli.backup_commands:backup", "Write all that must not be lost to one file."),

@@ -1,4 +1,4 @@
-"""`quotemesh replay --verify` and `record`: proof and raw frames."""
+"""`quotemesh replay` and `record`: the log played or proved again, and raw frames."""
 
 import contextlib
 import gzip
@@ -12,26 +12,67 @@ import click
 from services.cli.exits import CommandError, ExitCode
 from services.cli.log_reading import stored_events
 from services.cli.place import data_option, existing
+from services.cli.replay_player import go_to, play
 from services.market_data.verify import Line
 from services.market_data.verify import verify as verify_feed
 from services.replay.invariants import check_log
+from services.replay.player import MAX, SPEED_MAX, SPEED_MIN, Player
 from services.replay.verify_log import verify_log
 from shared.runtime.journal import JournalReader
 from shared.runtime.paths import DataDir
+
+
+def _pace(context: click.Context, parameter: click.Parameter, value: str) -> float:  # noqa: ARG001
+    if value == "max":
+        return MAX
+    word = "1" if value == "real" else value.removesuffix("x")
+    try:
+        pace = float(word)
+    except ValueError:
+        pace = 0.0
+    if not SPEED_MIN <= pace <= SPEED_MAX:
+        text = f"{value!r} is neither max, real nor a number from {SPEED_MIN:g} to {SPEED_MAX:g}"
+        raise click.BadParameter(text)
+    return pace
 
 
 @click.command()
 @data_option
 @click.option("--verify", "is_verifying", is_flag=True, help="Run every core again and compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def replay(data: DataDir, is_verifying: bool, as_json: bool) -> None:
-    """Run the stored log again. With --verify: prove that every core says the same (exit code 8 if not).
+@click.option("--speed", callback=_pace, default="max", help="max, real, or a multiple like 10.")
+@click.option("--from", "begin", metavar="SEQ|TIME", help="Play from this seq or UTC time on.")
+@click.option("--until", "until_seq", type=click.IntRange(1), metavar="SEQ", help="Play up to this seq.")
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Pause after each N events.")
+@click.option("--topic", "topics", multiple=True, metavar="PREFIX", help="Show only these, like .fill.")
+def replay(
+    data: DataDir,
+    is_verifying: bool,
+    as_json: bool,
+    speed: float,
+    begin: str | None,
+    until_seq: int | None,
+    batch: int | None,
+    topics: tuple[str, ...],
+) -> None:
+    """Play the stored log, one line per event; with --verify prove that every core says the same again.
 
-    Checked are all outputs and digests under two hash seeds with sockets blocked, the invariants of the
-    log, and market data against the raw recordings where there are any.
+    At a terminal keys work while it plays: space pauses, n takes one event, + and - double and halve the
+    speed, m lets it run, g goes to a seq or a time, q ends.
+
+    --verify checks all outputs and digests under two hash seeds with sockets blocked, the invariants of the
+    log, and market data against the raw recordings where there are any (exit code 8 if anything differs).
     """
-    if not is_verifying:
-        raise click.UsageError("say what to do with the log: --verify")
+    if is_verifying:
+        _verify(data, as_json)
+        return
+    player = Player(JournalReader(existing(data).journal), speed, batch or 0)
+    if begin:
+        go_to(player, begin)
+    play(player, topics, click.echo, until_seq or player.head_seq)
+
+
+def _verify(data: DataDir, as_json: bool) -> None:
     first_seq = JournalReader(existing(data).journal).first_seq()
     if first_seq > 1:
         raise CommandError(

@@ -101,7 +101,7 @@ def test_a_core_that_diverges_is_named_and_the_others_go_on(tape, tmp_path, sect
     run.run()
 
     class OtherRisk(RiskCore):
-        def _verdict(self, intent, event):
+        def _verdict(self, intent, _event):
             return orders.OrderRefused(intent.client_order_id, intent.strategy, intent.symbol, "no", "never")
 
     rerun = Rerun([core if core.service != "risk" else OtherRisk() for core in log_cores()])
