@@ -34,11 +34,15 @@ def step_of(span_ns: int) -> int:
 def mark(run: Run, columns: Mapping[str, Sequence[Columns]], step_ns: int | None = None) -> None:
     """Fill in the mids of `run.fills` and replace `run.marks`, from the files of each market in order.
 
+    Marks are kept of the time that the run covers (`meta.from_ns` to `meta.until_ns`); the mids after its
+    last fills may come from later rows of the same files.
+
     Raises:
         JournalError: a market that was traded has no columns.
     """
     traded = set(run.fills.market)
     first_ns, last_ns = _span(columns)
+    first_ns, last_ns = run.meta.from_ns or first_ns, run.meta.until_ns or last_ns
     step_ns = step_ns or step_of(last_ns - first_ns)
     marks: list[tuple[int, int, int]] = []
     for at, rules in enumerate(run.markets):
@@ -49,7 +53,8 @@ def mark(run: Run, columns: Mapping[str, Sequence[Columns]], step_ns: int | None
             continue
         walk = _walked(run, at, files, step_ns)
         if at in traded:
-            marks.extend(zip(walk.mark_ns, repeat(at), walk.mark_mids, strict=False))
+            found = zip(walk.mark_ns, repeat(at), walk.mark_mids, strict=False)
+            marks.extend(row for row in found if first_ns <= row[0] <= last_ns)
     marks.sort(key=lambda row: row[0])
     run.marks.ts_ns = array("q", [row[0] for row in marks])
     run.marks.market = array("H", [row[1] for row in marks])

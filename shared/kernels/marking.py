@@ -32,8 +32,8 @@ class MidWalk:
     """Walks the files of one market in the order of time; says the mids after each of `times_ns` on the way.
 
     `mids[k][i]` is the mid after every row at or before `times_ns[i] + after_ns[k]`, 0 when there was none
-    yet or the rows ended before. Times ascend. `mark_ns` and `mark_mids` are the high, low and last mid of each
-    step with rows, in the order of time.
+    yet or the rows ended before. Times ascend. `mark_ns` and `mark_mids` are the high, low and last mid of
+    each step with rows, in the order of time.
     """
 
     _book: Book
