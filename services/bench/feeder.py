@@ -12,6 +12,7 @@ import time
 
 from services.bench.levels import MID_TICKS, SYMBOL, rules, update_block
 from shared.messages.market import BookSnapshot, BookUpdate, FeedStatus
+from shared.runtime.doorbell import MARKET_DATA
 from shared.runtime.port import NoShell, Port
 from shared.runtime.service import run_service
 
@@ -56,7 +57,9 @@ class FeederShell(NoShell):
 def main() -> int:
     """Feed until told to stop."""
     hz, count = map(int, os.environ["QUOTEMESH_BENCH_FEED"].split())
-    return run_service(None, FeederShell(hz, count), service="market_data")
+    return run_service(
+        None, FeederShell(hz, count), "market_data", MARKET_DATA | {"intent", "verdict", "order", "digest"}
+    )
 
 
 if __name__ == "__main__":

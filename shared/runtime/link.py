@@ -7,6 +7,8 @@ from typing import Any
 import zmq
 
 from shared.messages.wire import SYNCED
+from shared.runtime.clock import MeshClock
+from shared.runtime.doorbell import Doorbell
 from shared.runtime.frames import receive_event, receive_parts, send_parts
 from shared.runtime.paths import DataDir
 
@@ -27,11 +29,13 @@ class Link:
         data: DataDir,
         on_stream: Callable[[], None],
         on_answer: Callable[[list[bytes]], None],
+        unhurried: frozenset[str] = frozenset(),
     ) -> None:
         self.is_closed = False
+        self._endpoint = data.stream
         self._loop = asyncio.get_running_loop()
         self._context: zmq.Context[Any] = zmq.Context(io_threads=1)
-        self._on_stream, self._on_answer = on_stream, on_answer
+        self._on_answer = on_answer
         self._stream = self._context.socket(zmq.SUB)
         self._stream.rcvhwm = FRAMES_MAX
         self._append = self._context.socket(zmq.DEALER)
@@ -44,21 +48,29 @@ class Link:
         self._stream.subscribe(b"~durable")
         self._stream.connect(data.stream)
         self._append.connect(data.append)
-        self._stream_fd = int(self._stream.getsockopt(zmq.FD))
+        self._doorbell = Doorbell(int(self._stream.getsockopt(zmq.FD)), on_stream, unhurried)
         self._append_fd = int(self._append.getsockopt(zmq.FD))
-        self._loop.add_reader(self._stream_fd, on_stream)
         self._loop.add_reader(self._append_fd, self._drain_answers)
 
     def hear_syncs(self) -> None:
         """Hear of each sync of the log as it happens, not only each 100 ms."""
         self._stream.subscribe(SYNCED)
+        self._doorbell.hear(SYNCED)
 
     def close(self) -> None:
         """Stop listening; what was handed to the transport gets a short time to leave."""
         self.is_closed = True
-        self._loop.remove_reader(self._stream_fd)
+        self._doorbell.close()
         self._loop.remove_reader(self._append_fd)
         self._context.destroy(linger=100)
+
+    def let_wait(self, clock: MeshClock) -> None:
+        """From now on read what is not urgent several events together."""
+        self._doorbell.begin(self._context, self._endpoint, clock)
+
+    def settled(self, applied_seq: int, *, was_quiet: bool) -> None:
+        """Wait for the next event: the stream was read to its end."""
+        self._doorbell.settled(applied_seq, was_quiet=was_quiet)
 
     def receive(self) -> tuple[bytes, bytes, bytes] | None:
         """Return topic, header and body of the next event of the stream, None when there is none."""

@@ -45,7 +45,15 @@ class Node:
     `fail` is called with the exception that must end the process.
     """
 
-    def __init__(self, core: Core | None, shell: Shell, port: Port, build: str, log: Any) -> None:
+    def __init__(
+        self,
+        core: Core | None,
+        shell: Shell,
+        port: Port,
+        build: str,
+        log: Any,
+        unhurried: frozenset[str] = frozenset(),
+    ) -> None:
         self.port, self.shell, self.build, self.log = port, shell, build, log
         self.host = CoreHost(core) if core is not None else None
         self.phase = "recovering"
@@ -67,7 +75,7 @@ class Node:
         self._diverged = ""
         self._live_task: asyncio.Task[None] | None = None
         port.core = core
-        self._link = Link(port.data, self.pump, self._answered)
+        self._link = Link(port.data, self.pump, self._answered, unhurried)
         self._speaking = Speaking(port, self._link, self.host)
         port.attach(self._speaking.say, self._link.hear_syncs)
 
@@ -106,6 +114,8 @@ class Node:
         self._is_pump_due = False
         if self.ended.done():
             return
+        before_seq = self.port.applied_seq
+        self._speaking.is_pumping = True
         try:
             is_more = self._turn()
         except DivergenceError as error:
@@ -117,8 +127,13 @@ class Node:
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
             self.fail(error)
             return
+        finally:
+            self._speaking.is_pumping = False
+        self._speaking.flush()
         if is_more:
             self._schedule_pump()
+        else:
+            self._link.settled(self.port.applied_seq, was_quiet=self.port.applied_seq == before_seq)
 
     def _turn(self) -> bool:
         end_s = time.monotonic() + TURN_S
@@ -234,6 +249,7 @@ class Node:
 
     def _went_live(self) -> None:
         self._speaking.resend()
+        self._link.let_wait(self.port.clock)
         if self._diverged:
             self._say_diverged(is_same_build=False)
         self.log.info("live", run=self.port.run, epoch=self.port.epoch, seq=self.port.applied_seq)

@@ -30,17 +30,23 @@ CLOCK_WAIT_S = 15.0
 NO_SETTINGS = b"\x80"
 
 
-def run_service(core: Core | None, shell: Shell | None = None, service: str | None = None) -> int:
+def run_service(
+    core: Core | None,
+    shell: Shell | None = None,
+    service: str | None = None,
+    unhurried: frozenset[str] = frozenset(),
+) -> int:
     """Run until SIGTERM or a failure and return the exit code.
 
     `service` names a process without a core (`market_data`); its facts have the source `<service>.io`.
+    `unhurried` are families of messages that may wait some milliseconds for the next event (doorbell.py).
     """
     name = core.service if core is not None else service
     assert name, "a service without a core needs a name"
     data = DataDir.from_environment()
     log = logs.configure(name, data)
     try:
-        return asyncio.run(_run(core, shell or NoShell(), name, data, log))
+        return asyncio.run(_run(core, shell or NoShell(), name, data, log, unhurried))
     except ConfigError as error:
         log.error("not_started", error=str(error))
         return EXIT_CONFIG
@@ -52,12 +58,14 @@ def run_service(core: Core | None, shell: Shell | None = None, service: str | No
         return EXIT_FAILED
 
 
-async def _run(core: Core | None, shell: Shell, service: str, data: DataDir, log: Any) -> int:
+async def _run(
+    core: Core | None, shell: Shell, service: str, data: DataDir, log: Any, unhurried: frozenset[str]
+) -> int:
     path = data.settings(service)
     settings = path.read_bytes() if path.exists() else NO_SETTINGS
     port = Port(data, await _clock(data), service, settings)
     shell.opened(port)
-    node = Node(core, shell, port, build_id(), log)
+    node = Node(core, shell, port, build_id(), log, unhurried)
     if node.fatal_seq is not None:
         reason = f"{service} died twice while applying seq {node.fatal_seq}; see its log, then start it again"
         is_latched = latch_kill(data, service, reason)

@@ -14,6 +14,8 @@ from shared.runtime.link import Link
 from shared.runtime.port import Port
 
 EVENTS_PER_APPEND_MAX = 256
+EVENTS_WITHHELD_MAX = 8
+"""So many leave before the stream is read on."""
 RESEND_S = 1.0
 
 
@@ -21,12 +23,14 @@ class Speaking:
     """The producer of one service: its core's outputs and its shell's facts, each in order.
 
     What is pending is kept elsewhere (the host's outbox, the port's facts): here is only what leaves next.
-    `is_welcome` tells whether the bus of this epoch knows us; before that all would be refused.
+    `is_welcome` tells whether the bus of this epoch knows us; before that all would be refused. While
+    `is_pumping` the pump flushes, as soon as it has read what there is.
     """
 
     def __init__(self, port: Port, link: Link, host: CoreHost | None) -> None:
         self.host = host
         self.is_welcome = False
+        self.is_pumping = False
         self.progress_s = self.drained_s = time.monotonic()
         self._port, self._link = port, link
         self._io = f"{port.service}.io"
@@ -41,7 +45,10 @@ class Speaking:
             # Silence counts from what was said last.
             self.progress_s = time.monotonic()
         self._queued.append(outgoing)
-        if not self._is_flush_due:
+        if self.is_pumping:
+            if len(self._queued) >= EVENTS_WITHHELD_MAX:
+                self.flush()
+        elif not self._is_flush_due:
             self._is_flush_due = True
             asyncio.get_running_loop().call_soon(self.flush)
 

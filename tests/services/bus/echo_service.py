@@ -105,4 +105,5 @@ def snapshot_often():
 if __name__ == "__main__":
     if os.environ.get("ECHO_MUTANT"):
         globals()[os.environ["ECHO_MUTANT"]]()
-    sys.exit(run_service(Echo()))
+    # Trades may wait for each other, as in services that do not act on them.
+    sys.exit(run_service(Echo(), unhurried=frozenset({"trade"})))
