@@ -31,6 +31,7 @@ from shared.units import INT64_MAX, NS_PER_MS, Side
 CANDLE_LATE_MS = 1_000
 """Trades that come after others of a later time still belong to their own minute."""
 LONE_TRADE = TRADE | LAST
+_LAST_LEVEL = bytes([LEVEL | LAST])
 SIDES = (Side.BUY, Side.SELL)
 
 Timed = tuple[int, Message]
@@ -185,6 +186,20 @@ class MarketFeed:
 
 def _levels(columns: Columns, begin: int, end: int) -> tuple[bytes, int]:
     """Return the level rows of one message as a block, bids first, and how many are bids."""
+    sides, count = bytes(columns.side[begin:end]), end - begin
+    bid_count = sides.count(0)
+    is_sorted = sides == b"\0" * bid_count + b"\1" * (count - bid_count)
+    if is_sorted and bytes(columns.kind[begin:end]) == b"\0" * (count - 1) + _LAST_LEVEL:
+        # As importers write them: nothing but levels, bids first.
+        block = array("q", bytes(16 * count))
+        block[::2] = array("q", columns.price_ticks[begin:end].tolist())
+        block[1::2] = array("q", columns.lots[begin:end].tolist())
+        return block.tobytes(), bid_count
+    return _sorted_levels(columns, begin, end)
+
+
+def _sorted_levels(columns: Columns, begin: int, end: int) -> tuple[bytes, int]:
+    """Do the same for rows in any order, or with others among them."""
     bids, asks = array("q"), array("q")
     kinds, sides = columns.kind[begin:end], columns.side[begin:end]
     rows = zip(kinds, sides, columns.price_ticks[begin:end], columns.lots[begin:end], strict=True)

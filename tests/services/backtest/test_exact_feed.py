@@ -3,7 +3,7 @@
 import pytest
 
 from services.backtest.exact_feed import MarketFeed, merged
-from shared.columns import ColumnsError
+from shared.columns import LAST, LEVEL, ColumnsError
 from shared.kernels.book import Book
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, Candle, FundingRate, Trade
 from shared.units import NS_PER_MS, Side
@@ -144,3 +144,19 @@ def test_candles_are_made_from_the_trades_of_their_minute(tape, tmp_path):
         (START_NS - 20 * 10**9, 600_000, 600_030, 599_990, 599_990)
     ]
     assert (closed[0].volume_lots, closed[0].trade_count) == (6, 3)
+
+
+def test_levels_in_any_order_make_the_same_book(tape, tmp_path):
+    mixed, apart = tape(), tape()
+    for one in (mixed, apart):
+        one.book(0)
+    rows = [(599_990, 5, 0), (600_010, 6, 1), (599_980, 7, 0), (600_020, 0, 1)]
+    for price_ticks, lots, side in rows:
+        mixed.row(100, LEVEL, price_ticks, lots, side)
+    mixed.columns[4][-1] |= LAST
+    apart.change(100, bids=[(599_990, 5), (599_980, 7)], asks=[(600_010, 6), (600_020, 0)])
+
+    in_any_order, _ = said(mixed.open(tmp_path / "a.columns"))
+    bids_first, _ = said(apart.open(tmp_path / "b.columns"))
+
+    assert in_any_order == bids_first
