@@ -26,7 +26,7 @@ from services.strategy.maker_round import Round
 from services.strategy.maker_settings import AvellanedaStoikovSettings
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import is_allowed_size, lots_of
-from shared.kernels.signals import microprice_centiticks
+from shared.kernels.gates import Gate, MakerGate
 from shared.messages import Message
 from shared.messages.market import Trade
 from shared.messages.orders import Fill
@@ -64,16 +64,20 @@ class AvellanedaStoikov(Strategy):
     def __init__(self, settings: AvellanedaStoikovSettings) -> None:
         super().__init__(settings)
         self._half_spread_e7 = round(settings.half_spread_bps * 1000)
-        self._threshold_e7 = round(settings.requote_threshold_bps * 1000)
         self._guard = ToxicityGuard(settings)
+        self._gate = MakerGate(
+            self._guard,
+            settings.depth,
+            settings.warmup_books,
+            settings.cooldown_books,
+            round(settings.requote_threshold_bps * 1000),
+            settings.requote_threshold_ticks * 100,
+        )
         self._calibration = None if settings.model == "fixed" else ModelCalibration(settings)
-        self._books = 0
-        self._books_since_quote = 0
-        self._quoted_fair_centiticks = 0
+        self._gate.is_waiting = self._calibration is not None
+        self._gate.has_round = settings.gate_by_position
         self._quoted_half_centiticks = 0
         self._quoted_skew_centiticks = 0
-        self._must_quote = True
-        self._has_drifted = False
         self._multiplier_ppm = PPM
         self._round: Round | None = None
         self._shape: Shape | None = None
@@ -85,33 +89,28 @@ class AvellanedaStoikov(Strategy):
         """Add the trade to the flow; pull at once when it turns toxic (ST-12)."""
         if self._calibration is not None:
             self._calibration.on_trade(ctx, trade)
-        if not self._guard.add(trade, ctx.now_ns):
+        if not self._gate.on_trade(trade.side, trade.price_ticks, trade.qty_lots, ctx.now_ns):
             return NOTHING
+        self._guard.add(trade, ctx.now_ns)
         if self._guard.is_toxic:
             return (TargetQuotes((), f"toxic flow: VPIN {self._guard.vpin_ppm} ppm"),)
-        self._must_quote = True
+        self._gate.must_quote = True
         return NOTHING
 
     def on_book(self, ctx: Context) -> Intents:
         """Quote anew when the fair value moved enough, or something was filled (ST-13)."""
-        self._books += 1
-        self._books_since_quote += 1
-        if self._books <= self.settings.warmup_books or self._guard.is_toxic:
+        gate = self._gate
+        if not gate.on_book(ctx.book, ctx.now_ns, ctx.position.position_lots):
             return NOTHING
-        if self._calibration is not None and self._shape is None:
-            return NOTHING
-        is_cooling = self._books_since_quote < self.settings.cooldown_books
-        if is_cooling and not self._must_quote:
-            return NOTHING
-        fair = microprice_centiticks(ctx.book, self.settings.depth)
+        gate.count_book()
+        fair = gate.fair_centiticks
         if self._round is not None and self._round.holds(ctx):
-            return self._keep_round(ctx, fair) if self._must_quote else NOTHING
-        is_moved = abs(fair - self._quoted_fair_centiticks) >= self._threshold_centiticks(fair)
-        if not (is_moved or self._has_drifted or self._must_quote):
+            return self._keep_round(ctx, fair) if gate.must_quote else NOTHING
+        if not gate.is_due(fair):
             return NOTHING
-        self._must_quote = self._has_drifted = False
-        self._books_since_quote = 0
-        self._quoted_fair_centiticks = fair
+        gate.must_quote = gate.has_drifted = False
+        gate.books_since_quote = 0
+        gate.quoted_fair_centiticks = fair
         return self._quote(ctx, fair)
 
     def on_timer(self, ctx: Context) -> Intents:
@@ -119,23 +118,21 @@ class AvellanedaStoikov(Strategy):
         if self._calibration is None or not self._calibration.on_time(ctx):
             return NOTHING
         self._shape, problem = self._calibration.shape((ctx.book.bid_ticks + ctx.book.ask_ticks) / 2 / BPS)
+        self._gate.is_waiting = self._shape is None
         if self._shape is None:
             self._waits_for = problem
-            self._must_quote = True
+            self._gate.must_quote = True
             code = problem.partition(":")[0] if problem.startswith("calibrating") else "model_undefined"
             level = "info" if code == "calibrating" else "warning"
             return (TargetQuotes((), problem), Note(level, code, problem))
         self._waits_for = ""
-        fair = self._quoted_fair_centiticks
-        if fair and not self._must_quote:
+        fair = self._gate.quoted_fair_centiticks
+        if fair and not self._gate.must_quote:
             lots = self._order_and_most_lots(ctx, max(fair // 100, 1))
             half, skew = self._half_and_skew(fair, ctx.position.position_lots, *lots)
             drift = abs(half - self._quoted_half_centiticks) + abs(skew - self._quoted_skew_centiticks)
-            self._has_drifted = drift >= self._threshold_centiticks(fair)
+            self._gate.has_drifted = drift >= self._gate.threshold_of(fair)
         return NOTHING
-
-    def _threshold_centiticks(self, fair: int) -> int:
-        return max(fair * self._threshold_e7 // 10_000_000, self.settings.requote_threshold_ticks * 100)
 
     # ---- prices and sizes
 
@@ -184,7 +181,7 @@ class AvellanedaStoikov(Strategy):
     def _keep_round(self, ctx: Context, fair: int) -> Intents:
         """Quote what is left of the round trip at the prices it began with (ST-48)."""
         assert self._round is not None
-        self._must_quote = self._has_drifted = False
+        self._gate.must_quote = self._gate.has_drifted = False
         _, max_lots = self._order_and_most_lots(ctx, max(fair // 100, 1))
         bid, ask = self._round.prices(ctx.book.bid_ticks, ctx.book.ask_ticks)
         lots = self._round.lots(ctx.position.position_lots, max_lots, ctx.rules.is_derivative)
@@ -194,7 +191,7 @@ class AvellanedaStoikov(Strategy):
 
     def on_fill(self, ctx: Context, slot: str, fill: Fill) -> Intents:
         """Quote anew at the next book: inventory and skew changed, no cooldown (ST-13)."""
-        self._must_quote = True
+        self._gate.must_quote = True
         if self._round is not None:
             self._round.take(fill.side, fill.qty_lots)
         return NOTHING
@@ -202,13 +199,13 @@ class AvellanedaStoikov(Strategy):
     def on_order_event(self, ctx: Context, order: OwnOrder, event: Message) -> Intents:
         """Quote anew at the next book when an order ended that we did not cancel (ST-17)."""
         if order.state.is_final and not order.is_cancel_asked:
-            self._must_quote = True
+            self._gate.must_quote = True
         return NOTHING
 
     def on_disconnect(self, ctx: Context, reason: str) -> Intents:
         """Warm up again, without quotes: the next book may be far from the last (ST-13)."""
-        self._books = 0
-        self._must_quote = True
+        self._gate.books = 0
+        self._gate.must_quote = True
         if self._calibration is not None:
             self._calibration.hold()
         return (TargetQuotes((), reason),)
@@ -223,7 +220,7 @@ class AvellanedaStoikov(Strategy):
             self._calibration.on_state(state)
         if self._round is not None:
             # The market may have gone through its prices while they did not rest.
-            self._must_quote = True
+            self._gate.must_quote = True
         return NOTHING
 
     def on_stop(self, ctx: Context) -> Intents:
@@ -234,6 +231,10 @@ class AvellanedaStoikov(Strategy):
         """Return the inventory limit in lots (ST-14)."""
         return lots_of(self.settings.max_inventory_notional, ctx.rules, price_ticks)
 
+    def gate(self, ctx: Context) -> Gate | None:
+        """Return when the fixed model has something to do; a full model learns from each trade and tick."""
+        return self._gate if type(self) is AvellanedaStoikov and self._calibration is None else None
+
     # ---- state
 
     def snapshot(self) -> bytes:
@@ -241,16 +242,16 @@ class AvellanedaStoikov(Strategy):
         return msgspec.msgpack.encode(
             _State(
                 self._guard.flow.dump(),
-                self._books,
-                self._books_since_quote,
-                self._quoted_fair_centiticks,
-                self._must_quote,
+                self._gate.books,
+                self._gate.books_since_quote,
+                self._gate.quoted_fair_centiticks,
+                self._gate.must_quote,
                 self._guard.is_toxic,
                 self._multiplier_ppm,
                 self._guard.dump(),
                 self._quoted_half_centiticks,
                 self._quoted_skew_centiticks,
-                self._has_drifted,
+                self._gate.has_drifted,
                 self._round,
                 self._shape,
                 self._waits_for,
@@ -267,13 +268,14 @@ class AvellanedaStoikov(Strategy):
         """
         state = msgspec.msgpack.decode(data, type=_State)
         self._guard.load(state.flow, state.is_toxic, state.auto)
-        self._books = state.books
-        self._books_since_quote = state.books_since_quote
-        self._quoted_fair_centiticks = state.quoted_fair_centiticks
+        gate = self._gate
+        gate.books = state.books
+        gate.books_since_quote = state.books_since_quote
+        gate.quoted_fair_centiticks = state.quoted_fair_centiticks
         self._quoted_half_centiticks = state.quoted_half_centiticks
         self._quoted_skew_centiticks = state.quoted_skew_centiticks
-        self._must_quote = state.must_quote or state.is_toxic is not self._guard.is_toxic
-        self._has_drifted = state.has_drifted
+        gate.must_quote = state.must_quote or state.is_toxic is not self._guard.is_toxic
+        gate.has_drifted = state.has_drifted
         self._multiplier_ppm = state.multiplier_ppm
         self._round = state.round if self.settings.gate_by_position else None
         if self._calibration is None:
@@ -281,15 +283,16 @@ class AvellanedaStoikov(Strategy):
         if state.calibration is not None:
             self._calibration.load(state.calibration)
         if state.model_key != self.settings.model_key:
-            self._must_quote = True
+            gate.must_quote = True
             return
         self._shape = Shape(*state.shape) if state.shape is not None else None
+        gate.is_waiting = self._shape is None
         self._waits_for = state.waits_for
 
     def format_status(self, ctx: Context) -> str:
         """Return inventory, VPIN, spread, and what a full model knows, in one line."""
         toxic = ", toxic" if self._guard.is_toxic else ""
-        fair, spread = self._quoted_fair_centiticks // 100, self._multiplier_ppm / PPM
+        fair, spread = self._gate.quoted_fair_centiticks // 100, self._multiplier_ppm / PPM
         model = ""
         if self._waits_for:
             model = f", {self._waits_for}"

@@ -23,8 +23,10 @@ from services.strategy.grid_samples import Adaptation, Samples
 from services.strategy.grid_settings import Direction, GridSettings
 from services.strategy.grid_slots import Happened, Slot
 from services.strategy.grid_targets import Shape, Targets, is_level_slot, level_of
+from services.strategy.grid_watch import both, bounded, due_ns, gap_of, quiet_exits, quiet_trend
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import lots_of
+from shared.kernels.gates import Gate, GridGate
 from shared.kernels.signals import mid_half_ticks
 from shared.messages import Message, orders
 from shared.messages.orders import Fill, FundingPaid
@@ -72,11 +74,8 @@ class Grid(Strategy):
         self._samples = Samples()
         self.adaptation = Adaptation(1, settings.buy_window)
         self._locked_until_ns = 0
-        self._cleaned_ns = 0
         self._blocked = NOBODY
-        self._is_dirty = True
-        self._seen_half_ticks = 0
-        self._wanted = 0
+        self._gate = GridGate()
 
     def _sign_of(self, level: int) -> int:
         return direction_of(self.direction, level)
@@ -88,7 +87,7 @@ class Grid(Strategy):
         problems = rule_problems(self.settings, ctx.rules)
         if problems:
             raise ValueError("; ".join(problems))
-        self._is_dirty = True
+        self._gate.is_dirty = True
         if not self.ladder.anchor_ticks:
             if ctx.position.position_lots:
                 text = f"{ctx.position.position_lots} lots belong to no slot: the grid will not sell them"
@@ -122,37 +121,43 @@ class Grid(Strategy):
 
     def on_book(self, ctx: Context) -> Intents:
         """Set targets anew when the price moved a tenth of an interval, or an order changed."""
+        gate = self._gate
+        if not gate.is_due(ctx.book, ctx.now_ns, len(ctx.orders)):
+            return NOTHING
         price_half = mid_half_ticks(ctx.book)
         if not self.ladder.anchor_ticks:
             self._set_levels(ctx, price_half // 2)
         if self._look(ctx, price_half):
             return self._leave(ctx)
         gap_ticks = self.ladder.gap_at(self.ladder.level_at(max(price_half // 2, 1)))
-        moved = abs(price_half - self._seen_half_ticks) * 5 >= gap_ticks
-        if self._is_dirty or moved or len(ctx.orders) < self._wanted:
-            return self._targets(ctx, price_half)
-        return NOTHING
+        moved = abs(price_half - gate.seen_half_ticks) * 5 >= gap_ticks
+        is_due = gate.is_dirty or moved or len(ctx.orders) < gate.wanted
+        intents = self._targets(ctx, price_half) if is_due else NOTHING
+        self._watch(ctx, price_half)
+        return intents
 
     def on_timer(self, ctx: Context) -> Intents:
         """Look at exits, trend, locks and old orders also while the book stands still (ST-31, ST-34)."""
-        if not self.ladder.anchor_ticks or not ctx.book.is_trusted:
+        gate = self._gate
+        if not self.ladder.anchor_ticks or not gate.on_timer(ctx.now_ns, ctx.book):
             return NOTHING
         price_half = mid_half_ticks(ctx.book)
-        is_cleaning = ctx.now_ns - self._cleaned_ns >= CLEAN_EVERY_NS
+        is_cleaning = ctx.now_ns - gate.cleaned_ns >= CLEAN_EVERY_NS
         if is_cleaning:
-            self._cleaned_ns = ctx.now_ns
+            gate.cleaned_ns = ctx.now_ns
         if self._look(ctx, price_half):
             return self._leave(ctx)
-        if self._is_dirty or is_cleaning:
-            return self._targets(ctx, price_half, is_cleaning=is_cleaning)
-        return NOTHING
+        is_due = gate.is_dirty or is_cleaning
+        intents = self._targets(ctx, price_half, is_cleaning=is_cleaning) if is_due else NOTHING
+        self._watch(ctx, price_half)
+        return intents
 
     def on_order_event(self, ctx: Context, order: OwnOrder, event: Message) -> Intents:
         """Move the slot of the order."""
         happened = HAPPENED.get(type(event))
         if happened is None:
             return NOTHING
-        self._is_dirty = True
+        self._gate.is_dirty = True
         if not is_level_slot(order.slot):
             self.leaving.learn_band(event)
             return NOTHING
@@ -182,7 +187,7 @@ class Grid(Strategy):
 
     def on_fill(self, ctx: Context, slot: str, fill: Fill) -> Intents:
         """Book the fill in its slot with its real price and fee (ST-32)."""
-        self._is_dirty = True
+        self._gate.is_dirty = True
         fee_atoms = fill.fee_atoms if fill.fee_asset == ctx.rules.quote_asset else 0
         if slot == EXIT_SLOT:
             self.ledger.book_exit(fill, ctx.rules.tick_lot_atoms, fee_atoms)
@@ -200,13 +205,14 @@ class Grid(Strategy):
     def on_funding(self, ctx: Context, paid: FundingPaid) -> Intents:
         """Let the levels bear the funding of what they hold, or earn it (ST-32)."""
         self.ledger.share_funding(paid.amount_atoms, paid.position_lots)
+        self._gate.is_watching = False
         return NOTHING
 
     def on_state(self, ctx: Context, state: str) -> Intents:
         """A person who pauses and resumes lets a grid that has left begin anew."""
         if state == "paused":
             self.leaving.clear()
-        self._is_dirty = True
+        self._gate.is_dirty = True
         return NOTHING
 
     def _slot(self, level: int) -> Slot:
@@ -227,7 +233,7 @@ class Grid(Strategy):
             self._locked_until_ns = 0
         if leaving.is_out and leaving.resume_ns and ctx.now_ns >= leaving.resume_ns:
             leaving.clear()
-            self._is_dirty = True
+            self._gate.is_dirty = True
         if not leaving.reason and (settings.stop_loss_pct or settings.take_profit_pct):
             unrealized_atoms = self.ledger.unrealized_atoms(price_half, ctx.rules.tick_lot_atoms)
             # Lots too few to be closed are no reason to leave: nothing could be done about them.
@@ -245,18 +251,32 @@ class Grid(Strategy):
             blocked = frozenset(against)
         if blocked != self._blocked:
             self._blocked = blocked
-            self._is_dirty = True
+            self._gate.is_dirty = True
         return bool(leaving.reason)
+
+    def _watch(self, ctx: Context, price_half: int) -> None:
+        """Tell the gate until when, and at which prices, another look would find and change nothing."""
+        settings = self.settings
+        quiet = quiet_exits(settings, self.leaving, self.ledger, ctx.rules.tick_lot_atoms)
+        is_locked = bool(self._locked_until_ns)
+        trend = quiet_trend(settings, self._samples, self.direction, self._blocked, is_locked)
+        self._gate.watch(
+            due_ns(settings, self._samples, self._locked_until_ns),
+            bounded(both(quiet, trend)),
+            *gap_of(self.ladder, max(price_half // 2, 1)),
+        )
 
     def _adapt(self) -> None:
         before = (self.adaptation.stride, self.adaptation.window)
         used = sum(1 for slot in self.ledger.slots.values() if slot.held_lots)
         self.adaptation.follow(self.settings, interval_ppm(self.settings), self._samples, used)
-        self._is_dirty = self._is_dirty or before != (self.adaptation.stride, self.adaptation.window)
+        if before != (self.adaptation.stride, self.adaptation.window):
+            self._gate.is_dirty = True
 
     def _leave(self, ctx: Context) -> Intents:
         """Withdraw everything and close all that no order is out for, as often as it takes (ST-34)."""
         leaving, ledger = self.leaving, self.ledger
+        self._gate.is_watching = False
         if leaving.is_out:
             return (TargetQuotes((), leaving.reason),)
         ledger.gather()
@@ -275,8 +295,9 @@ class Grid(Strategy):
 
     def _targets(self, ctx: Context, price_half: int, *, is_cleaning: bool = False) -> Intents:
         price_ticks = max(price_half // 2, 1)
-        self._is_dirty = False
-        self._seen_half_ticks = price_half
+        gate = self._gate
+        gate.is_dirty = gate.is_watching = False
+        gate.seen_half_ticks = price_half
         if not ctx.orders and not self._is_as_set() and self.ledger.is_idle:
             self._set_levels(ctx, self.ladder.anchor_ticks)
         self.ledger.settle_dust(ctx.rules)
@@ -294,8 +315,13 @@ class Grid(Strategy):
         level = self.ladder.level_at(price_ticks)
         reach = 2 * (self.settings.buy_window + self.settings.sell_window) * self.adaptation.stride
         self.ledger.forget_far(level, reach)
-        self._wanted = len(quotes)
+        gate.wanted = len(quotes)
         return (TargetQuotes(quotes, f"grid at level {level}"), *targets.notes)
+
+    def gate(self, ctx: Context) -> Gate | None:
+        """Return when to look again; it counts the open orders of the context."""
+        self._gate.orders = ctx.orders
+        return self._gate if type(self) is Grid else None
 
     # ---- state
 
@@ -319,13 +345,13 @@ class Grid(Strategy):
                 self.ledger.pot_cost_atoms,
                 self.ledger.realized_atoms,
                 self.ledger.cycles,
-                self._is_dirty,
-                self._seen_half_ticks,
-                self._wanted,
+                self._gate.is_dirty,
+                self._gate.seen_half_ticks,
+                self._gate.wanted,
                 self.ladder.ratio_ppm,
                 self.direction,
                 self._locked_until_ns,
-                self._cleaned_ns,
+                self._gate.cleaned_ns,
                 self.leaving,
                 self._samples,
                 self.adaptation,
@@ -343,11 +369,13 @@ class Grid(Strategy):
         self.ledger.pot_cost_atoms = state.pot_cost_atoms
         self.ledger.realized_atoms = state.realized_atoms
         self.ledger.cycles = state.cycles
-        self._is_dirty = state.is_dirty
-        self._seen_half_ticks = state.seen_half_ticks
-        self._wanted = state.wanted
+        gate = self._gate
+        gate.is_watching = False
+        gate.is_dirty = state.is_dirty
+        gate.seen_half_ticks = state.seen_half_ticks
+        gate.wanted = state.wanted
+        gate.cleaned_ns = state.cleaned_ns
         self._locked_until_ns = state.locked_until_ns
-        self._cleaned_ns = state.cleaned_ns
         self.leaving = state.leaving
         self._samples = state.samples
         self.adaptation = self._within_limits(state.adaptation)

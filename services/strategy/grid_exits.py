@@ -71,6 +71,18 @@ class ExitState(msgspec.Struct, array_like=True):
             )
         return ""
 
+    def quiet_ppm(self, settings: GridSettings) -> tuple[int | None, int | None]:
+        """Return the ratios, both included, for which `judge` finds nothing and remembers nothing new."""
+        stop_ppm = round(settings.stop_loss_pct * PPM / 100)
+        take_ppm = round(settings.take_profit_pct * PPM / 100)
+        least = 1 - stop_ppm if stop_ppm else None
+        if not take_ppm:
+            return least, None
+        if not self.is_armed:
+            return least, take_ppm - 1
+        fallen = self.highest_ppm - round(settings.trailing_pct * PPM / 100) + 1
+        return fallen if least is None else max(least, fallen), self.highest_ppm
+
     def finish(self, settings: GridSettings, now_ns: int) -> None:
         """Take that everything is closed."""
         self.is_out = True

@@ -23,6 +23,8 @@ from services.strategy.imbalance_signal import (
 from services.strategy.market_exit import ENTRY, leave
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import is_allowed_size, lots_of
+from shared.kernels.features import ImbalanceGate
+from shared.kernels.gates import Gate
 from shared.kernels.signals import mid_half_ticks, spread_ticks
 from shared.messages import Message
 from shared.messages.orders import Fill, OrderIntent
@@ -54,7 +56,14 @@ class Imbalance(Strategy):
     def __init__(self, settings: ImbalanceSettings) -> None:
         super().__init__(settings)
         self._features = Features()
-        self._sampled_ns = 0
+        self._gate = ImbalanceGate(self._features, settings.sample_ms * NS_PER_MS, SAMPLES_LOST_NS)
+        self._gate.signals_at(
+            settings.imbalance_threshold,
+            settings.max_spread_bps,
+            settings.persistence,
+            settings.min_momentum,
+            settings.min_confidence,
+        )
         self._entry_ns = 0
         self._atr_half_ticks = 0.0
         self._day = 0
@@ -79,6 +88,8 @@ class Imbalance(Strategy):
 
     def on_book(self, ctx: Context) -> Intents:
         """Leave at stop or target at every change; sample, and perhaps enter."""
+        if not self._gate.on_book(ctx.book, ctx.now_ns, ctx.position.position_lots):
+            return NOTHING
         sign, sure = self._sample(ctx)
         held = self._held_lots(ctx)
         reason = self._exit_reason(ctx, held)
@@ -104,6 +115,7 @@ class Imbalance(Strategy):
     def on_order_event(self, ctx: Context, order: OwnOrder, event: Message) -> Intents:
         """Remember when an entry or an exit was sent, and that the position is being left."""
         if isinstance(event, OrderIntent):
+            self._gate.unwatch()
             if order.slot == ENTRY:
                 self._entry_ns = ctx.now_ns
             else:
@@ -113,6 +125,7 @@ class Imbalance(Strategy):
 
     def on_fill(self, ctx: Context, slot: str, fill: Fill) -> Intents:
         """Fix the ATR of the position at its entry, and count the trade (ST-43)."""
+        self._gate.unwatch()
         if not is_allowed_size(ctx.rules, fill.price_ticks, abs(ctx.position.position_lots)):
             # Flat, or a rest too small to be sold alone.
             self._atr_half_ticks = 0.0
@@ -133,12 +146,12 @@ class Imbalance(Strategy):
 
     def _sample(self, ctx: Context) -> tuple[int, float]:
         """Take a sample when one is due; return its direction and confidence, (0, 0.0) without one."""
-        since_ns, every_ns = ctx.now_ns - self._sampled_ns, self.settings.sample_ms * NS_PER_MS
+        since_ns, every_ns = ctx.now_ns - self._gate.sampled_ns, self.settings.sample_ms * NS_PER_MS
         if since_ns < every_ns:
             return 0, 0.0
         if since_ns > every_ns + SAMPLES_LOST_NS:
             self._features.break_off()
-        self._sampled_ns = ctx.now_ns
+        self._gate.sampled_ns = ctx.now_ns
         self._features.add(ctx.book)
         spread_bps = spread_ticks(ctx.book) * 20_000 / mid_half_ticks(ctx.book)
         return direction(self._features, spread_bps, self.settings)
@@ -164,10 +177,13 @@ class Imbalance(Strategy):
             self._atr_half_ticks = atr_held_half_ticks(atr, price, self.settings)
         entry_half = ctx.position.average_price_centiticks / 50
         gain = (2 * price - entry_half) * (1 if held > 0 else -1)
-        if gain <= -self.settings.stop_atr * self._atr_half_ticks:
+        stop_half = self.settings.stop_atr * self._atr_half_ticks
+        target_half = self.settings.target_atr * self._atr_half_ticks
+        if gain <= -stop_half:
             return f"stop-loss at {gain / 2:.1f} ticks"
-        if gain >= self.settings.target_atr * self._atr_half_ticks:
+        if gain >= target_half:
             return f"take-profit at {gain / 2:.1f} ticks"
+        self._gate.watch(held, entry_half, stop_half, target_half)
         return ""
 
     # ---- in
@@ -181,14 +197,22 @@ class Imbalance(Strategy):
             self.settings.equity_quote + Decimal(gain_atoms).scaleb(-ctx.rules.quote_exponent), Decimal(0)
         )
 
+    def _idle_until_ns(self, ctx: Context, sign: int) -> int:
+        """Return until when a signal enters nothing, whatever happens: at most until the day ends."""
+        day_end_ns = (self._day + 1) * DAY_NS
+        is_over = self._day_trades >= self.settings.max_daily_trades
+        if is_over or (sign < 0 and not ctx.rules.is_derivative):
+            return day_end_ns
+        return min(self._entry_ns + self.settings.entry_gap_s * NS_PER_S, day_end_ns)
+
     def _enter(self, ctx: Context, sign: int, sure: float, held: int) -> Intents:
         settings = self.settings
         self._begin_day(ctx)
-        if ctx.orders or self._day_trades >= settings.max_daily_trades:
+        idle_until_ns = self._idle_until_ns(ctx, sign)
+        if idle_until_ns > ctx.now_ns:
+            self._gate.idle(sign, idle_until_ns)
             return NOTHING
-        if sign < 0 and not ctx.rules.is_derivative:
-            return NOTHING
-        if ctx.now_ns - self._entry_ns < settings.entry_gap_s * NS_PER_S:
+        if ctx.orders:
             return NOTHING
         if self._features.atr_half_ticks is None:
             return NOTHING
@@ -202,6 +226,10 @@ class Imbalance(Strategy):
         reason = f"imbalance {self._features.imbalance_ppm / PPM:+.2f}, confidence {sure:.2f}"
         return (PlaceOrder(ENTRY, Side.BUY if sign > 0 else Side.SELL, price, qty_lots, reason=reason),)
 
+    def gate(self, ctx: Context) -> Gate | None:
+        """Return when there is something to do besides counting a sample."""
+        return self._gate if type(self) is Imbalance else None
+
     # ---- state
 
     def most_lots(self, ctx: Context, price_ticks: int) -> int:
@@ -214,7 +242,7 @@ class Imbalance(Strategy):
         return msgspec.msgpack.encode(
             _State(
                 self._features.dump(),
-                self._sampled_ns,
+                self._gate.sampled_ns,
                 self._entry_ns,
                 self._atr_half_ticks,
                 self._day,
@@ -229,7 +257,7 @@ class Imbalance(Strategy):
         """Take the result of `snapshot`."""
         state = msgspec.msgpack.decode(data, type=_State)
         self._features.load(state.features)
-        self._sampled_ns = state.sampled_ns
+        self._gate.sampled_ns = state.sampled_ns
         self._entry_ns = state.entry_ns
         self._atr_half_ticks = state.atr_half_ticks
         self._day = state.day

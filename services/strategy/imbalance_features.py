@@ -7,19 +7,16 @@ and annualised).
 """
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from shared.kernels.book import Book
-from shared.kernels.signals import ReturnWindow, imbalance_ppm, mid_half_ticks, weighted_imbalance_ppm
+from shared.kernels.features import FeatureWindows
 from shared.units import PPM
 
 VOLATILITY_WINDOW = 20
 MOMENTUM_WINDOW = 10
 SLOPE_WINDOW = 10
-Z_WINDOW = 100
 Z_LEAST = 20
 ATR_WINDOW = 14
 ANNUAL = math.sqrt(252 * 24 * 60)
@@ -52,91 +49,53 @@ def slope(values: Sequence[int]) -> float:
     return 6 * above / (count * (count * count - 1))
 
 
-class Features:
+class Features(FeatureWindows):
     """Windows of samples; `None` stands for "not known yet", never for zero (ST-40)."""
-
-    def __init__(self) -> None:
-        self._volatility = ReturnWindow(VOLATILITY_WINDOW)
-        self._momentum = ReturnWindow(MOMENTUM_WINDOW)
-        self._mids: deque[int] = deque(maxlen=ATR_WINDOW + 1)
-        self._imbalances_ppm: deque[int] = deque(maxlen=Z_WINDOW)
-        self._recent_ppm: deque[int] = deque(maxlen=SLOPE_WINDOW)
-        self._volatilities: deque[float] = deque(maxlen=Z_WINDOW)
-        self.imbalance_ppm = 0
-        self.weighted_ppm = 0
-        self.streak = 0
-
-    def add(self, book: Book) -> None:
-        """Take one sample of a trusted book."""
-        mid_half = mid_half_ticks(book)
-        self._volatility.add(mid_half)
-        self._momentum.add(mid_half)
-        self._mids.append(mid_half)
-        before_ppm = self.imbalance_ppm
-        self.imbalance_ppm = imbalance_ppm(book, 5)
-        self.weighted_ppm = weighted_imbalance_ppm(book, 10)
-        self._imbalances_ppm.append(self.imbalance_ppm)
-        self._recent_ppm.append(self.imbalance_ppm)
-        if self._volatility.count >= VOLATILITY_WINDOW:
-            self._volatilities.append(self._volatility.volatility * ANNUAL)
-        if self.imbalance_ppm == 0:
-            self.streak = 0
-        else:
-            self.streak = self.streak + 1 if before_ppm * self.imbalance_ppm > 0 else 1
-
-    def break_off(self) -> None:
-        """Take that samples are missing: what follows samples in a row begins anew.
-
-        Streak, momentum, slope and ATR do; what is "usual" for the market (the z-scores) stays.
-        """
-        self._momentum = ReturnWindow(MOMENTUM_WINDOW)
-        self._mids.clear()
-        self._recent_ppm.clear()
-        self.imbalance_ppm = 0
-        self.weighted_ppm = 0
-        self.streak = 0
 
     @property
     def momentum(self) -> float | None:
         """Return (last - first) / first over 10 mids."""
-        return self._momentum.momentum if self._momentum.count >= MOMENTUM_WINDOW - 1 else None
+        window = self.momentum_window
+        return window.momentum if window.count >= MOMENTUM_WINDOW - 1 else None
 
     @property
     def imbalance_momentum(self) -> float | None:
         """Return the slope of the imbalance over 10 samples, as a fraction of 1 per sample."""
-        return slope(self._recent_ppm) / PPM if len(self._recent_ppm) == SLOPE_WINDOW else None
+        recent = self.recent_ppm
+        return slope(recent.values()) / PPM if recent.held == SLOPE_WINDOW else None
 
     @property
     def volatility(self) -> float | None:
         """Return the annualised volatility of 20 log returns of the mid."""
-        return self._volatility.volatility * ANNUAL if self._volatility.count >= VOLATILITY_WINDOW else None
+        window = self.volatility_window
+        return window.volatility * ANNUAL if window.count >= VOLATILITY_WINDOW else None
 
     @property
     def volatility_z(self) -> float | None:
         """Return the z-score of the volatility over at most 100 samples."""
-        return z_score(self._volatilities, VOLATILITY_FLOOR)
+        return z_score(self.volatilities, VOLATILITY_FLOOR)
 
     @property
     def imbalance_z(self) -> float | None:
         """Return the z-score of the imbalance over at most 100 samples."""
-        return z_score([value / PPM for value in self._imbalances_ppm], IMBALANCE_FLOOR)
+        return z_score([value / PPM for value in self.imbalances_ppm.values()], IMBALANCE_FLOOR)
 
     @property
     def atr_half_ticks(self) -> float | None:
         """Return the mean absolute change of the mid over 14 samples, in half ticks."""
-        if len(self._mids) <= ATR_WINDOW:
+        if self.mids.held <= ATR_WINDOW:
             return None
-        return sum(abs(after - before) for before, after in pairwise(self._mids)) / ATR_WINDOW
+        return sum(abs(after - before) for before, after in pairwise(self.mids.values())) / ATR_WINDOW
 
     def dump(self) -> list[Any]:
         """Return the whole state."""
         return [
-            self._volatility.dump(),
-            self._momentum.dump(),
-            list(self._mids),
-            list(self._imbalances_ppm),
-            list(self._recent_ppm),
-            list(self._volatilities),
+            self.volatility_window.dump(),
+            self.momentum_window.dump(),
+            self.mids.values(),
+            self.imbalances_ppm.values(),
+            self.recent_ppm.values(),
+            self.volatilities,
             self.imbalance_ppm,
             self.weighted_ppm,
             self.streak,
@@ -146,12 +105,16 @@ class Features:
         """Replace everything by the result of `dump`."""
         self.__init__()  # type: ignore[misc]
         volatility, momentum, mids, imbalances, recent, volatilities, imbalance, weighted, streak = state
-        self._volatility.load(volatility)
-        self._momentum.load(momentum)
-        self._mids.extend(mids)
-        self._imbalances_ppm.extend(_ppm(value) for value in imbalances)
-        self._recent_ppm.extend(_ppm(value) for value in recent)
-        self._volatilities.extend(volatilities)
+        self.volatility_window.load(volatility)
+        self.momentum_window.load(momentum)
+        for mid in mids:
+            self.mids.push(mid)
+        for value in imbalances:
+            self.imbalances_ppm.push(_ppm(value))
+        for value in recent:
+            self.recent_ppm.push(_ppm(value))
+        for value in volatilities:
+            self.push_volatility(value)
         self.imbalance_ppm = _ppm(imbalance)
         self.weighted_ppm = _ppm(weighted)
         self.streak = streak

@@ -7,9 +7,10 @@ overflows and both ways give one result. Depth is 1..64 levels.
 """
 
 import array
-import math
 
 import cython
+
+from shared.kernels.returns import ReturnWindow  # noqa: F401  they are signals too
 
 if cython.compiled:
     from cython.cimports.shared.kernels.book import Book
@@ -63,6 +64,11 @@ def microprice_centiticks(book: Book, depth: cython.longlong = 5) -> int:
     sum w(ask * bid_lots + bid * ask_lots) / sum w(bid_lots + ask_lots) over the levels both sides have,
     weights depth, depth - 1, .. 1 from the best level.
     """
+    return microprice_of(book, depth)
+
+
+def microprice_of(book: Book, depth: cython.longlong) -> cython.longlong:
+    """Return the same for other kernels."""
     count: cython.longlong
     asks: cython.longlong
     index: cython.longlong
@@ -117,6 +123,11 @@ def wide_microprice(book: Book, depth: cython.longlong, count: cython.longlong) 
 @cython.ccall
 def imbalance_ppm(book: Book, depth: cython.longlong = 5) -> int:
     """Return (bid - ask) / (bid + ask) lots of the best levels in ppm, towards zero; 0 for an empty book."""
+    return imbalance_of(book, depth)
+
+
+def imbalance_of(book: Book, depth: cython.longlong) -> cython.int:
+    """Return the same for other kernels."""
     bid_lots: cython.longlong = 0
     ask_lots: cython.longlong = 0
     index: cython.longlong
@@ -131,6 +142,11 @@ def imbalance_ppm(book: Book, depth: cython.longlong = 5) -> int:
 @cython.ccall
 def weighted_imbalance_ppm(book: Book, depth: cython.longlong = 10) -> int:
     """Return the imbalance with level i weighted 0.9^i, in ppm, towards zero; 0 for an empty book."""
+    return weighted_imbalance_of(book, depth)
+
+
+def weighted_imbalance_of(book: Book, depth: cython.longlong) -> cython.int:
+    """Return the same for other kernels."""
     bids: cython.longlong
     asks: cython.longlong
     index: cython.longlong
@@ -169,7 +185,8 @@ def wide_weighted_imbalance(book: Book, bids: cython.longlong, asks: cython.long
 
 
 @cython.cfunc
-def ratio_ppm(part: cython.longlong, total: cython.longlong) -> int:
+@cython.exceptval(-1, check=True)
+def ratio_ppm(part: cython.longlong, total: cython.longlong) -> cython.int:
     """Return part / total in ppm, rounded towards zero; 0 when total is 0."""
     if total == 0:
         return 0
@@ -188,21 +205,15 @@ def wide_ratio_ppm(part: int, total: int) -> int:
     return -(-part * 1_000_000 // total) if part < 0 else part * 1_000_000 // total
 
 
+def is_trade(side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong) -> cython.bint:
+    """Tell whether a trade can be counted: its side is one, price and lots are in range."""
+    return side in {0, 1} and 0 < price_ticks <= PRICE_TICKS_MAX and 0 <= qty_lots <= LOTS_MAX
+
+
 @cython.final
 @cython.cclass
 class TradeFlow:
     """The last `window` trades of a market: VPIN-lite, and an EMA of price moves (ST-10)."""
-
-    _window: cython.longlong
-    _sides: cython.longlong[::1]
-    _qty_lots: cython.longlong[::1]
-    _head: cython.longlong
-    _held: cython.longlong
-    _bought_lots: cython.longlong
-    _sold_lots: cython.longlong
-    _last_ticks: cython.longlong
-    _ema_e4: cython.longlong
-    count = cython.declare(cython.longlong, visibility="readonly")
 
     def __init__(self, window: cython.longlong = 200) -> None:
         if window < 1 or window > 4096:
@@ -212,8 +223,6 @@ class TradeFlow:
         self._ema_e4 = 0
         self.count = 0
 
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
     def _reset(self, window: cython.longlong) -> cython.int:
         """Empty the ring; an allowed size is given."""
         self._window = window
@@ -225,7 +234,6 @@ class TradeFlow:
         self._sold_lots = 0
         return 0
 
-    @cython.ccall
     def add(self, side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong) -> int:
         """Take in one trade by the side of its aggressor (0 buy, 1 sell) and return `vpin_ppm` after it.
 
@@ -234,22 +242,26 @@ class TradeFlow:
         """
         if side not in {0, 1}:
             raise ValueError(f"trade side {side}: must be 0 (buy) or 1 (sell)")
-        if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX or qty_lots < 0 or qty_lots > LOTS_MAX:
+        if not is_trade(side, price_ticks, qty_lots):
             raise ValueError(
                 f"trade of {qty_lots} lots at {price_ticks} ticks: prices lie in 1..{PRICE_TICKS_MAX}, "
                 f"lots in 0..{LOTS_MAX}"
             )
+        self._take(side, price_ticks, qty_lots)
+        return self._vpin()
+
+    def _take(
+        self, side: cython.longlong, price_ticks: cython.longlong, qty_lots: cython.longlong
+    ) -> cython.int:
+        """Take in a trade that is one."""
         self._push(side, qty_lots)
         if self._last_ticks:
             move_e4: cython.longlong = abs(price_ticks - self._last_ticks) * 10_000 - self._ema_e4
             self._ema_e4 += move_e4 // 20 if move_e4 >= 0 else -(-move_e4 // 20)
         self._last_ticks = price_ticks
         self.count += 1
-        return ratio_ppm(abs(self._bought_lots - self._sold_lots), self._bought_lots + self._sold_lots)
+        return 0
 
-    @cython.cfunc
-    @cython.inline
-    @cython.exceptval(-1, check=False)
     def _push(self, side: cython.longlong, qty_lots: cython.longlong) -> cython.int:
         """Put a trade into the ring in place of the oldest."""
         head: cython.longlong = self._head
@@ -272,7 +284,26 @@ class TradeFlow:
     @property
     def vpin_ppm(self) -> int:
         """Return |bought - sold| / all lots of the window in ppm, rounded down; 0 without trades."""
+        return self._vpin()
+
+    def _vpin(self) -> cython.int:
+        """Return the same for other kernels."""
         return ratio_ppm(abs(self._bought_lots - self._sold_lots), self._bought_lots + self._sold_lots)
+
+    def _vpin_with(self, side: cython.longlong, qty_lots: cython.longlong) -> cython.int:
+        """Return what it would be with one trade more; nothing is changed."""
+        bought: cython.longlong = self._bought_lots
+        sold: cython.longlong = self._sold_lots
+        if self._held == self._window:
+            if self._sides[self._head]:
+                sold -= self._qty_lots[self._head]
+            else:
+                bought -= self._qty_lots[self._head]
+        if side:
+            sold += qty_lots
+        else:
+            bought += qty_lots
+        return ratio_ppm(abs(bought - sold), bought + sold)
 
     @property
     def volatility_ema_e4(self) -> int:
@@ -299,99 +330,3 @@ class TradeFlow:
         self.count = count
         self._last_ticks = last_ticks
         self._ema_e4 = ema_e4
-
-
-@cython.cclass
-class ReturnWindow:
-    """The last mids of a market: volatility over `size` log returns, momentum over `size` mids (ST-38).
-
-    Estimates in float, not annualised; computed from the mids in order, so a loaded window repeats them.
-    """
-
-    _size: cython.longlong
-    _mids: cython.longlong[::1]
-    _head: cython.longlong
-    _held: cython.longlong
-
-    def __init__(self, size: cython.longlong) -> None:
-        if size < 2 or size > 4096:
-            raise ValueError(f"return window {size}: must be 2..4096")
-        self._reset(size)
-
-    @cython.cfunc
-    @cython.exceptval(-1, check=False)
-    def _reset(self, size: cython.longlong) -> cython.int:
-        """Empty the ring; an allowed size is given."""
-        self._size = size
-        self._mids = array.array("q", bytes(8 * (size + 1)))
-        self._head = 0
-        self._held = 0
-        return 0
-
-    @cython.ccall
-    def add(self, mid_half_ticks: cython.longlong) -> None:
-        """Take in one mid.
-
-        Raises:
-            ValueError: the mid is not positive or too large; nothing is changed.
-        """
-        if mid_half_ticks <= 0 or mid_half_ticks > 2 * PRICE_TICKS_MAX:
-            raise ValueError(f"mid of {mid_half_ticks} half ticks: must be 1..{2 * PRICE_TICKS_MAX}")
-        self._mids[self._head] = mid_half_ticks
-        self._head = 0 if self._head == self._size else self._head + 1
-        if self._held <= self._size:
-            self._held += 1
-
-    @cython.cfunc
-    @cython.inline
-    @cython.exceptval(-1, check=False)
-    def _mid(self, age: cython.longlong) -> cython.longlong:
-        """Return the mid added `age` calls before the last one."""
-        slot: cython.longlong = self._head - 1 - age
-        return self._mids[slot if slot >= 0 else slot + self._size + 1]
-
-    @property
-    def count(self) -> int:
-        """Return the number of returns held, at most `size`."""
-        return self._held - 1 if self._held else 0
-
-    @property
-    def volatility(self) -> float:
-        """Return the population standard deviation of the log returns held; 0.0 with less than two."""
-        returns: cython.longlong = self._held - 1
-        total: cython.double = 0.0
-        squares: cython.double = 0.0
-        mean: cython.double
-        age: cython.longlong
-        if returns < 2:
-            return 0.0
-        values: list = []
-        for age in range(returns - 1, -1, -1):
-            value: cython.double = math.log(self._mid(age) / self._mid(age + 1))
-            values.append(value)
-            total += value
-        mean = total / returns
-        for value in values:
-            squares += (value - mean) * (value - mean)
-        return math.sqrt(squares / returns)
-
-    @property
-    def momentum(self) -> float:
-        """Return (last - first) / first over the last `size` mids; 0.0 with less than two."""
-        held: cython.longlong = self._held if self._held < self._size else self._size
-        first: cython.longlong
-        if held < 2:
-            return 0.0
-        first = self._mid(held - 1)
-        return (self._mid(0) - first) / first
-
-    def dump(self) -> tuple:
-        """Return (size, mids, oldest first)."""
-        return self._size, [self._mid(age) for age in range(self._held - 1, -1, -1)]
-
-    def load(self, state: tuple | list) -> None:
-        """Replace the state, size included, by one that `dump` returned."""
-        size, mids = state
-        self._reset(size)
-        for mid in mids:
-            self.add(mid)
