@@ -23,7 +23,7 @@ from services.strategy.grid_samples import Adaptation, Samples
 from services.strategy.grid_settings import Direction, GridSettings
 from services.strategy.grid_slots import Happened, Slot
 from services.strategy.grid_targets import Shape, Targets, is_level_slot, level_of
-from services.strategy.grid_watch import both, bounded, due_ns, gap_of, quiet_exits, quiet_trend
+from services.strategy.grid_watch import both, due_ns, gap_of, quiet_exits, quiet_trend
 from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import lots_of
 from shared.kernels.gates import Gate, GridGate
@@ -75,7 +75,7 @@ class Grid(Strategy):
         self.adaptation = Adaptation(1, settings.buy_window)
         self._locked_until_ns = 0
         self._blocked = NOBODY
-        self._gate = GridGate()
+        self._gate = GridGate(CLEAN_EVERY_NS)
 
     def _sign_of(self, level: int) -> int:
         return direction_of(self.direction, level)
@@ -256,21 +256,15 @@ class Grid(Strategy):
 
     def _watch(self, ctx: Context, price_half: int) -> None:
         """Tell the gate until when, and at which prices, another look would find and change nothing."""
-        settings = self.settings
-        quiet = quiet_exits(settings, self.leaving, self.ledger, ctx.rules.tick_lot_atoms)
-        is_locked = bool(self._locked_until_ns)
-        trend = quiet_trend(settings, self._samples, self.direction, self._blocked, is_locked)
-        self._gate.watch(
-            due_ns(settings, self._samples, self._locked_until_ns),
-            bounded(both(quiet, trend)),
-            *gap_of(self.ladder, max(price_half // 2, 1)),
-        )
+        settings, samples, locked_ns = self.settings, self._samples, self._locked_until_ns
+        exits = quiet_exits(settings, self.leaving, self.ledger, ctx.rules.tick_lot_atoms)
+        trend = quiet_trend(settings, samples, self.direction, self._blocked, is_locked=locked_ns != 0)
+        gap = gap_of(self.ladder, max(price_half // 2, 1))
+        self._gate.watch(due_ns(settings, samples, locked_ns), both(exits, trend), *gap)
 
     def _adapt(self) -> None:
-        before = (self.adaptation.stride, self.adaptation.window)
         used = sum(1 for slot in self.ledger.slots.values() if slot.held_lots)
-        self.adaptation.follow(self.settings, interval_ppm(self.settings), self._samples, used)
-        if before != (self.adaptation.stride, self.adaptation.window):
+        if self.adaptation.follow(self.settings, interval_ppm(self.settings), self._samples, used):
             self._gate.is_dirty = True
 
     def _leave(self, ctx: Context) -> Intents:
@@ -320,7 +314,7 @@ class Grid(Strategy):
 
     def gate(self, ctx: Context) -> Gate | None:
         """Return when to look again; it counts the open orders of the context."""
-        self._gate.orders = ctx.orders
+        self._gate.orders = ctx.orders  # type: ignore[assignment]
         return self._gate if type(self) is Grid else None
 
     # ---- state
@@ -378,15 +372,8 @@ class Grid(Strategy):
         self._locked_until_ns = state.locked_until_ns
         self.leaving = state.leaving
         self._samples = state.samples
-        self.adaptation = self._within_limits(state.adaptation)
+        self.adaptation = state.adaptation.within(self.settings)
         self._blocked = frozenset(state.blocked)
-
-    def _within_limits(self, adaptation: Adaptation) -> Adaptation:
-        settings = self.settings
-        if not settings.is_adaptive or adaptation.window == 0:
-            return Adaptation(1, settings.buy_window)
-        window = max(min(adaptation.window, settings.buy_window), settings.window_min)
-        return Adaptation(min(adaptation.stride, settings.stride_max), window)
 
     def format_status(self, ctx: Context) -> str:
         """Return anchor, filled levels and cycles in one line."""

@@ -62,8 +62,19 @@ class Adaptation(msgspec.Struct, array_like=True):
     stride: int = 1
     window: int = 0
 
-    def follow(self, settings: GridSettings, interval_ppm: int, samples: Samples, used_layers: int) -> None:
-        """Follow volatility and use after a sample (ST-37): wider at once, narrower one step a sample."""
+    def within(self, settings: GridSettings) -> "Adaptation":
+        """Return the same within the limits of these settings; at its beginning where they do not adapt."""
+        if not settings.is_adaptive or self.window == 0:
+            return Adaptation(1, settings.buy_window)
+        window = max(min(self.window, settings.buy_window), settings.window_min)
+        return Adaptation(min(self.stride, settings.stride_max), window)
+
+    def follow(self, settings: GridSettings, interval_ppm: int, samples: Samples, used_layers: int) -> bool:
+        """Follow volatility and use after a sample (ST-37): wider at once, narrower one step a sample.
+
+        Return whether anything changed.
+        """
+        before = (self.stride, self.window)
         volatility_ppm = samples.volatility_ppm(settings.volatility_length)
         if volatility_ppm is not None:
             wanted_ppm = round(settings.volatility_factor * volatility_ppm)
@@ -74,6 +85,7 @@ class Adaptation(msgspec.Struct, array_like=True):
             self.window = max(self.window - WINDOW_STEP, settings.window_min)
         else:
             self.window = min(self.window + WINDOW_STEP, settings.buy_window)
+        return before != (self.stride, self.window)
 
 
 WINDOW_STEP = 2

@@ -32,13 +32,8 @@ def gap_of(ladder: Ladder, price_ticks: int) -> tuple[int, Span]:
 
 
 def both(one: Span, other: Span) -> Span:
-    """Return what lies in both."""
-    return max(one[0], other[0]), min(one[1], other[1])
-
-
-def bounded(span: Span) -> Span:
-    """Return the part of a span that 64 bits hold."""
-    return span if span[0] <= span[1] <= INT64_MAX else (min(span[0], INT64_MAX), min(span[1], INT64_MAX))
+    """Return what lies in both, as far as 64 bits hold it."""
+    return min(max(one[0], other[0]), INT64_MAX), max(min(one[1], other[1]), -1)
 
 
 def quiet_exits(settings: GridSettings, leaving: ExitState, ledger: GridLedger, tick_lot_atoms: int) -> Span:
@@ -75,7 +70,12 @@ def _at_least(slope: int, value: int) -> Span:
 
 
 def quiet_trend(
-    settings: GridSettings, samples: Samples, direction: Direction, blocked: frozenset[int], is_locked: bool
+    settings: GridSettings,
+    samples: Samples,
+    direction: Direction,
+    blocked: frozenset[int],
+    *,
+    is_locked: bool,
 ) -> Span:
     """Return the mids, in half ticks, at which the same directions are blocked as now."""
     signs, length = signs_of(direction), settings.trend_length

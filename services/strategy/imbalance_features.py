@@ -56,7 +56,7 @@ class Features(FeatureWindows):
     def momentum(self) -> float | None:
         """Return (last - first) / first over 10 mids."""
         window = self.momentum_window
-        return window.momentum if window.count >= MOMENTUM_WINDOW - 1 else None
+        return float(window.momentum) if window.count >= MOMENTUM_WINDOW - 1 else None
 
     @property
     def imbalance_momentum(self) -> float | None:
@@ -68,7 +68,7 @@ class Features(FeatureWindows):
     def volatility(self) -> float | None:
         """Return the annualised volatility of 20 log returns of the mid."""
         window = self.volatility_window
-        return window.volatility * ANNUAL if window.count >= VOLATILITY_WINDOW else None
+        return float(window.volatility) * ANNUAL if window.count >= VOLATILITY_WINDOW else None
 
     @property
     def volatility_z(self) -> float | None:
@@ -85,7 +85,8 @@ class Features(FeatureWindows):
         """Return the mean absolute change of the mid over 14 samples, in half ticks."""
         if self.mids.held <= ATR_WINDOW:
             return None
-        return sum(abs(after - before) for before, after in pairwise(self.mids.values())) / ATR_WINDOW
+        moved: int = sum(abs(after - before) for before, after in pairwise(self.mids.values()))
+        return moved / ATR_WINDOW
 
     def dump(self) -> list[Any]:
         """Return the whole state."""

@@ -161,7 +161,7 @@ class FeatureWindows:
 
 @cython.final
 @cython.cclass
-class ImbalanceGate(Gate):
+class ImbalanceGate(Gate):  # type: ignore[misc]
     """When the imbalance strategy has to look: a signal may be there, or stop or target are reached.
 
     A sample is due each `every_ns`; one that brings neither is taken here, unless the last one is older than

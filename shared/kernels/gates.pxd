@@ -55,6 +55,7 @@ cdef class GridGate(Gate):
     cdef public long long cleaned_ns
     cdef public bint is_watching
     cdef public dict orders
+    cdef long long _clean_every_ns
     cdef long long _due_ns
     cdef long long _low_half_ticks
     cdef long long _high_half_ticks

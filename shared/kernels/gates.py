@@ -16,8 +16,6 @@ else:
 GUARD_OFF = cython.declare(cython.longlong, 0)
 GUARD_ON = cython.declare(cython.longlong, 1)
 GUARD_AUTO = cython.declare(cython.longlong, 2)
-# how often a grid looks for orders that are too old (ST-31)
-CLEAN_EVERY_NS = cython.declare(cython.longlong, 10_000_000_000)
 
 
 @cython.cclass
@@ -248,17 +246,19 @@ class MakerGate(Gate):
 class GridGate(Gate):
     """When a grid looks again: at a move of a tenth of an interval, at a time, or when it asks to (ST-22).
 
+    Each `clean_every_ns` it looks for orders that are too old (ST-31).
     `is_dirty`, `seen_half_ticks`, `wanted` orders and `cleaned_ns` are state of the grid. What `watch` is
     told follows from the rest of its state, so it is not saved: while it is not watching all comes through.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clean_every_ns: cython.longlong) -> None:
         self.is_dirty = True
         self.seen_half_ticks = 0
         self.wanted = 0
         self.cleaned_ns = 0
         self.is_watching = False
         self.orders = {}  # type: ignore[var-annotated]
+        self._clean_every_ns = clean_every_ns
         self._due_ns = 0
         self._low_half_ticks = 0
         self._high_half_ticks = 0
@@ -318,4 +318,4 @@ class GridGate(Gate):
         half_ticks: cython.longlong = trusted_half_ticks(book)
         if half_ticks == 0:
             return False
-        return now_ns - self.cleaned_ns >= CLEAN_EVERY_NS or not self._is_quiet(half_ticks, now_ns)
+        return now_ns - self.cleaned_ns >= self._clean_every_ns or not self._is_quiet(half_ticks, now_ns)
