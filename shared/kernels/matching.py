@@ -4,7 +4,8 @@
 
 The venue's book does not hold our orders, so our place is an estimate: at arrival all lots at our price are
 ahead. A trade at our price eats them first. A level that shrinks by more than was traded was cancelled:
-`pro_rata` takes our share of it from ahead of us, else all of it happened behind us (the strictest view). A
+`pro_rata` takes our share of it from ahead of us, `behind` lets all of it happen behind us (the strictest
+view), and the probability models of hftbacktest (`PROBABILITY_MODELS`) lie between; see `_front`. A
 level smaller than the lots ahead shows that they are gone. A trade beyond our price has passed us, so all of
 it was for us. Each side is kept in price-time priority; no traded lot fills two of our orders.
 """
@@ -14,9 +15,13 @@ import array
 import cython
 
 if cython.compiled:
-    from cython.cimports.shared.kernels.book import Book
+    from cython.cimports.libc.math import ceil, log
+    from cython.cimports.shared.kernels.book import WINDOW_TICKS, Book
 else:
+    from math import ceil, log
+
     from shared.kernels.book import Book
+    from shared.kernels.words import WINDOW_TICKS
 
 FIELDS = cython.declare(cython.longlong, 6)
 HANDLE = cython.declare(cython.longlong, 0)
@@ -27,8 +32,20 @@ LEVEL = cython.declare(cython.longlong, 4)
 TRADED = cython.declare(cython.longlong, 5)
 # products of lots below this fit 64 bits
 SAFE_LOTS = cython.declare(cython.longlong, 3_000_000_000)
+PRICE_TICKS_MAX = cython.declare(cython.longlong, 1_000_000_000_000)
+
+MODELS = ("behind", "pro_rata", "power", "power2", "power3", "log", "log2")
+"""Where cancels happen, as seen from our order; the place is the number of the model."""
+PROBABILITY_MODELS = MODELS[2:]
+BEHIND = cython.declare(cython.longlong, 0)
+PRO_RATA = cython.declare(cython.longlong, 1)
+POWER = cython.declare(cython.longlong, 2)
+POWER2 = cython.declare(cython.longlong, 3)
+POWER3 = cython.declare(cython.longlong, 4)
+LOG = cython.declare(cython.longlong, 5)
 
 
+@cython.final
 @cython.cclass
 class RestingQueue:
     """Our resting orders by side, best price first, then oldest first; `handle` is the caller's number.
@@ -36,16 +53,24 @@ class RestingQueue:
     Leaves change by `reduce` and `remove` only: the caller decides what becomes of a proposed fill.
     """
 
-    _pro_rata: cython.bint
-    _capacity: cython.longlong
-    _rows: cython.longlong[::1]
-    _used: cython.longlong[::1]
-
     def __init__(self, pro_rata: bool = True) -> None:
-        self._pro_rata = pro_rata
+        self._model = PRO_RATA if pro_rata else BEHIND
+        self._power = 3.0
         self._capacity = 16
         self._rows = array.array("q", bytes(8 * 2 * FIELDS * self._capacity))
         self._used = array.array("q", [0, 0])
+        self._found = array.array("q", bytes(8 * 2 * 2 * self._capacity))
+
+    def set_model(self, model: str, power: float = 3.0) -> None:
+        """Choose the model of cancels; `power` is n of the power models.
+
+        Raises:
+            ValueError: there is no such model, or the power is not positive.
+        """
+        if model not in MODELS or not power > 0:
+            raise ValueError(f"queue model {model!r} of power {power}: one of {', '.join(MODELS)}, power > 0")
+        self._model = MODELS.index(model)
+        self._power = power
 
     def __len__(self) -> int:
         return self._used[0] + self._used[1]
@@ -57,7 +82,7 @@ class RestingQueue:
         price_ticks: cython.longlong,
         leaves_lots: cython.longlong,
         level_lots: cython.longlong,
-    ) -> None:
+    ) -> cython.int:
         """Put an order behind `level_lots` others (the level as the book shows it now) and behind our own.
 
         Raises:
@@ -84,8 +109,9 @@ class RestingQueue:
         self._rows[row + AHEAD] = level_lots
         self._rows[row + LEVEL] = level_lots
         self._rows[row + TRADED] = 0
+        return 0
 
-    def remove(self, handle: cython.longlong) -> bool:
+    def remove(self, handle: cython.longlong) -> cython.bint:
         """Take an order away; False when it does not rest."""
         side: cython.longlong
         at: cython.longlong
@@ -96,7 +122,7 @@ class RestingQueue:
                     return True
         return False
 
-    def reduce(self, handle: cython.longlong, lots: cython.longlong) -> bool:
+    def reduce(self, handle: cython.longlong, lots: cython.longlong) -> cython.bint:
         """Take `lots` from an order, and the order away when none are left; False when it does not rest.
 
         Raises:
@@ -122,7 +148,22 @@ class RestingQueue:
 
         A trade beyond our price fills by its volume; one at our price what is left after those ahead.
         """
-        fills: list = []
+        index: cython.longlong
+        count: cython.longlong = self.propose(side, price_ticks, qty_lots, False)
+        return [(self._found[2 * index], self._found[2 * index + 1]) for index in range(count)]
+
+    def propose(
+        self,
+        side: cython.longlong,
+        price_ticks: cython.longlong,
+        qty_lots: cython.longlong,
+        is_whole: cython.bint,
+    ) -> cython.longlong:
+        """Do what `trade` does with the fills in the scratch rows; return how many there are.
+
+        `is_whole`: an order that anything reaches is filled whole, and each order stands for itself.
+        """
+        count: cython.longlong = 0
         mine: cython.longlong = 1 - side
         left: cython.longlong = qty_lots
         eaten: cython.longlong = 0
@@ -133,6 +174,9 @@ class RestingQueue:
         for at in range(self._used[mine]):
             row = self._at(mine, at)
             own = self._rows[row + PRICE]
+            if is_whole:
+                left = qty_lots
+                eaten = 0
             if own == price_ticks:
                 self._rows[row + TRADED] += qty_lots
                 gap = self._rows[row + AHEAD] - eaten
@@ -147,13 +191,17 @@ class RestingQueue:
                 self._rows[row + AHEAD] = 0
             else:
                 break
-            gap = self._rows[row + LEAVES] if self._rows[row + LEAVES] < left else left
+            gap = self._rows[row + LEAVES]
+            if left < gap and (not is_whole or left <= 0):
+                gap = left
             if gap > 0:
                 left -= gap
-                fills.append((self._rows[row + HANDLE], gap))
-        return fills
+                self._found[2 * count] = self._rows[row + HANDLE]
+                self._found[2 * count + 1] = gap
+                count += 1
+        return count
 
-    def sync(self, book: Book, is_known: cython.bint) -> None:
+    def sync(self, book: Book, is_known: cython.bint) -> cython.int:
         """Follow the levels at our prices; after a break (`is_known` false) only their size is evidence."""
         side: cython.longlong
         at: cython.longlong
@@ -162,34 +210,49 @@ class RestingQueue:
         for side in range(2):
             for at in range(self._used[side]):
                 row = self._at(side, at)
-                level = book.lots_at(side, self._rows[row + PRICE])
+                level = level_lots(book, side, self._rows[row + PRICE])
                 if level != self._rows[row + LEVEL] or not is_known:
                     self._follow(row, level, is_known)
+        return 0
 
     def crossed(self, book: Book) -> list:
         """Return the handles of orders that the other side's best price lies beyond; a touch is none."""
-        found: list = []
+        index: cython.longlong
+        count: cython.longlong = self.find_crossed(book, False)
+        return [self._found[2 * index] for index in range(count)]
+
+    def find_crossed(self, book: Book, is_touch: cython.bint) -> cython.longlong:
+        """Do what `crossed` does with the scratch rows; `is_touch`: a touch counts as well."""
+        count: cython.longlong = 0
         at: cython.longlong
-        best: cython.longlong = book.ask_ticks
+        best: cython.longlong = book._best_price(1)
         row: cython.longlong
         for at in range(self._used[0]):
             row = self._at(0, at)
-            if best == 0 or self._rows[row + PRICE] <= best:
+            if best == 0 or self._rows[row + PRICE] < best + (0 if is_touch else 1):
                 break
-            found.append(self._rows[row + HANDLE])
-        best = book.bid_ticks
+            self._found[2 * count] = self._rows[row + HANDLE]
+            self._found[2 * count + 1] = self._rows[row + LEAVES]
+            count += 1
+        best = book._best_price(0)
         for at in range(self._used[1]):
             row = self._at(1, at)
-            if best == 0 or self._rows[row + PRICE] >= best:
+            if best == 0 or self._rows[row + PRICE] > best - (0 if is_touch else 1):
                 break
-            found.append(self._rows[row + HANDLE])
-        return found
+            self._found[2 * count] = self._rows[row + HANDLE]
+            self._found[2 * count + 1] = self._rows[row + LEAVES]
+            count += 1
+        return count
 
-    def best_ticks(self, side: cython.longlong) -> int:
+    def best_ticks(self, side: cython.longlong) -> cython.longlong:
         """Return our own best resting price of a side, 0 when none rests."""
         return self._rows[self._at(side, 0) + PRICE] if self._used[side] else 0
 
-    def ahead_lots(self, handle: cython.longlong) -> int:
+    def worst_ticks(self, side: cython.longlong) -> cython.longlong:
+        """Return our own resting price of a side that is farthest from the other side, 0 when none rests."""
+        return self._rows[self._at(side, self._used[side] - 1) + PRICE] if self._used[side] else 0
+
+    def ahead_lots(self, handle: cython.longlong) -> cython.longlong:
         """Return the lots of others estimated ahead of an order; -1 when it does not rest."""
         side: cython.longlong
         at: cython.longlong
@@ -226,15 +289,9 @@ class RestingQueue:
 
     # ---- rows
 
-    @cython.cfunc
-    @cython.inline
-    @cython.exceptval(check=False)
     def _at(self, side: cython.longlong, at: cython.longlong) -> cython.longlong:
         return (side * self._capacity + at) * FIELDS
 
-    @cython.cfunc
-    @cython.inline
-    @cython.exceptval(check=False)
     def _is_better(
         self, side: cython.longlong, price_ticks: cython.longlong, index: cython.longlong
     ) -> cython.bint:
@@ -242,14 +299,14 @@ class RestingQueue:
             return price_ticks > self._rows[index]
         return price_ticks < self._rows[index]
 
-    @cython.cfunc
-    @cython.exceptval(-1)
     def _follow(self, row: cython.longlong, level: cython.longlong, is_known: cython.bint) -> cython.int:
         """Move one order's place along with its level."""
         ahead: cython.longlong = self._rows[row + AHEAD]
         others: cython.longlong = self._rows[row + LEVEL] - self._rows[row + TRADED]
         gone: cython.longlong = others - level
-        if is_known and self._pro_rata and gone > 0 and ahead > 0:
+        if is_known and self._model > PRO_RATA and gone >= 0:
+            ahead = self._front(ahead, self._rows[row + LEVEL], gone)
+        elif is_known and self._model == PRO_RATA and gone > 0 and ahead > 0:
             if gone < SAFE_LOTS and ahead < SAFE_LOTS:
                 ahead -= gone * ahead // others
             else:
@@ -259,8 +316,43 @@ class RestingQueue:
         self._rows[row + TRADED] = 0
         return 0
 
-    @cython.cfunc
-    @cython.exceptval(-1)
+    def _front(
+        self, front: cython.longlong, level: cython.longlong, gone: cython.longlong
+    ) -> cython.longlong:
+        """Return the lots ahead after `gone` were cancelled of a level, by a probability model, rounded up.
+
+        With b lots behind and f ahead, p = g(b) / (g(b) + g(f)) of the cancels happen behind us (`power`:
+        g(x) = x^n, `log`: g(x) = ln(1 + x)), p = g(b) / g(b + f) (`power2`, `log2`) or p = 1 - (f / (f +
+        b))^n (`power3`); what is more than there is behind comes from ahead as well. The formulas are those
+        of `ProbQueueModel` of hftbacktest (docs/backtesting.md, "Engine").
+        """
+        ahead: cython.double = front
+        behind: cython.double = level - front
+        lost: cython.double = gone
+        share: cython.double = 1.0
+        weight: cython.double
+        if behind <= 0:
+            behind = 0
+        weight = self._weight(behind)
+        if self._model == POWER or self._model == LOG:
+            weight += self._weight(ahead)
+            share = self._weight(behind) / weight if weight > 0 else 1.0
+        elif self._model == POWER3:
+            share = 1.0 - self._weight(ahead / (ahead + behind)) if ahead + behind > 0 else 1.0
+        else:
+            weight = self._weight(ahead + behind)
+            share = self._weight(behind) / weight if weight > 0 else 1.0
+        ahead -= (1.0 - share) * lost
+        if behind < share * lost:
+            ahead += behind - share * lost
+        return cython.cast(cython.longlong, ceil(ahead)) if ahead > 0 else 0
+
+    def _weight(self, lots: cython.double) -> cython.double:
+        """Return g of the probability models."""
+        if self._model >= LOG:
+            return log(1.0 + lots)
+        return lots**self._power
+
     def _shift(self, side: cython.longlong, at: cython.longlong, by: cython.longlong) -> cython.int:
         """Make room for a row at `at` (by = 1), or close the one there (by = -1)."""
         index: cython.longlong
@@ -275,8 +367,6 @@ class RestingQueue:
         self._used[side] += by
         return 0
 
-    @cython.cfunc
-    @cython.exceptval(-1)
     def _grow(self) -> cython.int:
         """Double the room of both sides."""
         old: cython.longlong[::1] = self._rows
@@ -287,4 +377,18 @@ class RestingQueue:
             self._rows[index] = old[index]
             self._rows[2 * size + index] = old[size + index]
         self._capacity *= 2
+        self._found = array.array("q", bytes(8 * 2 * 2 * self._capacity))
         return 0
+
+
+def level_lots(book: Book, side: cython.longlong, price_ticks: cython.longlong) -> cython.longlong:
+    """Return the lots at a price of one side of the book, as `Book.lots_at` does."""
+    key: cython.longlong = -price_ticks if side else price_ticks
+    slot: cython.longlong = key - book._base[side]
+    if price_ticks <= 0 or price_ticks > PRICE_TICKS_MAX:
+        return 0
+    if 0 <= slot < WINDOW_TICKS:
+        return book._lots[side * WINDOW_TICKS + slot]
+    if not book._far_keys[side]:
+        return 0
+    return book._far_lots[side].get(key, 0)
