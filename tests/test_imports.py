@@ -84,5 +84,6 @@ def test_only_the_feed_reads_what_a_venue_says() -> None:
         if any(name.startswith("shared.venues") for name in imported(path))
     }
 
-    # The broker joins with live execution; prices come from the frames of market_data alone.
-    assert readers == {"market_data"}
+    # The broker joins with live execution; prices come from the frames of market_data alone. An import reads
+    # what market_data recorded.
+    assert readers == {"backtest", "market_data"}

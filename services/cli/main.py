@@ -40,11 +40,13 @@ COMMANDS = {
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
     "compare": Entry("services.cli.compare_commands:compare", "Compare two versions of a strategy."),
     "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),
+    "import": Entry("services.cli.import_commands:import_data", "Make market data ready for backtests."),
     "replay": Entry(
         "services.cli.replay_commands:replay", "Play the log again, or prove that it says the same."
     ),
     "explain": Entry("services.cli.explain_commands:explain", "Tell why an order was sent."),
     "record": Entry("services.cli.replay_commands:record", "Switch the raw recording on or off."),
+    "backtest": Entry("services.cli.backtest_commands:backtest", "Run strategies over recorded market data."),
     "backup": Entry("services.cli.backup_commands:backup", "Write all that must not be lost to one file."),
     "restore": Entry("services.cli.backup_commands:restore", "Make a data directory from a backup."),
     "bench": Entry("services.cli.bench_commands:bench", "Measure the budgets of the design here."),
