@@ -40,6 +40,9 @@ COMMANDS = {
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
     "compare": Entry("services.cli.compare_commands:compare", "Compare two versions of a strategy."),
     "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),
+    "sessions": Entry(
+        "services.cli.session_commands:sessions_command", "List what the log holds, summed up."
+    ),
     "import": Entry("services.cli.import_commands:import_data", "Make market data ready for backtests."),
     "replay": Entry(
         "services.cli.replay_commands:replay", "Play the log again, or prove that it says the same."
