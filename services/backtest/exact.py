@@ -21,6 +21,7 @@ from services.strategy.core import StrategyCore
 from shared.core import Core
 from shared.messages import Event, Instruction
 from shared.messages.control import InstanceFailed, KillCleared, KillLatched
+from shared.messages.market import Candle
 from shared.messages.system import Reconciled
 from shared.settings import pack
 from shared.units import INT64_MAX
@@ -40,7 +41,8 @@ class ExactRun:
 
     `watch` sees every event of the virtual log in order, `store` gets it with its encoded body (for a
     journal; encoding costs time). `failure` is the `InstanceFailed` of the first strategy that raised: the
-    run ends with that event. `message_count` counts what the markets said, `now_ns` is the virtual time.
+    run ends with that event. `message_count` counts what the venues said (candles are made here), `now_ns` is
+    the virtual time.
     """
 
     def __init__(
@@ -128,10 +130,15 @@ class ExactRun:
                     next_tick_ns += TICK_NS
                 mesh.now_ns = now_ns
                 mesh.say(FEED, message)
-                count += 1
+                if type(message) is not Candle:
+                    count += 1
                 timed = next(messages, None)
-                if self.failure is not None or (not count % CHECK_EVERY and stop()):
+                if self.failure is not None:
                     return
+                if not count % CHECK_EVERY:
+                    self.message_count = count
+                    if stop():
+                        return
         finally:
             self._waiting, self._next_tick_ns, self.message_count = timed, next_tick_ns, count
 

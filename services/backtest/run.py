@@ -1,20 +1,26 @@
 """One backtest from its job to its run: which path, over which data, and what the run says of itself."""
 
 import hashlib
+import importlib
 import os
 import platform
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from services.backtest.exact import SERVICES, ExactRun
 from services.backtest.exact_feed import MarketFeed
 from services.backtest.exact_record import RunFold
+from services.backtest.marking import mark
 from services.backtest.record import Counts, DataFile, Meta, Run, Strategy
+from services.backtest.run_paths import unmodelled
 from services.fused.store import BatchedStore
+from services.market_data.settings import MarketDataSettings
 from shared.columns import Columns
 from shared.errors import ConfigError
 from shared.messages import Event
@@ -29,6 +35,9 @@ AUTO, EXACT, ARRAY = "auto", "exact", "array"
 INTERRUPTED = "stopped by a person"
 GENERATED = "generated"
 """How `ColumnsHeader.source` begins for data that nobody recorded."""
+RECENT = 64
+"""Events kept to show what a strategy raised at."""
+SHOWN_MAX = 400
 
 
 class Progress(NamedTuple):
@@ -41,7 +50,7 @@ class Progress(NamedTuple):
 
 
 class MarketData(NamedTuple):
-    """One market of a job: its files in the order of time, and the rules with the fees of this run."""
+    """One market of a job: the rules with the fees of this run, and its files in the order of time."""
 
     rules: InstrumentRules
     files: tuple[Path, ...]
@@ -64,12 +73,24 @@ class Job(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class StrategyError(Exception):
-    """A strategy raised; `run` is what happened before, the text says where."""
+class Engine(Protocol):
+    """What both paths offer; see `ExactRun`."""
 
-    def __init__(self, text: str, run: Run) -> None:
-        super().__init__(text)
-        self.run = run
+    # ruff: noqa: D102  the properties are described there
+    failure: Event | None
+    first_ns: int
+
+    @property
+    def now_ns(self) -> int: ...
+    @property
+    def message_count(self) -> int: ...
+    @property
+    def row_count(self) -> int: ...
+    @property
+    def is_over(self) -> bool: ...
+    def start(self, from_ns: int, until_ns: int) -> None: ...
+    def run(self, stop: Callable[[], bool]) -> None: ...
+    def digest(self) -> str: ...
 
 
 def execute(
@@ -79,83 +100,119 @@ def execute(
 ) -> Run:
     """Run a job and return its run; `meta.stopped` says why it ended before its data, when it did.
 
-    Raises `ColumnsError` for data that cannot be walked and `ConfigError` when the path cannot do what is
-    asked.
+    Raises `ColumnsError` for data that cannot be walked, `ConfigError` when the path cannot do what is asked.
     """
     opened = [[Columns.open(path) for path in each.files] for each in job.markets]
     run = _empty_run(job, opened)
-    feeds = [
-        MarketFeed(files, each.rules, job.sections["market_data"].candles)
-        for each, files in zip(job.markets, opened, strict=True)
-    ]
-    _exact(job, run, feeds, progress, stop)
+    run.meta.path = chosen_path(job, _span_ns(run), run.meta.notes)
+    watched = _Watched(run)
+    with ExitStack() as opening:
+        engine = _engine(job, run.meta.path, opened, watched, opening)
+        _walk(job, run, engine, progress, stop)
+    if engine.failure is not None:
+        run.meta.stopped = watched.failure_text(engine.failure)
+    mark(run, {each.rules.symbol: files for each, files in zip(job.markets, opened, strict=True)})
     return run
 
 
-def _exact(
+def chosen_path(job: Job, span_ns: int, notes: list[str]) -> str:
+    """Return `exact` or `array`, noting why; raises `ConfigError` when the array path cannot do the job."""
+    if job.path == EXACT:
+        return EXACT
+    reasons = unmodelled(job.sections, span_ns)
+    if job.journal is not None:
+        reasons = ["--journal keeps a log, which only the exact path has", *reasons]
+    if not reasons:
+        return ARRAY
+    if job.path == ARRAY:
+        raise ConfigError(f"--path array cannot do this: {'; '.join(reasons)}; use --path exact")
+    notes.append(f"exact path: {'; '.join(reasons)}")
+    return EXACT
+
+
+def _engine(
+    job: Job, path: str, opened: Sequence[Sequence[Columns]], watched: "_Watched", opening: ExitStack
+) -> Engine:
+    """Return the engine of a path; what it holds open is closed with `opening`."""
+    pairs = list(zip(job.markets, opened, strict=True))
+    if path == ARRAY:
+        # The exact path does without it.
+        array_run = importlib.import_module("services.backtest.array_run")
+        markets = [array_run.ArrayMarket(each.rules, files) for each, files in pairs]
+        array: Engine = array_run.ArrayRun(job.sections, markets, build=build_id(), watch=watched.see)
+        return array
+    settings = job.sections["market_data"]
+    feeds = [MarketFeed(files, each.rules, has_candles(settings, each.rules.symbol)) for each, files in pairs]
+    put = None
+    if job.journal is not None:
+        put = opening.enter_context(BatchedStore(_journal(job.journal))).put
+    return ExactRun(job.sections, feeds, build=build_id(), watch=watched.see, store=put)
+
+
+def _span_ns(run: Run) -> int:
+    """Return the time from the first to the last row of all data."""
+    return max((file.last_ns for file in run.data), default=0) - min(
+        (f.first_ns for f in run.data), default=0
+    )
+
+
+def has_candles(settings: MarketDataSettings, symbol: str) -> bool:
+    """Return whether the configuration follows the candles of a market."""
+    return settings.candles and (not settings.candle_symbols or symbol in settings.candle_symbols)
+
+
+def _walk(
     job: Job,
     run: Run,
-    feeds: Sequence[MarketFeed],
+    engine: Engine,
     progress: Callable[[Progress], None] | None,
     stop: Callable[[], bool],
 ) -> None:
-    fold = RunFold(run)
+    """Let the engine go through its data, and write down what it says of itself."""
     rows_total = sum(file.rows for file in run.data)
     started_s = time.perf_counter()
-    exact: ExactRun
 
     def is_to_stop() -> bool:
         if progress is not None:
-            rows = sum(feed.row for feed in feeds)
-            progress(Progress(exact.message_count, rows, rows_total, time.perf_counter() - started_s))
+            seconds = time.perf_counter() - started_s
+            progress(Progress(engine.message_count, engine.row_count, rows_total, seconds))
         return stop()
 
-    writer = _journal(job.journal)
-    store = None if writer is None else BatchedStore(writer)
-    try:
-        exact = ExactRun(
-            job.sections,
-            feeds,
-            build=build_id(),
-            watch=fold.apply,
-            store=None if store is None else store.put,
-        )
-        exact.start(job.from_ns, job.until_ns)
-        exact.run(is_to_stop)
-    finally:
-        if store is not None:
-            store.__exit__(None, None, None)
+    engine.start(job.from_ns, job.until_ns)
+    engine.run(is_to_stop)
     meta = run.meta
     meta.seconds = time.perf_counter() - started_s
-    meta.from_ns, meta.until_ns = exact.first_ns, exact.now_ns
-    run.counts.events = exact.message_count
-    if exact.first_ns:
-        meta.digest = exact.digest()
-    if exact.failure is not None:
-        meta.stopped = failure_text(exact)
-    elif not exact.is_over:
+    meta.from_ns, meta.until_ns = engine.first_ns, engine.now_ns
+    run.counts.events = engine.message_count
+    if engine.first_ns:
+        meta.digest = engine.digest()
+    if engine.failure is None and not engine.is_over:
         meta.stopped = INTERRUPTED
 
 
-def failure_text(exact: ExactRun) -> str:
-    """Return which strategy raised what, and at which event."""
-    failure = exact.failure
-    assert failure is not None, "no strategy raised"
-    failed: InstanceFailed = failure.message
-    cause = exact.event_at(failure.header.cause_seq)
-    where = f"event {failure.header.cause_seq} of the run, {failure.header.ts_ns} ns"
-    shown = "" if cause is None else f"\n  {_shown(cause)}"
-    return f"strategy {failed.strategy} raised at {where}: {failed.error}{shown}"
+class _Watched:
+    """Folds the events of a run into its tables, and keeps the last ones for what a strategy raised at."""
+
+    def __init__(self, run: Run) -> None:
+        self._fold = RunFold(run).apply
+        self._recent: deque[Event] = deque(maxlen=RECENT)
+
+    def see(self, event: Event) -> None:
+        """Take the next event."""
+        self._recent.append(event)
+        self._fold(event)
+
+    def failure_text(self, failure: Event) -> str:
+        """Return which strategy raised what, and at which event."""
+        failed: InstanceFailed = failure.message
+        seq = failure.header.cause_seq
+        cause = next((event for event in self._recent if event.header.seq == seq), None)
+        where = f"event {seq} of the run, {failure.header.ts_ns} ns"
+        shown = "" if cause is None else f"\n  the event: {repr(cause.message)[:SHOWN_MAX]}"
+        return f"strategy {failed.strategy} raised at {where}: {failed.error}{shown}"
 
 
-def _shown(event: Event) -> str:
-    text = repr(event.message)
-    return text if len(text) <= 400 else f"{text[:400]}..."
-
-
-def _journal(directory: Path | None) -> JournalWriter | None:
-    if directory is None:
-        return None
+def _journal(directory: Path) -> JournalWriter:
     directory.mkdir(parents=True, exist_ok=True)
     writer = JournalWriter(directory)
     if writer.head_seq:
@@ -166,16 +223,20 @@ def _journal(directory: Path | None) -> JournalWriter | None:
 
 
 def _empty_run(job: Job, opened: Sequence[Sequence[Columns]]) -> Run:
-    data = [_data_file(path, columns) for path, columns in _pairs(job, opened)]
+    """Return the run before anything happened, with all that identifies it."""
+    data = [
+        _data_file(path, columns)
+        for each, files in zip(job.markets, opened, strict=True)
+        for path, columns in zip(each.files, files, strict=True)
+    ]
     packed = b"".join(pack(job.sections[name]) for name in SERVICES)
     rules = [each.rules for each in job.markets]
-    hashes = "".join(file.sha256 for file in data).encode()
     meta = Meta(
         source="backtest",
         path=EXACT,
         commit=build_id(),
         settings_hash=hashlib.sha256(packed + msgspec.msgpack.encode(rules)).hexdigest()[:16],
-        data_hash=hashlib.sha256(hashes).hexdigest()[:16],
+        data_hash=hashlib.sha256("".join(file.sha256 for file in data).encode()).hexdigest()[:16],
         machine=machine_text(),
         python=platform.python_version(),
         capital_atoms=_capital_atoms(job),
@@ -187,14 +248,6 @@ def _empty_run(job: Job, opened: Sequence[Sequence[Columns]]) -> Run:
         for name, each in instances.items()
     ]
     return Run(meta, rules, strategies, data, Counts())
-
-
-def _pairs(job: Job, opened: Sequence[Sequence[Columns]]) -> list[tuple[Path, Columns]]:
-    return [
-        pair
-        for each, files in zip(job.markets, opened, strict=True)
-        for pair in zip(each.files, files, strict=True)
-    ]
 
 
 def _data_file(path: Path, columns: Columns) -> DataFile:

@@ -1,5 +1,6 @@
 """Column files made by hand, and the settings of a small backtest over them."""
 
+import sys
 import textwrap
 from array import array
 from dataclasses import replace
@@ -120,6 +121,8 @@ def own_strategy(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
     def make(name, code):
+        # Another test may have had a module of this name.
+        sys.modules.pop(name, None)
         (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
         return f"{name}:Mine"
 
@@ -148,3 +151,16 @@ BUYER = """
 def buyer(own_strategy):
     """The kind of a strategy that joins the best bid with 5 lots at every book."""
     return own_strategy("buyer", BUYER)
+
+
+@pytest.fixture
+def column_file(tmp_path):
+    """A column file of 100 s of BTCUSDT: a book that moves each 100 ms, a trade between."""
+    tape = Tape().book(0)
+    for at in range(1, 1000):
+        up = at // 50 % 2
+        bids = [(600_000, 0 if up else 10 + at % 7), (599_990, 20 + at % 5)]
+        asks = [(600_010, 10 + at % 3 if up else 0), (600_020, 20)]
+        tape.change(at * 100, bids, asks)
+        tape.trade(at * 100 + 50, 599_990 if at % 2 else 600_020, 3 + at % 4, at % 2)
+    return tape.change(100_000, [(600_000, 9)], [(600_010, 9)]).write(tmp_path / "btc.columns")
