@@ -10,6 +10,15 @@ cdef class Gate:
     cpdef bint on_trade(self, long long side, long long price_ticks, long long qty_lots, long long now_ns) except -1
     cpdef bint on_timer(self, long long now_ns, Book book) except -1
 
+@cython.final
+cdef class QuietGate(Gate):
+    cdef readonly bint is_resting
+    cdef long long _bid_from
+    cdef long long _bid_to
+    cdef long long _ask_from
+    cdef long long _ask_to
+    cdef long long _until_ns
+
 cdef class Toxicity:
     cdef readonly TradeFlow flow
     cdef public bint is_toxic

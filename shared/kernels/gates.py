@@ -53,6 +53,49 @@ def trusted_half_ticks(book: Book) -> cython.longlong:
     return bid + ask if book._valid and bid and bid < ask else 0
 
 
+@cython.final
+@cython.cclass
+class QuietGate(Gate):
+    """For strategies of one's own: after `rest` no book is let through while the touch stays in its range.
+
+    Trades always come through, the clock from the time given to `rest` on. What a strategy told follows from
+    its state; it is not saved, and a new gate lets everything through until the first `rest`.
+    """
+
+    def __init__(self) -> None:
+        self.is_resting = False
+        self._bid_from = self._bid_to = self._ask_from = self._ask_to = self._until_ns = 0
+
+    def rest(
+        self,
+        bid_from: cython.longlong = 0,
+        bid_to: cython.longlong = 0x7FFF_FFFF_FFFF_FFFF,
+        ask_from: cython.longlong = 0,
+        ask_to: cython.longlong = 0x7FFF_FFFF_FFFF_FFFF,
+        until_ns: cython.longlong = 0x7FFF_FFFF_FFFF_FFFF,
+    ) -> None:
+        """Let no book through while best bid and ask lie in these ranges of ticks, limits included."""
+        self._bid_from, self._bid_to = bid_from, bid_to
+        self._ask_from, self._ask_to = ask_from, ask_to
+        self._until_ns = until_ns
+        self.is_resting = True
+
+    def wake(self) -> None:
+        """Let everything through again: something happened that the last `rest` did not know of."""
+        self.is_resting = False
+
+    def on_book(self, book: Book, now_ns: cython.longlong, position_lots: cython.longlong) -> cython.bint:
+        """Let through unless it rests."""
+        if not self.is_resting or now_ns >= self._until_ns:
+            return True
+        is_bid_quiet: cython.bint = self._bid_from <= book._best_price(0) <= self._bid_to
+        return not (is_bid_quiet and self._ask_from <= book._best_price(1) <= self._ask_to)
+
+    def on_timer(self, now_ns: cython.longlong, book: Book) -> cython.bint:
+        """Let through unless it rests until later."""
+        return not self.is_resting or now_ns >= self._until_ns
+
+
 # ---- market maker
 
 

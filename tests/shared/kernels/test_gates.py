@@ -4,7 +4,7 @@ import pytest
 
 from shared.kernels.book import Book
 from shared.kernels.features import FeatureWindows, ImbalanceGate, Ring
-from shared.kernels.gates import Gate, GridGate, MakerGate, Toxicity
+from shared.kernels.gates import Gate, GridGate, MakerGate, QuietGate, Toxicity
 
 BUY, SELL = 0, 1
 S = 10**9
@@ -37,6 +37,24 @@ def test_a_gate_written_in_python_is_asked_like_a_compiled_one(book) -> None:
             return now_ns % 2 == 1
 
     assert [Odd().on_book(book(99, 101), now_ns, 0) for now_ns in (1, 2)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "now_ns", "passes"),
+    [(990, 1005, 9, False), (1000, 1010, 9, False), (989, 1005, 9, True), (1001, 1005, 9, True),
+     (995, 1004, 9, True), (995, 1011, 9, True), (995, 1005, 10, True)],
+)  # fmt: skip
+def test_a_quiet_gate_rests_within_its_ranges_and_until_its_time(book, bid, ask, now_ns, passes) -> None:
+    gate = QuietGate()
+    assert gate.on_book(book(bid, ask), now_ns, 0) is True
+
+    gate.rest(990, 1000, 1005, 1010, 10)
+
+    assert gate.on_book(book(bid, ask), now_ns, 0) is passes
+    assert gate.on_timer(now_ns, book(bid, ask)) is (now_ns >= 10)
+    assert gate.on_trade(BUY, 1000, 1, now_ns) is True
+    gate.wake()
+    assert (gate.on_book(book(995, 1005), 1, 0), gate.on_timer(1, book(995, 1005))) == (True, True)
 
 
 # ---- market maker: depth 1, warm after 2 books, 3 books apart, moved by 1 % (1e5 e-7) or 2 ticks
