@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.backtest.record import Run
+from services.backtest.record import Opening, Run
 from shared.errors import ConfigError
 from shared.kernels.position import Position
 from shared.round_trips import ClosedTrip, RoundTrips
@@ -87,7 +87,7 @@ def scale_of(run: Run, selection: Selection = EVERYTHING) -> Scale:
             raise ConfigError(
                 f"the run has no {what} {wanted!r}; it has {', '.join(sorted(known)) or 'none'}"
             )
-    traded = set(run.fills.market) | set(run.funding.market)
+    traded = set(run.fills.market) | set(run.funding.market) | {each.market for each in run.opening}
     chosen = [
         at
         for at, rules in enumerate(run.markets)
@@ -109,6 +109,9 @@ def steps(run: Run, scale: Scale, selection: Selection = EVERYTHING) -> Iterator
     """Yield the steps of a selection in the order of time."""
     walk = _Walk(run, scale)
     takes = [selection.strategy in ("", each.name) for each in run.strategies]
+    for opening in run.opening:
+        if takes[opening.strategy] and scale.of_market[opening.market]:
+            walk.open(opening)
     marks, fills, payments = run.marks, run.fills, run.funding
     tables: tuple[Sequence[int], ...] = (marks.ts_ns, fills.ts_ns, payments.ts_ns)
     lengths = [len(times) for times in tables]
@@ -147,13 +150,29 @@ class _Walk:
         self._mids = [0] * len(run.markets)
         self._cash = 0
         self._value = 0
+        self._opening = 0
         self._realized = 0
         self._fees = 0
         self._funding = 0
 
+    def open(self, opening: Opening) -> None:
+        """Carry over a position at the mid: the equity stays 0."""
+        market, rules = opening.market, self._run.markets[opening.market]
+        self._mids[market] = opening.mid_half_ticks
+        self._lots[market] += opening.lots
+        value = opening.lots * opening.mid_half_ticks * self._lot_units[market]
+        self._value += value
+        self._opening -= value
+        side, price = int(opening.lots < 0), max(1, opening.mid_half_ticks // 2)
+        book = self._books[market, opening.strategy] = Position(rules.tick_lot_atoms)
+        book.apply_fill(side, price, abs(opening.lots), 0)
+        key = (self._run.strategies[opening.strategy].name, rules.symbol)
+        lot_atoms = price * rules.tick_lot_atoms
+        self._trips.take_fill(key, Side(side), lot_atoms, abs(opening.lots), 0, self._run.meta.from_ns)
+
     def step(self, ts_ns: int, kind: int, row: int, market: int, trip: ClosedTrip | None) -> Step:
         """Return where the walk stands."""
-        equity = 2 * (self._cash - self._fees + self._funding) + self._value
+        equity = 2 * (self._cash - self._fees + self._funding) + self._value + self._opening
         money = (self._realized, self._fees, self._funding, equity)
         return Step(ts_ns, kind, row, market, self._lots[market], *money, trip)
 

@@ -182,6 +182,10 @@ class _Walked:
         self.curve, self.trips, self.drawdown = Curve(), _Trips(), Drawdown()
         self.drawdown.start(from_ns)
         self.positions: dict[int, int] = {}
+        for each in run.opening:
+            is_own = selection.strategy in ("", run.strategies[each.strategy].name)
+            if is_own and scale.of_market[each.market]:
+                self.positions[each.market] = self.positions.get(each.market, 0) + each.lots
         self.fill_rows: array[int] = array("q")
         self.realized = self.fees = self.funding = equity_half = 0
         half = 0.5 * 10.0**-scale.exponent

@@ -46,6 +46,15 @@ class DataFile(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+class Opening(msgspec.Struct, frozen=True):
+    """A position that a part of a longer run began with, carried over at the mid of then (half ticks)."""
+
+    market: int
+    strategy: int
+    lots: int
+    mid_half_ticks: int
+
+
 class Counts(msgspec.Struct):
     """What was counted; `events` are exchange messages (or events of the log) walked."""
 
@@ -107,6 +116,7 @@ class Run:
         self.strategies = strategies
         self.data = data or []
         self.counts = counts or Counts()
+        self.opening: list[Opening] = []
         self.fills = Fills()
         self.orders = Orders()
         self.funding = Funding()
@@ -126,6 +136,9 @@ class Run:
         for table in (self.fills, self.orders, self.funding):
             if len(table):
                 _check_index(table, "strategy", len(self.strategies))
+        for each in self.opening:
+            if not (0 <= each.market < len(self.markets) and 0 <= each.strategy < len(self.strategies)):
+                raise ValueError(f"an opening position names market {each.market}, strategy {each.strategy}")
         if len(self.fills) and max(self.fills.order) >= len(self.orders):
             raise ValueError(
                 f"a fill names order {max(self.fills.order)}, the run has {len(self.orders)}; "
@@ -142,6 +155,7 @@ class Run:
                 strategies=self.strategies,
                 data=self.data,
                 counts=self.counts,
+                opening=self.opening,
                 fills=self.fills.to_bytes(),
                 orders=self.orders.to_bytes(),
                 funding=self.funding.to_bytes(),
@@ -186,6 +200,7 @@ class Run:
         try:
             stored = _decoder.decode(body)
             run = cls(stored.meta, stored.markets, stored.strategies, stored.data, stored.counts)
+            run.opening = stored.opening
             run.fills = Fills.from_bytes(stored.fills)
             run.orders = Orders.from_bytes(stored.orders)
             run.funding = Funding.from_bytes(stored.funding)
@@ -221,6 +236,7 @@ class _Stored(msgspec.Struct):
     orders: dict[str, bytes]
     funding: dict[str, bytes]
     marks: dict[str, bytes]
+    opening: list[Opening] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
