@@ -74,7 +74,8 @@ class ColumnsHeader(msgspec.Struct, frozen=True):
 
     `offsets` are the positions of the columns in the file. Times are those of the first and last row and 0
     without rows. `latency_min_ns` is the least `ts_local_ns - ts_exch_ns` of all rows whose venue time is
-    known: a negative one means that the recorder's clock was behind the venue's.
+    known: a negative one means that the recorder's clock was behind the venue's. `depth_count` messages
+    changed levels.
     """
 
     version: int
@@ -90,6 +91,8 @@ class ColumnsHeader(msgspec.Struct, frozen=True):
     sha256: str
     offsets: list[int]
     latency_min_ns: int = 0
+    depth_count: int = 0
+    trade_count: int = 0
 
 
 class _Versioned(msgspec.Struct):
@@ -208,6 +211,7 @@ class ColumnsWriter:
         self._rules = rules
         self._source = source
         self._last_local_ns = 0
+        self._depth_count = self._trade_count = 0
         self._first_ns = (0, 0)
         self._last_ns = (0, 0)
         self._latency_min_ns: int | None = None
@@ -257,6 +261,9 @@ class ColumnsWriter:
         self._last_ns = (ts_exch_ns[-1], ts_local_ns[-1])
         self._last_local_ns = ts_local_ns[-1]
         self.count += count
+        kinds = kind.tobytes()
+        self._depth_count += kinds.count(LEVEL | LAST)
+        self._trade_count += kinds.count(TRADE) + kinds.count(TRADE | LAST)
         try:
             for file, column in zip(self._files, columns, strict=True):
                 file.write(column)
@@ -324,6 +331,8 @@ class ColumnsWriter:
             sha256=sha256,
             offsets=offsets,
             latency_min_ns=self._latency_min_ns or 0,
+            depth_count=self._depth_count,
+            trade_count=self._trade_count,
         )
 
     def _unordered(self, index: int, before_ns: int, after_ns: int) -> ColumnsError:

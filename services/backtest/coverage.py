@@ -106,6 +106,8 @@ def _of_market(symbol: str, headers: list[ColumnsHeader]) -> Coverage:
     filled = sorted((each for each in headers if each.count), key=lambda each: each.first_local_ns)
     for header in filled:
         found.rows += header.count
+        found.diffs += header.depth_count
+        found.trades += header.trade_count
         for gap in header.gaps:
             found.add_gap(gap)
     for before, after in pairwise(filled):

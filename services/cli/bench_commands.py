@@ -18,6 +18,7 @@ BENCHES = {
     "bus": ("services.bench.bus", "stored events per second with four subscribers"),
     "chain": ("services.bench.chain", "tick to order through the real processes and the stored log"),
     "fused": ("services.bench.fused", "tick to order with the same cores in one process"),
+    "imports": ("services.bench.imports", "a raw capture to columns, against decompression and JSON alone"),
     "instances": ("services.bench.instances", "a book update and a risk check with 20 strategy instances"),
     "load": ("services.bench.load", "minutes of 5,000 events/s, a burst, one frozen, one stopped"),
     "kill": ("services.bench.kill", "from a kill to latched, to the last create, to an empty venue"),

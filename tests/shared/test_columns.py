@@ -68,6 +68,7 @@ def test_what_was_appended_is_read_back_from_pages_of_the_mapped_file(tmp_path):
         assert (header.symbol, header.rules, header.source) == (SYMBOL, RULES, "a test")
         assert (header.count, header.first_local_ns, header.last_local_ns) == (4, 100, 107)
         assert header.gaps == [Gap(3, 5, "why")]
+        assert (header.depth_count, header.trade_count) == (1, 1)
         # 100 - 90; the trade does not know the venue's time
         assert header.latency_min_ns == 10
         assert all(offset % PAGE_BYTES == 0 for offset in header.offsets)

@@ -5,7 +5,19 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from services.bench import bus, chain, every_update, feed, fused, hundred_orders, kernels, kill, levels, page
+from services.bench import (
+    bus,
+    chain,
+    every_update,
+    feed,
+    fused,
+    hundred_orders,
+    imports,
+    kernels,
+    kill,
+    levels,
+    page,
+)
 from services.bench.machine import machine
 from services.cli import bench_commands
 from shared.units import Side
@@ -18,6 +30,7 @@ def tiny(monkeypatch):
         fused: {"UPDATES": 30, "WARM_UP": 5},
         bus: {"EVENTS": 400, "ROUNDS": 1},
         chain: {"HZ": 100, "SECONDS": 1, "ROUNDS": 1},
+        imports: {"ROUNDS": 1},
         kill: {"TRIALS": 2, "SYNCS": 5, "RESTING": 20},
     }.items():
         for name, size in sizes.items():
@@ -34,6 +47,18 @@ def test_a_bench_in_one_process_gives_figures_above_zero(bench):
     assert figures
     assert all(one.value > 0 for one in figures)
     assert all(one.at_most or one.ratio_max for one in figures)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_import_is_measured_beside_decoding_alone(captures, monkeypatch):
+    monkeypatch.setenv("QUOTEMESH_CAPTURES", str(captures))
+    monkeypatch.setattr(imports, "CAPTURES", {"spot": imports.CAPTURES["spot"]})
+
+    speed, cost = imports.measure()
+
+    assert (speed.at_least, cost.ratio_max) == (300_000, 1.3)
+    assert speed.value > 0
+    assert cost.peer > 0
 
 
 @pytest.mark.mesh
