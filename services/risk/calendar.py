@@ -62,6 +62,7 @@ class Calendar(QuietGuard):
 
     name = "calendar"
     watches = frozenset({system.Tick})
+    folds = frozenset({GuardRaised, GuardReleased})
 
     def __init__(self) -> None:
         self._state = _State()

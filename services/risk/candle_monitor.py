@@ -129,6 +129,7 @@ class CandleMonitor(QuietGuard):
 
     name = "candle_monitor"
     watches = frozenset({Candle, system.Tick, ResumeRequested})
+    folds = frozenset({GuardRaised, GuardReleased})
 
     def __init__(self) -> None:
         self._state = _State()

@@ -192,21 +192,25 @@ class Conservation(TrippingGuard):
 
     def fold(self, message: Message) -> None:
         """Take own verdicts: an intent becomes an approval, or ends."""
-        if isinstance(message, OrderApproved | OrderAdjusted):
-            self.approval_count += 1
-            intent = self.intents.pop(message.client_order_id, None)
-            if intent is not None and not intent.admits(message):
-                self._wrong.append(
-                    (message.symbol, f"the approval of {message.client_order_id} is not its intent")
-                )
-            if message.client_order_id in self.approvals:
-                self._wrong.append((message.symbol, f"order {message.client_order_id} was approved twice"))
-            self.approvals[message.client_order_id] = _allowed(message)
+        if isinstance(message, (OrderApproved, OrderAdjusted)):
+            self._fold_approval(message)
         elif isinstance(message, OrderRefused):
             if self.intents.pop(message.client_order_id, None) is not None:
                 self.refused_count += 1
         else:
             super().fold(message)
+
+    def _fold_approval(self, message: Any) -> None:
+        """Turn an intent into an approval; what is approved is what was asked for, once."""
+        self.approval_count += 1
+        order_id = message.client_order_id
+        intent = self.intents.pop(order_id, None)
+        approval = _allowed(message)
+        if intent is not None and not intent.admits(message):
+            self._wrong.append((message.symbol, f"the approval of {order_id} is not its intent"))
+        if order_id in self.approvals:
+            self._wrong.append((message.symbol, f"order {order_id} was approved twice"))
+        self.approvals[order_id] = approval
 
     # ---- state
 

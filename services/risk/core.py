@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from services.risk.ask import MONEY_EXPONENT
+from services.risk.beyond_doubt import is_beyond_doubt
 from services.risk.checks import KILLED, judge
 from services.risk.exposure import OpenOrder
 from services.risk.guards import FAILED, Hold
@@ -101,10 +102,12 @@ class RiskCore:
             return _refused(
                 intent, "unknown_symbol", f"no rules of {intent.symbol} are known; is it configured?"
             )
-        ask = self.known.ask(intent, event, place, place.rules)
-        qty_lots, objection = judge(ask, may_adjust=self.known.settings.adjust_orders)
         terms = (intent.order_type, intent.tif, intent.is_post_only, intent.is_reduce_only)
         order = (intent.client_order_id, intent.strategy, intent.symbol, intent.side, intent.price_ticks)
+        if is_beyond_doubt(self.known, intent, event, place, place.rules):
+            return orders.OrderApproved(*order, intent.qty_lots, *terms)
+        ask = self.known.ask(intent, event, place, place.rules)
+        qty_lots, objection = judge(ask, may_adjust=self.known.settings.adjust_orders)
         if objection is None:
             return orders.OrderApproved(*order, qty_lots, *terms)
         if qty_lots > 0:
@@ -235,15 +238,15 @@ class RiskCore:
         self.known.approvals.add(pending.ts_ns)
         self.known.exposure.reserve(
             OpenOrder(
-                client_order_id=approval.client_order_id,
-                strategy=approval.strategy,
-                symbol=approval.symbol,
-                side=approval.side,
-                price_ticks=pending.price_ticks,
-                qty_lots=approval.qty_lots,
-                filled_lots=0,
-                state=OrderState.APPROVED,
-                is_market=approval.order_type is orders.OrderType.MARKET,
+                approval.client_order_id,
+                approval.strategy,
+                approval.symbol,
+                approval.side,
+                pending.price_ticks,
+                approval.qty_lots,
+                0,
+                OrderState.APPROVED,
+                approval.order_type is orders.OrderType.MARKET,
             )
         )
 

@@ -83,11 +83,15 @@ class Exposure:
 
     def reserve(self, order: OpenOrder) -> None:
         """Count an approved order from now on."""
-        assert order.client_order_id not in self.open, f"{order.client_order_id} is approved twice (I-03)"
-        self.open[order.client_order_id] = order
-        self._count[order.symbol] = self._count.get(order.symbol, 0) + 1
-        ladder = self._ladder.setdefault((order.symbol, int(order.side)), [])
-        insort(ladder, (order.reach_ticks, order.client_order_id))
+        order_id, symbol = order.client_order_id, order.symbol
+        assert order_id not in self.open, f"{order_id} is approved twice (I-03)"
+        self.open[order_id] = order
+        self._count[symbol] = self._count.get(symbol, 0) + 1
+        key = (symbol, int(order.side))
+        ladder = self._ladder.get(key)
+        if ladder is None:
+            ladder = self._ladder[key] = []
+        insort(ladder, (order.reach_ticks, order_id))
         self._add(order, order.leaves_lots)
 
     def report(self, message: Any) -> str:
@@ -182,15 +186,16 @@ class Exposure:
             del self._closed[next(iter(self._closed))]
 
     def _add(self, order: OpenOrder, lots: int) -> None:
+        symbol, side, all_lots = order.symbol, order.side, self._lots
         for strategy in ("", order.strategy):
-            key = (order.symbol, strategy, int(order.side))
-            self._lots[key] = self._lots.get(key, 0) + lots
-            assert self._lots[key] >= 0, f"exposure of {key} fell to {self._lots[key]} lots"
-        value = self._ticks_lots.get(order.symbol, 0) + lots * order.price_ticks
-        self._ticks_lots[order.symbol] = value
-        if order.side is Side.BUY:
-            bought = self._buy_ticks_lots.get(order.symbol, 0) + lots * order.price_ticks
-            self._buy_ticks_lots[order.symbol] = bought
+            key = (symbol, strategy, int(side))
+            left_lots = all_lots.get(key, 0) + lots
+            assert left_lots >= 0, f"exposure of {key} fell to {left_lots} lots"
+            all_lots[key] = left_lots
+        value = lots * order.price_ticks
+        self._ticks_lots[symbol] = self._ticks_lots.get(symbol, 0) + value
+        if side is Side.BUY:
+            self._buy_ticks_lots[symbol] = self._buy_ticks_lots.get(symbol, 0) + value
 
     def dump(self) -> tuple[list[OpenOrder], list[tuple[str, ClosedOrder]]]:
         """Return the whole state; the sums follow from it."""

@@ -101,9 +101,20 @@ class Guards:
     def decide(self, event: Event, known: "RiskKnowledge") -> Iterable[Message]:
         """Return what each says; the next one decides after the former's words were folded."""
         watching = self._watching.get(type(event.message))
-        if watching is None and not self.is_failure_unsaid:
+        if self.is_failure_unsaid:
+            return self._decide(event, known, watching or ())
+        if watching is None:
             return ()
-        return self._decide(event, known, watching or ())
+        for place, guard in enumerate(watching):
+            # Who has nothing to say says so with an empty tuple at once.
+            if guard.name not in self.failed:
+                try:
+                    is_silent = guard.decide(event, known) == ()
+                except Exception:  # noqa: BLE001  met again below
+                    is_silent = False
+                if not is_silent:
+                    return self._decide(event, known, watching[place:])
+        return ()
 
     def _decide(self, event: Event, known: "RiskKnowledge", watching: Iterable[Guard]) -> Iterable[Message]:
         for guard in watching:

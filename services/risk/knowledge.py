@@ -6,6 +6,7 @@ from typing import Any
 from services.risk.ask import NO_LIMIT, Ask, Caps, Flow, caps_of
 from services.risk.exposure import Exposure
 from services.risk.guards import Guards
+from services.risk.limits import quick_limits
 from services.risk.market import Market
 from services.risk.money import RiskMoney
 from services.risk.settings import RiskSettings
@@ -13,6 +14,7 @@ from services.risk.state import MarketState, Mood, Pending, RiskState
 from services.risk.windows import Windows
 from shared.book_state import dump_book, load_book
 from shared.double_entry import has_same_units
+from shared.kernels.limits import Limits
 from shared.ledger import Ledger
 from shared.messages import Event, Message, control, market, orders, system
 from shared.settings import unpack
@@ -42,6 +44,7 @@ class RiskKnowledge(RiskMoney):
         self.guards = Guards()
         self.is_changed = False
         self.caps: dict[str, Caps] = {}
+        self.limits: dict[str, Limits] = {}
 
     def observe(self, event: Event) -> bool:
         """Take in what an event says; return whether it is a fill that was not booked before.
@@ -96,7 +99,17 @@ class RiskKnowledge(RiskMoney):
             place.other_rules = rules
             return
         place.rules, place.other_rules = rules, None
-        self.caps[rules.symbol] = caps_of(self.settings, rules)
+        self._limit(rules)
+
+    def _limit(self, *markets: market.InstrumentRules) -> None:
+        """Count the limits of these markets in their units."""
+        for rules in markets:
+            self.caps[rules.symbol] = caps_of(self.settings, rules)
+            limits = quick_limits(self.settings, rules)
+            if limits is None:
+                self.limits.pop(rules.symbol, None)
+            else:
+                self.limits[rules.symbol] = limits
 
     def _observe_intent(self, intent: orders.OrderIntent, now_ns: int) -> str:
         order_id = intent.client_order_id
@@ -118,7 +131,7 @@ class RiskKnowledge(RiskMoney):
         if started.service == "risk":
             self.raw_settings = started.settings
             self.settings = unpack(started.settings, RiskSettings)
-            self.caps = {s: caps_of(self.settings, m.rules) for s, m in self.markets.items() if m.rules}
+            self._limit(*(place.rules for place in self.markets.values() if place.rules))
         elif started.service == "broker":
             mood.broker_run = started.run
         if started.service in mood.silent:
@@ -266,14 +279,14 @@ class RiskKnowledge(RiskMoney):
         self.settings = unpack(state.settings, RiskSettings)
         self.mood = state.mood
         self.markets = {}
-        self.caps = {}
+        self.caps, self.limits = {}, {}
         for saved in state.markets:
             place = self.place(saved.symbol)
             place.book = load_book(saved.book)
             place.rules, place.fresh_ns = saved.rules, saved.fresh_ns
             place.mark_half_ticks, place.other_rules = saved.mark_half_ticks, saved.other_rules
             if saved.rules is not None:
-                self.caps[saved.symbol] = caps_of(self.settings, saved.rules)
+                self._limit(saved.rules)
         self.ledger.load(state.ledger)
         for place in self.markets.values():
             if place.rules is not None:

@@ -47,3 +47,11 @@ def limits_of(settings: RiskSettings, rules: InstrumentRules) -> Limits:
         raise ValueError(f"{rules.symbol}: a limit or rule is beyond 64 bits: {error}") from error
     except ValueError as error:
         raise ValueError(f"{rules.symbol}: {error}") from error
+
+
+def quick_limits(settings: RiskSettings, rules: InstrumentRules) -> Limits | None:
+    """Return the same, or None where there is no such thing: the table of checks decides all alone then."""
+    try:
+        return limits_of(settings, rules)
+    except ValueError:
+        return None

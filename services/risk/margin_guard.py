@@ -70,6 +70,7 @@ class MarginGuard(QuietGuard):
 
     name = "margin"
     watches = frozenset({system.Tick, orders.Fill})
+    folds = frozenset({MarginStatus})
 
     def __init__(self) -> None:
         self._state = _State()

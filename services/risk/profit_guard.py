@@ -35,6 +35,7 @@ class ProfitGuard(QuietGuard):
     watches: frozenset[type[Message]] = frozenset(
         {orders.Fill, system.Tick, market.BookUpdate, market.BookSnapshot}
     )
+    folds = frozenset({guards.ProfitParts})
 
     def __init__(self) -> None:
         self.split = ProfitSplit()

@@ -29,6 +29,7 @@ class RoundTripGuard(QuietGuard):
 
     name = "round_trips"
     watches: frozenset[type[Message]] = frozenset({orders.Fill, orders.FundingPaid})
+    folds = frozenset({guards.RoundTrip})
 
     def __init__(self) -> None:
         self.trips = RoundTrips()

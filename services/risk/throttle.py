@@ -132,7 +132,7 @@ class Throttle(TrippingGuard):
 
     def fold(self, message: Message) -> None:
         """Count what a strategy that is held still sends."""
-        if not isinstance(message, OrderApproved | OrderAdjusted):
+        if not isinstance(message, (OrderApproved, OrderAdjusted)):
             super().fold(message)
         elif self.trips and self._codes_of(message.strategy):
             times = self.exits.setdefault(message.strategy, deque())
