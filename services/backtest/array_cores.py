@@ -1,0 +1,158 @@
+"""The cores of live trading behind a walk: what a `Walker` has done already is not done again.
+
+All three share one book of each market, which the walk keeps; each core has a way in for what the walk stops
+at (a book, a trade, fills that the queue proposes, what fell due), and takes every other message as on the
+log.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+from services.broker.core import BrokerCore
+from services.risk.core import RiskCore
+from services.strategy.core import StrategyCore
+from services.strategy.instance import Instance
+from shared.core import Deadlines, Output
+from shared.kernels.book import Book
+from shared.messages import Event, Header, Instruction, Message, market
+from shared.paper.market import PaperMarket
+from shared.units import INT64_MAX
+
+Said = list[Output | Instruction]
+
+TRUST_LOST = "one side is empty, or bid and ask cross"
+UPDATE_LOST = "an update is missing"
+
+
+class PeekedDeadlines(Deadlines):
+    """Deadlines that tell when the next one may be due."""
+
+    @property
+    def next_ns(self) -> int:
+        """Return the time of the earliest deadline, the largest int64 when there is none."""
+        heap = self._heap
+        while heap and self._due.get(heap[0][2]) != heap[0][:2]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else INT64_MAX
+
+
+class HostedStrategies(StrategyCore):
+    """The strategy core; `hear_*` take the instances to call, in the order of names."""
+
+    def share(self, symbol: str, book: Book) -> None:
+        """Look at this book; before the first message."""
+        self._world.books[symbol] = book
+
+    def of(self, symbol: str) -> list[Instance]:
+        """Return the instances that trade a market."""
+        return self._roster.of(symbol)
+
+    @property
+    def is_killed(self) -> bool:
+        """Return whether no order may leave any more."""
+        return self._world.is_killed
+
+    def is_reducing(self, instance: Instance) -> bool:
+        """Return whether risk lets only orders pass that shrink its position."""
+        return self._world.is_reducing(instance.name, instance.symbol)
+
+    def is_warm(self, instance: Instance) -> bool:
+        """Return whether an instance has warmed up (ST-6)."""
+        return instance.is_warm(self._world.now_ns, self._warmup_s, self._warmup_points)
+
+    def hear_book(self, called: Iterable[Instance], event: Event, lost: str) -> Said:
+        """Take a changed book, or that it cannot be trusted for the reason `lost`."""
+        self._begin(event.header)
+        for instance in called:
+            if lost:
+                instance.lose_book(lost)
+            else:
+                instance.meet_book()
+        return self._decisions(called, event)
+
+    def hear_trade(self, called: Iterable[Instance], event: Event) -> Said:
+        """Take a public trade."""
+        self._begin(event.header)
+        for instance in called:
+            instance.meet_trade(event.message)
+        return self._decisions(called, event)
+
+    def hear_tick(self, called: Iterable[Instance], deciding: Iterable[Instance], event: Event) -> Said:
+        """Take 100 ms that passed; `deciding` are those called and others whose time has come."""
+        self._begin(event.header)
+        for instance in called:
+            instance.meet_tick()
+        return self._decisions(deciding, event)
+
+    def _begin(self, header: Header) -> None:
+        self.calls.begin(header.seq)
+        self._world.now_ns = header.ts_ns
+
+    def _decisions(self, called: Iterable[Instance], event: Event) -> Said:
+        said: Said = []
+        for instance in called:
+            said += self._decided(instance, event)
+        return said
+
+
+class HostedBroker(BrokerCore):
+    """The broker core with its paper venue."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadlines = PeekedDeadlines()
+        self.known.deadlines = self.deadlines
+
+    def share(self, symbol: str, book: Book) -> PaperMarket:
+        """Match against this book; before the first message. Return the market."""
+        place = self.known.place(symbol)
+        place.book = book
+        return place
+
+    @property
+    def due_ns(self) -> int:
+        """Return when something may fall due next: an arrival, a cancel, funding."""
+        return min(self.deadlines.next_ns, self.known.funding.due_ns)
+
+    def pass_time(self, header: Header) -> Said:
+        """Act on what fell due, before the event of `header`."""
+        self._said = []
+        self._epoch = header.epoch
+        self._pass_time(header.ts_ns)
+        return self._said
+
+    def hear_book(self, event: Event, *, is_anew: bool, is_followed: bool) -> Said:
+        """Take a changed book: follow it where the walk has not, and match what it crosses."""
+        self._said = []
+        if is_followed:
+            place = self.known.place(event.message.symbol)
+            place.follow(event.header.ts_ns, is_known=not is_anew, is_anew=is_anew)
+        self._match_crossed(event)
+        return self._said
+
+    def hear_fills(self, fills: Sequence[tuple[int, int]], event: Event) -> Said:
+        """Take what a trade left for our orders in the queue."""
+        self._said = []
+        self._fill_resting(list(fills), event)
+        return self._said
+
+
+class HostedRisk(RiskCore):
+    """The risk core; what it says and when it has to hear a tick is in `array_ticks`."""
+
+    def share(self, symbol: str, book: Book) -> None:
+        """Value orders by this book; before the first message."""
+        self.known.place(symbol).book = book
+
+
+def stub_of(symbol: str) -> tuple[market.BookUpdate, market.BookSnapshot]:
+    """Return messages that say only that a book of a market changed: its levels are applied already."""
+    return (
+        market.BookUpdate(symbol, 0, 0, 0, 0, b"", 0, 0),
+        market.BookSnapshot(symbol, 0, 0, 0, b"", "start", 0, 0),
+    )
+
+
+def said_messages(said: Said) -> list[Message]:
+    """Return the messages of what a core said."""
+    return [item.message for item in said if isinstance(item, Output)]

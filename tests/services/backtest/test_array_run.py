@@ -1,0 +1,349 @@
+"""The array path says what the exact path says, event by event: orders, verdicts, reports, funding."""
+
+import itertools
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from services.backtest.array_run import ArrayMarket, ArrayRun
+from services.backtest.exact import ExactRun
+from services.backtest.exact_feed import MarketFeed
+from services.backtest.generate import Flow, generate
+from services.strategy.settings import InstanceSettings
+from shared.columns import Columns
+from shared.messages import orders
+from shared.messages.control import InstanceFailed, TradingState
+from shared.units import NS_PER_S
+
+PERP, SPOT = "binance_usdm:BTCUSDT", "binance:ETHUSDT"
+MAKER = {"half_spread_bps": 0.1, "requote_threshold_bps": 0.1, "requote_threshold_ticks": 2}
+GRID = {"interval_bps": 1, "order_notional": 100}
+TAKER = {"imbalance_threshold": 0.2, "persistence": 1, "min_confidence": 0.1, "min_momentum": 0.0}
+HEARD = (
+    orders.OrderIntent,
+    orders.CancelIntent,
+    orders.OrderApproved,
+    orders.OrderAdjusted,
+    orders.OrderRefused,
+    orders.OrderSent,
+    orders.NotSent,
+    orders.OrderAccepted,
+    orders.OrderRejected,
+    orders.Fill,
+    orders.OrderCanceled,
+    orders.OrderExpired,
+    orders.CancelRejected,
+    orders.FundingPaid,
+    orders.PositionChanged,
+    TradingState,
+    InstanceFailed,
+)
+"""What must agree in order, time and every field."""
+
+
+class Log(list):
+    """What a run said, as (time, source, message)."""
+
+    def watch(self, event):
+        if isinstance(event.message, HEARD):
+            self.append((event.header.ts_ns, event.header.source, event.message))
+
+    def count(self, kind):
+        return sum(type(message) is kind for *_, message in self)
+
+
+def exact(sections, markets, **span):
+    log = Log()
+    feeds = [MarketFeed(each.files, each.rules, has_candles=False) for each in markets]
+    run = ExactRun(sections, feeds, build="test", watch=log.watch)
+    run.start(**span)
+    run.run()
+    return log, run
+
+
+def array(sections, markets, is_gated=True, **span):
+    log = Log()
+    run = ArrayRun(sections, markets, build="test", watch=log.watch, is_gated=is_gated)
+    run.start(**span)
+    run.run()
+    return log, run
+
+
+def agreed(sections, markets, **span):
+    """Return the log and the run of the array path, once all three ways agree."""
+    expected, _ = exact(sections, markets, **span)
+    for is_gated in (False, True):
+        said, run = array(sections, markets, is_gated, **span)
+        for at, (one, other) in enumerate(itertools.zip_longest(expected, said)):
+            assert one == other, f"event {at}, {is_gated=}"
+    return said, run
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory):
+    """Return a maker of markets with generated flow: `flow(symbol, maker_fee_ppm=0)`."""
+    made = {}
+
+    def market(symbol, **changes):
+        if symbol not in made:
+            path = tmp_path_factory.mktemp("flow") / "market.columns"
+            price = "20000" if symbol == PERP else "2000"
+            seed = 11 if symbol == PERP else 3
+            regime = "adverse" if symbol == PERP else "mixed"
+            generate(
+                Flow(
+                    event_count=12_000,
+                    seed=seed,
+                    regime=regime,
+                    mean_gap_us=8000,
+                    symbol=symbol,
+                    price=price,
+                    level_count=60,
+                ),
+                path,
+            )
+            made[symbol] = Columns.open(path)
+        columns = made[symbol]
+        return ArrayMarket(msgspec.structs.replace(columns.header.rules, **changes), [columns])
+
+    return market
+
+
+def of_instances(sections, instances):
+    """Return settings with these instances: name -> (kind, symbol, params)."""
+    made = {
+        name: InstanceSettings(kind=kind, symbol=symbol, params=params)
+        for name, (kind, symbol, params) in instances.items()
+    }
+    symbols = tuple({each.symbol for each in made.values()})
+    risk = sections["risk"]
+    return sections | {
+        "strategy": replace(sections["strategy"], instances=made),
+        "risk": replace(risk, prepared=replace(risk.prepared, symbols=symbols)),
+    }
+
+
+@pytest.mark.req("BT-1", "BT-4")
+@pytest.mark.parametrize(
+    ("kind", "params", "least_fills"),
+    [("avellaneda_stoikov", MAKER, 2), ("grid", GRID, 5), ("imbalance", TAKER, 4)],
+)
+def test_each_shipped_strategy_says_what_it_says_on_the_exact_path(flow, sections, kind, params, least_fills):
+    market = flow(PERP, maker_fee_ppm=0, taker_fee_ppm=100)
+
+    said, run = agreed(sections(kind=kind, params=params), [market])
+
+    assert said.count(orders.Fill) >= least_fills
+    assert run.is_over
+    assert run.failure is None
+
+
+@pytest.mark.req("BT-4")
+@pytest.mark.parametrize(
+    "broker",
+    [
+        {"latency_ms": 0},
+        {"latency_ms": 30, "latency_std_ms": 20, "latency_spike_ppm": 100_000, "queue_model": "behind"},
+        {"latency_ms": 3000},
+    ],
+)
+def test_latency_and_queue_of_the_paper_venue_are_those_of_the_exact_path(flow, sections, broker):
+    market = flow(PERP, maker_fee_ppm=0, taker_fee_ppm=100)
+
+    said, _ = agreed(sections(params=MAKER, **broker), [market])
+
+    assert said.count(orders.OrderIntent) > 10
+
+
+@pytest.mark.req("BT-5")
+def test_several_markets_and_instances_share_one_account(flow, sections):
+    markets = [flow(PERP, maker_fee_ppm=0), flow(SPOT, maker_fee_ppm=0)]
+    wanted = of_instances(
+        sections(),
+        {
+            "a": ("avellaneda_stoikov", SPOT, MAKER),
+            "b": ("grid", PERP, GRID),
+            "c": ("imbalance", PERP, TAKER),
+            "d": ("avellaneda_stoikov", PERP, MAKER),
+        },
+    )
+
+    said, _ = agreed(wanted, markets)
+
+    assert {message.strategy for *_, message in said if type(message) is orders.Fill} == set("abcd")
+
+
+def test_warm_up_and_a_part_of_the_data_are_those_of_the_exact_path(flow, sections):
+    market = flow(PERP, maker_fee_ppm=0)
+    first_ns = market.files[0].header.first_local_ns
+    wanted = sections(params=MAKER)
+    wanted["strategy"] = replace(wanted["strategy"], warmup_s=10, warmup_points=1500)
+
+    said, run = agreed(wanted, [market], from_ns=first_ns + 5 * NS_PER_S, until_ns=first_ns + 60 * NS_PER_S)
+
+    assert said.count(orders.OrderIntent) > 10
+    assert run.first_ns >= first_ns + 5 * NS_PER_S
+    assert run.now_ns <= first_ns + 60 * NS_PER_S
+
+
+def test_breakers_that_trip_hold_back_the_same_orders(flow, sections):
+    market = flow(PERP, maker_fee_ppm=0)
+    wanted = sections(params=MAKER | {"order_notional": 4000, "max_inventory_notional": 8000})
+    breakers = replace(wanted["risk"].breakers, session_drawdown_bps=1, losing_streak_max=0)
+    wanted["risk"] = replace(wanted["risk"], breakers=breakers)
+
+    said, _ = agreed(wanted, [market])
+
+    assert any(
+        message.state == "reducing" and "session_drawdown" in message.reasons[0]
+        for *_, message in said
+        if type(message) is TradingState
+    )
+
+
+def test_a_loss_that_reaches_its_limit_kills_at_the_same_tick(flow, sections):
+    market = flow(PERP, maker_fee_ppm=0)
+    wanted = sections(params=MAKER | {"order_notional": 4000, "max_inventory_notional": 8000})
+    wanted["risk"] = replace(wanted["risk"], loss_max=1)
+
+    said, run = agreed(wanted, [market])
+
+    assert any(message.state == "halted" for *_, message in said if type(message) is TradingState)
+    assert run.is_over
+
+
+def test_funding_is_paid_to_each_instance_by_its_position(tape, sections, tmp_path):
+    """One buys 4 lots at 60001.0 ticks/10; the rate is 0.01 %, the mark 60000.0: the long pays."""
+    hand = tape(maker_fee_ppm=0).book(0)
+    for step in range(1, 60):
+        at_ms = 100 * step
+        hand.change(at_ms, bids=((600_000, 10 + step),))
+        if step == 20:
+            hand.trade(at_ms + 10, 599_900, 5000, 1)
+            hand.change(at_ms + 20, bids=((600_000, 0), (599_990, 0), (599_900, 50)))
+    hand.funding(6100, 10_000, 600_000).change(6200, bids=((599_900, 51),)).change(
+        6300, bids=((599_900, 52),)
+    )
+    columns = hand.open(tmp_path / "hand.columns")
+    market = ArrayMarket(hand.rules, [columns])
+
+    said, _ = agreed(sections(params=MAKER), [market])
+
+    paid = [message for *_, message in said if type(message) is orders.FundingPaid]
+    assert len(paid) == 1
+    assert paid[0].amount_atoms == -paid[0].position_lots * 60_000_000 * 10_000 * 10_000 // 10**10
+    assert paid[0].amount_atoms < 0
+
+
+def test_a_book_that_is_lost_and_comes_back_withdraws_and_quotes_again(tape, sections, tmp_path):
+    hand = tape(maker_fee_ppm=0).book(0)
+    for step in range(1, 30):
+        hand.change(100 * step, bids=((600_000, 10 + step),))
+    hand.invalid(3000).change(3050, bids=((600_000, 99),)).trade(3060, 600_010, 3, 0)
+    hand.book(4000)
+    for step in range(41, 70):
+        hand.change(100 * step, bids=((600_000, step),))
+    hand.change(7000, bids=((600_030, 5),)).change(7100, bids=((600_030, 0),)).change(
+        9900, bids=((600_000, 1),)
+    )
+    market = ArrayMarket(hand.rules, [hand.open(tmp_path / "hand.columns")])
+
+    said, _ = agreed(sections(params=MAKER), [market])
+
+    reasons = {message.reason for *_, message in said if type(message) is orders.CancelIntent}
+    assert {"gap", "book not trusted"} & reasons
+    assert said[-1][0] > said[0][0]
+
+
+PLAIN = """
+    from dataclasses import dataclass
+
+    from services.strategy.base import NOTHING, Quote, Strategy, TargetQuotes
+    from shared.units import Side
+
+    @dataclass(frozen=True)
+    class Settings:
+        every: int = 7
+        raise_at: int = 0
+
+    class Mine(Strategy):
+        Settings = Settings
+
+        def __init__(self, settings):
+            super().__init__(settings)
+            self.count = 0
+
+        def on_book(self, ctx):
+            self.count += 1
+            if self.count == self.settings.raise_at:
+                raise ValueError("no more of it")
+            if self.count % self.settings.every:
+                return NOTHING
+            bid, ask = ctx.book.bid_ticks, ctx.book.ask_ticks
+            return [TargetQuotes((Quote("bid", Side.BUY, bid, 5), Quote("ask", Side.SELL, ask, 5)), "touch")]
+"""
+
+
+@pytest.mark.req("BT-1")
+def test_a_plain_python_strategy_works_with_no_change(flow, sections, own_strategy):
+    market = flow(PERP, maker_fee_ppm=0)
+
+    said, _ = agreed(sections(kind=own_strategy("array_plain", PLAIN)), [market])
+
+    assert said.count(orders.Fill) > 5
+
+
+@pytest.mark.req("BT-1")
+def test_a_strategy_that_raises_ends_the_run_and_what_was_before_stays(flow, sections, own_strategy):
+    market = flow(PERP, maker_fee_ppm=0)
+    kind = own_strategy("array_raising", PLAIN)
+
+    said, run = agreed(sections(kind=kind, params={"raise_at": 3000}), [market])
+
+    assert run.failure.message.error.startswith("ValueError: no more of it (at array_raising.py:22 on_book")
+    assert "BookUpdate" in run.failed_at
+    assert said.count(orders.OrderIntent) > 5
+    assert 3000 <= run.message_count < 5000
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(flow, sections):
+    market = flow(PERP, maker_fee_ppm=0)
+    whole, _ = array(sections(params=MAKER), [market])
+    log = Log()
+    run = ArrayRun(sections(params=MAKER), [market], build="test", watch=log.watch, check_every=1000)
+
+    run.start()
+    counts = []
+    while not run.is_over:
+        run.run(lambda: True)
+        counts.append(run.message_count)
+
+    assert log == whole
+    assert counts[:3] == [1000, 2000, 3000]
+
+
+def test_no_rows_are_a_run_without_events(tape, sections, tmp_path):
+    market = ArrayMarket(tape().rules, [tape().book(0).open(tmp_path / "one.columns")])
+
+    said, run = array(sections(), [market], from_ns=10**19 - 10**18)
+
+    assert said == []
+    assert run.is_over
+    assert (run.message_count, run.first_ns) == (0, 0)
+
+
+def test_an_impossible_level_is_named_by_its_row(tape, sections, tmp_path):
+    hand = tape().book(0)
+    hand.change(100, bids=((600_000, -5),))
+
+    with pytest.raises(ValueError, match=r"row 5: -5 lots at 600000 ticks of side 0.*import the data again"):
+        array(sections(), [ArrayMarket(hand.rules, [hand.open(tmp_path / "bad.columns")])])
+
+
+def test_files_of_a_market_in_the_wrong_order_are_refused(tape, sections, tmp_path):
+    later, earlier = tape().book(1000), tape().book(0)
+    files = [later.open(tmp_path / "later.columns"), earlier.open(tmp_path / "earlier.columns")]
+
+    with pytest.raises(ValueError, match="in the order of time, each once"):
+        array(sections(), [ArrayMarket(later.rules, files)])
