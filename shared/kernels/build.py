@@ -5,12 +5,15 @@ same results. Two builds at once are safe: each works in its own directory, and 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -19,6 +22,10 @@ from shared.kernels import BUILD_FLAGS, SOURCES, build_hash, builds_directory, i
 # A process that is still starting may need an older build, so only the old ones go.
 OLD_BUILD_S = 86_400
 STEP_TIMEOUT_S = 300
+KEPT = "kept"
+"""Compiled kernels by the hash of what they were made of: one edit makes one of them anew, not all."""
+
+_USED = re.compile(r"shared\.kernels\.(\w+)")
 
 
 class BuildError(Exception):
@@ -56,15 +63,50 @@ def run_step(command: list[str], directory: Path) -> None:
         raise BuildError(f"{' '.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
 
 
-def compile_into(build: Path, work: Path, compiler: str, kernels: list[Path]) -> None:
-    """Translate and compile copied sources; `work` holds them as the package shared.kernels."""
-    names = [f"shared/kernels/{kernel.name}" for kernel in kernels]
-    run_step([sys.executable, "-m", "cython", "-3", *names], work)
+def compile_into(build: Path, work: Path, compiler: str, kernels: list[Path], kept: Path) -> None:
+    """Translate and compile copied sources; `work` holds them as the package shared.kernels.
+
+    A kernel whose source and declarations are those of an earlier build is taken from `kept`.
+    """
+    package = work / "shared" / "kernels"
+    compile_one = partial(_compile_one, build, work, compiler, kept)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(compile_one, [package / kernel.name for kernel in kernels]))
+
+
+def _compile_one(build: Path, work: Path, compiler: str, kept: Path, kernel: Path) -> None:
+    suffix = EXTENSION_SUFFIXES[0]
+    target = build / f"{kernel.stem}{suffix}"
+    former = kept / f"{kernel.stem}-{build_hash([kernel, *declarations_of(kernel)])}{suffix}"
+    try:
+        shutil.copyfile(former, target)
+        return
+    except OSError:
+        target.unlink(missing_ok=True)
+    run_step([sys.executable, "-m", "cython", "-3", f"shared/kernels/{kernel.name}"], work)
     include = sysconfig.get_path("include")
-    for kernel in kernels:
-        target = build / f"{kernel.stem}{EXTENSION_SUFFIXES[0]}"
-        source = f"shared/kernels/{kernel.stem}.c"
-        run_step([compiler, *BUILD_FLAGS, f"-I{include}", source, "-o", str(target), "-lm"], work)
+    source = f"shared/kernels/{kernel.stem}.c"
+    run_step([compiler, *BUILD_FLAGS, f"-I{include}", source, "-o", str(target), "-lm"], work)
+    # Renamed into place: another build must never copy a half of it.
+    draft = work / f"{kernel.stem}.kept"
+    shutil.copyfile(target, draft)
+    kept.mkdir(exist_ok=True)
+    draft.replace(former)
+
+
+def declarations_of(kernel: Path) -> list[Path]:
+    """Return the `.pxd` files that a kernel is compiled with: its own and those it uses, directly or not."""
+    found: set[Path] = set()
+    left = [kernel, kernel.with_suffix(".pxd")]
+    while left:
+        file = left.pop()
+        if not file.is_file() or file in found:
+            continue
+        if file.suffix == ".pxd":
+            found.add(file)
+        used = _USED.findall(file.read_text(encoding="utf-8"))
+        left += [kernel.with_name(f"{name}.pxd") for name in used]
+    return sorted(found)
 
 
 def build_kernels(compiler: str, builds: Path, sources: Path = SOURCES) -> Path:
@@ -88,7 +130,8 @@ def build_kernels(compiler: str, builds: Path, sources: Path = SOURCES) -> Path:
             return target
         build = work / "build"
         build.mkdir()
-        compile_into(build, work, compiler, [file for file in files if file.suffix == ".py"])
+        kernels = [file for file in files if file.suffix == ".py"]
+        compile_into(build, work, compiler, kernels, builds / KEPT)
         put_in_place(build, target, files)
         return target
     finally:
@@ -108,10 +151,14 @@ def put_in_place(build: Path, target: Path, files: list[Path]) -> None:
 
 def remove_old_builds(builds: Path, keep: Path) -> None:
     """Delete builds and leftovers of killed builds that nothing has changed for a day."""
-    for path in builds.iterdir():
+    for path in [*builds.iterdir(), *(builds / KEPT).glob("*")]:
         try:
-            if path != keep and time.time() - path.stat().st_mtime > OLD_BUILD_S:
+            if path in {keep, builds / KEPT} or time.time() - path.stat().st_mtime <= OLD_BUILD_S:
+                continue
+            if path.parent == builds:
                 shutil.rmtree(path)
+            else:
+                path.unlink()
         except OSError:
             continue  # another build removed it, or it is not ours to remove
 

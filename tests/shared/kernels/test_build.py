@@ -48,7 +48,7 @@ def test_a_build_is_complete_and_made_once(compiler, sources, tmp_path):
     before = (made / f"one{EXTENSION_SUFFIXES[0]}").stat()
     assert build.build_kernels(compiler, builds, sources) == made
     assert (made / f"one{EXTENSION_SUFFIXES[0]}").stat() == before
-    assert list(builds.iterdir()) == [made]
+    assert sorted(builds.iterdir()) == sorted([made, builds / build.KEPT])
 
 
 def test_two_builds_at_once_leave_one_complete_build(compiler, sources, tmp_path):
@@ -68,7 +68,7 @@ def test_two_builds_at_once_leave_one_complete_build(compiler, sources, tmp_path
 
     assert not failed
     assert len(set(made)) == 1
-    assert list(builds.iterdir()) == [made[0]]
+    assert sorted(builds.iterdir()) == sorted([made[0], builds / build.KEPT])
 
 
 def test_a_changed_source_or_a_new_file_gives_a_new_build(sources):
@@ -81,6 +81,32 @@ def test_a_changed_source_or_a_new_file_gives_a_new_build(sources):
 
     assert len({first, second, third}) == 3
     assert kernels.build_hash(kernels.source_files(sources)) == third
+
+
+def test_only_what_changed_is_compiled_again(compiler, sources, tmp_path, monkeypatch):
+    builds = tmp_path / "kernels"
+    (sources / "two.py").write_text("from cython.cimports.shared.kernels.base import Base\n\nx = Base\n")
+    (sources / "base.py").write_text("import cython\n\n\n@cython.cclass\nclass Base:\n    pass\n")
+    (sources / "base.pxd").write_text("cdef class Base:\n    pass\n")
+    build.build_kernels(compiler, builds, sources)
+    steps = []
+    run_step = build.run_step
+    monkeypatch.setattr(
+        build, "run_step", lambda command, work: (steps.append(command), run_step(command, work))
+    )
+
+    (sources / "one.py").write_text("import cython\n\ndef twice(x: cython.longlong):\n    return x + x\n")
+    build.build_kernels(compiler, builds, sources)
+    changed_source = [command[-1] for command in steps if "cython" in command]
+    steps.clear()
+    (sources / "base.pxd").write_text("cdef class Base:\n    cdef int more\n")
+    build.build_kernels(compiler, builds, sources)
+
+    assert changed_source == ["shared/kernels/one.py"]
+    assert sorted(command[-1] for command in steps if "cython" in command) == [
+        "shared/kernels/base.py",
+        "shared/kernels/two.py",
+    ]
 
 
 def test_a_half_made_build_is_not_used_and_is_replaced(compiler, sources, tmp_path):
