@@ -17,8 +17,8 @@ from typing import IO, Any
 import msgspec
 
 from services.backtest.formats_order import ordered_events
-from services.backtest.formats_rows import FormatError, Rows, bad_row, rows_of
-from shared.columns import FIELDS, Columns, ColumnsHeader
+from services.backtest.formats_rows import ForeignImport, FormatError, Rows, bad_row, chosen_rules
+from shared.columns import FIELDS, Columns
 from shared.kernels import event_rows
 from shared.kernels.event_rows import EventReader, EventWriter
 from shared.kernels.levels import step_of
@@ -44,18 +44,6 @@ TYPES = [kind for _, kind in DESCR]
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError)
 
 
-class NpzImport(msgspec.Struct):
-    """What became of the events of a file.
-
-    `floored_count` quantities off the lot were rounded down, `skipped_count` best-price events passed over.
-    """
-
-    header: ColumnsHeader
-    event_count: int
-    floored_count: int
-    skipped_count: int
-
-
 class NpzExport(msgspec.Struct):
     """What became of the rows of a column file.
 
@@ -69,45 +57,51 @@ class NpzExport(msgspec.Struct):
     split_count: int
 
 
-def import_npz(
-    source: Path, out: Path, rules: InstrumentRules, is_snapshot_required: bool = True
-) -> NpzImport:
-    """Read an event array into the column file `out`.
+class NpzImport(ForeignImport):
+    """Event arrays of one market, in the order given; each event's local time is the time of receipt."""
 
-    Raises:
-        FormatError: the file is none, cut off, or a row cannot be; the text names the row (1 is the first).
-        ColumnsError: the column file cannot be written.
-    """
-    reader = EventReader(step_of(rules.tick_size, ""), step_of(rules.lot_size, ""), is_snapshot_required)
-    try:
-        with (
-            zipfile.ZipFile(source) as archive,
-            archive.open(MEMBER) as data,
-            rows_of(out, rules, f"hftbacktest npz {source.name}") as rows,
-        ):
-            count = _read_head(source, data)
-            done = 0
-            while done < count:
-                size = min(BLOCK_EVENTS, count - done)
-                block = data.read(size * EVENT_BYTES)
-                if len(block) != size * EVENT_BYTES:
-                    raise FormatError(
-                        f"{source} ends in event {done + len(block) // EVENT_BYTES + 1} of {count}: "
-                        "it is cut off; get the file again"
-                    )
-                _take_block(source, reader, rows, rules, block, done)
-                done += size
-            if data.read(1):
-                raise FormatError(f"{source} goes on after its {count} events; get the file again")
-            held = _columns(1)
-            used = reader.finish(*held)
-            rows.append([column[:used] for column in held])
-    except UNREADABLE as error:
-        raise FormatError(
-            f"{source} is no whole .npz file with the array {MEMBER} ({error}); get the file again"
-        ) from None
-    assert rows.header is not None, "an error would have been raised"
-    return NpzImport(rows.header, count, reader.floored_count, reader.skipped_count)
+    def fill(self) -> None:
+        """Read the arrays; raises `FormatError` for a file or a row that cannot be."""
+        symbol = self.only_symbol()
+        rules = chosen_rules(self.given, symbol, None)
+        rows = self.rows(rules, f"hftbacktest npz {', '.join(path.name for path in self.paths)}")
+        reader = EventReader(step_of(rules.tick_size, ""), step_of(rules.lot_size, ""))
+        for path in self.paths:
+            rows.coverage.lines += self._read(path, reader, rows, rules)
+        held = _columns(1)
+        used = reader.finish(*held)
+        rows.append([column[:used] for column in held])
+        found = rows.coverage
+        found.trades = reader.trade_count
+        found.diffs = rows.count - reader.trade_count
+        if reader.floored_count:
+            found.find("off-lot", f"event {reader.floored_row}", reader.floored_count)
+        if reader.bookless_count:
+            found.find("no-book", "depth events before the first snapshot", reader.bookless_count)
+        if reader.skipped_count:
+            found.notes.append(f"{reader.skipped_count} best-price events were passed over")
+
+    def _read(self, path: Path, reader: EventReader, rows: Rows, rules: InstrumentRules) -> int:
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(MEMBER) as data:
+                count = _read_head(path, data)
+                for done in range(0, count, BLOCK_EVENTS):
+                    size = min(BLOCK_EVENTS, count - done)
+                    block = data.read(size * EVENT_BYTES)
+                    if len(block) != size * EVENT_BYTES:
+                        raise FormatError(
+                            f"{path} ends in event {done + len(block) // EVENT_BYTES + 1} of {count}: "
+                            "it is cut off; get the file again"
+                        )
+                    _take_block(path, reader, rows, rules, block, done)
+                    self.done(len(block))
+                if data.read(1):
+                    raise FormatError(f"{path} goes on after its {count} events; get the file again")
+                return count
+        except UNREADABLE as error:
+            raise FormatError(
+                f"{path} is no whole .npz file with the array {MEMBER} ({error}); get the file again"
+            ) from None
 
 
 def _columns(count: int) -> "list[array[int]]":
@@ -148,7 +142,7 @@ def _bad_event(
         event_rows.BAD_PRICE: (f"px {price!r}: must lie in 1..2^31 - 1 ticks", "correct or drop the row"),
         event_rows.OFF_TICK: (
             f"px {price!r} is no whole number of ticks of {rules.tick_size}",
-            "give the tick size of these data with --tick",
+            "give the tick size of these data: --rules tick=...,lot=...",
         ),
         event_rows.NEGATIVE_QTY: (f"qty {quantity!r} is negative", "correct or drop the row"),
         event_rows.BAD_QTY: (
@@ -162,10 +156,6 @@ def _bad_event(
         event_rows.BAD_SIDE: (
             f"ev {ints[base]:#x} is neither a buy nor a sell",
             "set BUY_EVENT or SELL_EVENT",
-        ),
-        event_rows.NO_SNAPSHOT: (
-            "a depth event before any snapshot: the book is not known",
-            "begin with a snapshot, or begin with an empty book: --without-snapshot",
         ),
     }[reader.bad_code]
     return bad_row(source, done + reader.bad_row + 1, what, todo)

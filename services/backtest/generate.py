@@ -67,8 +67,7 @@ def generate(flow: Flow, out: Path, progress: Progress | None = None) -> Columns
             rows.append([column[:used] for column in block], latency_min_ns=source.latency_min_ns)
             if progress is not None:
                 progress(rows.count, flow.event_count)
-    assert rows.header is not None, "an error would have been raised"
-    return rows.header
+        return rows.finish()
 
 
 __all__ = ["ORIGIN_NS", "REGIMES", "Flow", "generate"]

@@ -5,6 +5,11 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from services.backtest.coverage import Coverage
+from services.backtest.formats_candles import CandleImport, is_candles
+from services.backtest.formats_csv import first_line
+from services.backtest.formats_npz import NpzImport
+from services.backtest.formats_rows import ForeignImport
+from services.backtest.formats_tardis import TardisImport, is_tardis
 from services.backtest.import_journal import JournalImport, journal_of
 from services.backtest.import_output import Imported
 from services.backtest.import_raw import Progress, RawImport
@@ -51,12 +56,24 @@ def _is_raw(_: Path, start: bytes) -> bool:
     return start.startswith(b"\x1f\x8b") or (start[:19].isdigit() and start[19:20] == b" ")
 
 
+def _foreign(name: str, kind: type[ForeignImport], recognises: Callable[[Path, bytes], bool]) -> Format:
+    """Return a format of another program."""
+    return Format(
+        name,
+        recognises,
+        lambda paths, wishes: kind(paths, wishes.out, wishes.given, wishes.symbols, wishes.progress),
+    )
+
+
 FORMATS: tuple[Format, ...] = (
     Format(
         "journal",
         lambda path, _: journal_of(path) is not None,
         lambda paths, wishes: JournalImport(paths, wishes.out, wishes.symbols, wishes.progress),
     ),
+    _foreign("npz", NpzImport, lambda _, start: start.startswith(b"PK\x03\x04")),
+    _foreign("tardis", TardisImport, lambda _, start: is_tardis(first_line(start))),
+    _foreign("candles", CandleImport, lambda _, start: is_candles(first_line(start))),
     Format(
         "raw",
         _is_raw,

@@ -55,47 +55,46 @@ BAD_QTY = 4
 NEGATIVE_QTY = 5
 BAD_KIND = 6
 BAD_SIDE = 7
-NO_SNAPSHOT = 8
-BAD_TIME = 9
-TOO_LARGE = 10
+BAD_TIME = 8
 
 
 @cython.cclass
 class EventReader:
     """Turns blocks of events into rows; sizes are (mantissa, decimals): mantissa * 10^-decimals.
 
-    `is_snapshot_required` refuses a depth event before any snapshot or clear, else the book begins empty
-    with a CLEAR. `read` stops at the first bad event: `bad_row` (within the block) and `bad_code` name it.
+    Depth events before any snapshot or clear belong to no known book: they are left out and counted in
+    `bookless_count`. `read` stops at a bad event: `bad_row` (within the block) and `bad_code` name it.
     """
 
     bad_row = cython.declare(cython.longlong, visibility="public")
     bad_code = cython.declare(cython.longlong, visibility="public")
     floored_count = cython.declare(cython.longlong, visibility="public")
+    floored_row = cython.declare(cython.longlong, visibility="public")
+    bookless_count = cython.declare(cython.longlong, visibility="public")
     skipped_count = cython.declare(cython.longlong, visibility="public")
+    trade_count = cython.declare(cython.longlong, visibility="public")
+    _row: cython.longlong
     _tick: cython.double
     _tick_scale: cython.double
     _lot: cython.double
     _lot_scale: cython.double
-    _is_snapshot_required: cython.bint
     _has_book: cython.bint
     _cleared: cython.longlong
     _has_pending: cython.bint
     _is_last_known: cython.bint
     _pending: cython.longlong[::1]
 
-    def __init__(
-        self,
-        tick: tuple,
-        lot: tuple,
-        is_snapshot_required: bool,
-    ) -> None:
+    def __init__(self, tick: tuple, lot: tuple) -> None:
         self._tick, self._tick_scale = float(tick[0]), float(10 ** tick[1])
         self._lot, self._lot_scale = float(lot[0]), float(10 ** lot[1])
-        self._is_snapshot_required = is_snapshot_required
         self.bad_row = -1
         self.bad_code = OK
         self.floored_count = 0
+        self.floored_row = -1
+        self.bookless_count = 0
         self.skipped_count = 0
+        self.trade_count = 0
+        self._row = 0
         self._has_book = False
         self._cleared = 0
         self._has_pending = False
@@ -125,6 +124,7 @@ class EventReader:
         what: cython.longlong
         for at in range(len(ints) // FIELDS):
             base = at * FIELDS
+            self._row += 1
             if not ints[base] & LOCAL_FLAG:
                 continue
             what = ints[base] & 0xFF
@@ -135,6 +135,11 @@ class EventReader:
             if code != OK:
                 self.bad_row, self.bad_code = at, code
                 return used
+            if what == DEPTH_EV and not self._has_book:
+                self.bookless_count += 1
+                continue
+            if what == TRADE_EV:
+                self.trade_count += 1
             if self._is_new_book(ints, base, what):
                 used = self._push(
                     used, ints, base, CLEAR, 0, 0, 0, ts_exch, ts_local, price, lots, kind, side
@@ -213,8 +218,6 @@ class EventReader:
             return NEGATIVE_QTY
         if not qty * self._lot_scale / self._lot <= LOTS_MAX:
             return BAD_QTY
-        if what == DEPTH_EV and not self._has_book and self._is_snapshot_required:
-            return NO_SNAPSHOT
         return OK
 
     @cython.cfunc
@@ -260,6 +263,8 @@ class EventReader:
         nearest: cython.double = math.floor(exact + 0.5)
         if abs(exact - nearest) > 1e-4:
             self.floored_count += 1
+            if self.floored_row < 0:
+                self.floored_row = self._row
             nearest = math.floor(exact)
         return cython.cast(cython.longlong, nearest)
 
