@@ -18,7 +18,7 @@ from services.backtest.tables import MID_COLUMNS
 from services.broker.settings import BrokerSettings
 from services.market_data.settings import SIMULATED, MarketDataSettings
 from services.report.marks import Marks
-from shared.double_entry import fee_in_quote, terms_of
+from shared.double_entry import fee_in_quote, has_same_units, terms_of
 from shared.errors import JournalError
 from shared.messages import Event, market, orders, shadow, system
 from shared.profit_parts import HORIZONS_NS
@@ -59,6 +59,7 @@ class JournalFold:
         self._balance = Decimal(0)
         self._settings = hashlib.sha256()
         self._data = hashlib.sha256()
+        self._digests: dict[str, str] = {}
         self._unpriced: dict[str, int] = {}
         self._former: set[tuple[str, str]] = set()
         self._carried: dict[tuple[str, str], int] = {}
@@ -71,6 +72,10 @@ class JournalFold:
             self._take_start(message)
         elif type(message) is system.EpochStarted:
             self.run.meta.commit = message.build
+        elif type(message) is system.CoreDigest:
+            self._digests[message.service] = message.digest.hex()
+        elif type(message) is market.InstrumentRules:
+            self._check_units(message)
         symbol = self._marks.apply(event)
         is_inside = self._window[0] <= header.ts_ns < self._window[1]
         if symbol:
@@ -83,6 +88,14 @@ class JournalFold:
             self._fold.apply(event)
         elif type(message) is orders.Fill and header.ts_ns < self._window[0]:
             self._take_former(message)
+
+    def _check_units(self, rules: market.InstrumentRules) -> None:
+        former = self._marks.rules.get(rules.symbol)
+        if former is not None and not has_same_units(former, rules) and self.run.fills:
+            raise JournalError(
+                f"{rules.symbol} got another tick or lot after fills in the old ones: report the parts of "
+                "the log apart (--until, --day)"
+            )
 
     def _take_former(self, fill: orders.Fill) -> None:
         """Count a fill before the day: its position is carried over."""
@@ -160,6 +173,8 @@ class JournalFold:
         if self._day is not None and not self._seen[0]:
             raise JournalError(f"the log has no event on {self._day} (UTC)")
         meta.from_ns, meta.until_ns = self._seen
+        digests = " ".join(f"{service} {digest}" for service, digest in sorted(self._digests.items()))
+        meta.digest = hashlib.sha256(digests.encode()).hexdigest()[:16] if digests else ""
         meta.settings_hash = self._settings.hexdigest()[:16]
         meta.data_hash = self._data.hexdigest()[:16]
         if self._balance and run.markets:

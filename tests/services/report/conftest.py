@@ -4,9 +4,12 @@ import struct
 
 import pytest
 
+from services.backtest.record import Counts, DataFile, Meta, Run, Strategy
+from services.backtest.tables import FILLED, MID_COLUMNS
 from shared.messages import Event, Header, market, orders
-from shared.units import Side
+from shared.units import NS_PER_S, Side
 
+RUN_START_NS = 1_700_000_000 * NS_PER_S
 SYMBOL = "binance_usdm:BTCUSDT"
 
 
@@ -122,3 +125,42 @@ def new_log():
 @pytest.fixture(scope="session")
 def market_rules():
     return rules
+
+
+@pytest.fixture
+def traded_run():
+    """Return a small losing backtest of one market: 40 fills in ten minutes, a book of marks, orders."""
+    run = Run(
+        Meta(
+            source="backtest",
+            path="array",
+            commit="abc1234",
+            settings_hash="5e77",
+            data_hash="da7a",
+            digest="d16e57",
+            machine="a machine",
+            python="3.11",
+            seconds=0.5,
+            from_ns=RUN_START_NS,
+            until_ns=RUN_START_NS + 600 * NS_PER_S,
+            mark_step_ns=NS_PER_S,
+        ),
+        [rules()],
+        [Strategy("as_btc", "avellaneda_stoikov", "0123456789abcdef")],
+        [DataFile("btc.columns", "ab" * 32, 1000, RUN_START_NS, RUN_START_NS + 600 * NS_PER_S)],
+        Counts(events=1000, orders=40, orders_filled=40),
+    )
+    for at in range(40):
+        ts_ns, side = RUN_START_NS + (at * 15 + 5) * NS_PER_S, at % 2
+        price = 600_000 + (at // 4) * 10 * (-1 if side else 1)
+        mids = dict.fromkeys(MID_COLUMNS, 2 * price + (4 if side else -4))
+        order = run.orders.add(
+            ts_ns=ts_ns - NS_PER_S, side=side, state=FILLED, price_ticks=price, lots=5, filled_lots=5,
+            accepted_ns=ts_ns - NS_PER_S // 2, filled_ns=ts_ns, ended_ns=ts_ns,
+        )  # fmt: skip
+        run.fills.add(
+            ts_ns=ts_ns, seq=at * 10, order=order, side=side, is_maker=1, price_ticks=price, lots=5,
+            fee_atoms=price * 5, **mids,
+        )  # fmt: skip
+        run.marks.add(ts_ns=ts_ns + NS_PER_S, mid_half_ticks=2 * price - 30)
+    return run
