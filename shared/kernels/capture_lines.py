@@ -25,7 +25,6 @@ C_FULL = cython.declare(cython.longlong, 2)
 NEWLINE = cython.declare(cython.longlong, 10)
 QUOTE = cython.declare(cython.longlong, 34)
 COMMA = cython.declare(cython.longlong, 44)
-COLON = cython.declare(cython.longlong, 58)
 OPEN = cython.declare(cython.longlong, 91)
 CLOSE = cython.declare(cython.longlong, 93)
 TICKS_MAX = cython.declare(cython.longlong, 2_147_483_647)
@@ -36,6 +35,9 @@ LATENCY_NONE = cython.declare(cython.longlong, 9_223_372_036_854_775_807)
 LEVEL = cython.declare(cython.longlong, 0)
 TRADE = cython.declare(cython.longlong, 1)
 LAST = cython.declare(cython.longlong, 0x80)
+# The keys EUabsu and Tempqs must be there: bit n is the letter 64 + n.
+DIFF_KEYS = cython.declare(cython.ulonglong, 0x28000600200020)
+TRADE_KEYS = cython.declare(cython.ulonglong, 0xB202000100000)
 DIFFS_KEPT = cython.declare(cython.longlong, 1024)
 DIFF_FIELDS = cython.declare(cython.longlong, 5)
 
@@ -279,7 +281,6 @@ class CaptureLines(FrameText):  # type: ignore[misc]
         first_id: cython.longlong = -1
         last_id: cython.longlong = -1
         previous_id: cython.longlong = -1
-        sides: cython.longlong = 0
         key: cython.longlong
         ts_exch_ns: cython.longlong
         # depth5 and the like are another payload
@@ -289,29 +290,20 @@ class CaptureLines(FrameText):  # type: ignore[misc]
             if self._data[at] == NEWLINE:
                 return C_OTHER
             at += 1
+        self._seen = 0
         at = self._word(at, self._payload_start)
         while at >= 0:
-            if self._data[at] != QUOTE:
-                return C_OTHER
-            key = self._data[at + 1]
-            if key == 112 and self._data[at + 2] == 117:  # pu
-                at += 1
-                key = 0
-            if key == NEWLINE or self._data[at + 2] != QUOTE or self._data[at + 3] != COLON:
-                return C_OTHER
-            at += 4
+            at = self._key(at)
+            key = self._value
+            if at < 0:
+                break
             if key == 98 or key == 97:  # noqa: PLR1714 - b, a; compiled, two comparisons are two comparisons
-                key -= 97
-                # a is 0 here: bids are side 0 of the rows
-                if sides & (1 << key):
-                    return C_OTHER
-                sides |= 1 << key
-                at = self._levels(at, recv_ns, 1 - key)
+                at = self._levels(at, recv_ns, 98 - key)
             elif key == 101 or key == 115:  # noqa: PLR1714 - e, s
                 at = self._word(at, self._symbol) if key == 115 else self._text(at)
             else:
                 at = self._number(at)
-                if key == 0:
+                if key == 80:  # pu
                     previous_id = self._value
                 elif key == 85:  # U
                     first_id = self._value
@@ -328,7 +320,7 @@ class CaptureLines(FrameText):  # type: ignore[misc]
             at += 1
         if at == -2:
             return C_FULL
-        if at < 0 or not self._is_end(at) or sides != 3 or first_id < 0 or last_id < first_id:
+        if at < 0 or not self._is_end(at) or self._seen & DIFF_KEYS != DIFF_KEYS or last_id < first_id:
             return C_OTHER
         if last_id <= self.last_id or event_ms > MS_MAX or transaction_ms > MS_MAX:
             return C_OTHER
@@ -356,14 +348,13 @@ class CaptureLines(FrameText):  # type: ignore[misc]
         key: cython.longlong
         if self.count >= self._capacity:
             return C_FULL
+        self._seen = 0
         at = self._word(at, self._payload_start)
         while at >= 0:
-            if self._data[at] != QUOTE:
-                return C_OTHER
-            key = self._data[at + 1]
-            if key == NEWLINE or self._data[at + 2] != QUOTE or self._data[at + 3] != COLON:
-                return C_OTHER
-            at += 4
+            at = self._key(at)
+            key = self._value
+            if at < 0:
+                break
             if key == 112:  # p
                 at = self._steps(at, self._tick, self._tick_decimals)
                 ticks = self._value
@@ -387,7 +378,7 @@ class CaptureLines(FrameText):  # type: ignore[misc]
             if at < 0 or self._data[at] != COMMA:
                 break
             at += 1
-        if at < 0 or not self._is_end(at) or side < 0:
+        if at < 0 or not self._is_end(at) or self._seen & TRADE_KEYS != TRADE_KEYS:
             return C_OTHER
         if not 0 < ticks <= TICKS_MAX or not 0 < lots <= LOTS_MAX or not 0 <= transaction_ms <= MS_MAX:
             return C_OTHER

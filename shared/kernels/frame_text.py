@@ -13,17 +13,20 @@ import cython
 NEWLINE = cython.declare(cython.longlong, 10)
 QUOTE = cython.declare(cython.longlong, 34)
 POINT = cython.declare(cython.longlong, 46)
+COLON = cython.declare(cython.longlong, 58)
 END = cython.declare(cython.longlong, 125)
+ONE = cython.declare(cython.ulonglong, 1)
 DIGITS_MAX = cython.declare(cython.longlong, 18)
 
 
 @cython.cclass
 class FrameText:
-    """Reads `_data`; what a reader found is in `_value`."""
+    """Reads `_data`; what a reader found is in `_value`. A key of letter 64 + n sets bit n of `_seen`."""
 
     def __init__(self) -> None:
         self._data = bytearray(b"\n")
         self._value = 0
+        self._seen = 0
         self._powers = array.array("q", [10**i for i in range(19)])
         self._payload_start = bytearray(b'","data":{')
         self._true = bytearray(b"true")
@@ -48,6 +51,24 @@ class FrameText:
     def _word(self, at: cython.longlong, word: cython.uchar[::1]) -> cython.longlong:
         """Return what follows `word`, -1 when it does not stand at `at`."""
         return at + len(word) if self._begins(at, word) else -1
+
+    def _key(self, at: cython.longlong) -> cython.longlong:
+        """Read a key of one letter that was not seen yet, and its colon; `pu` counts as the letter P."""
+        letter: cython.longlong
+        if self._data[at] != QUOTE:
+            return -1
+        letter = self._data[at + 1]
+        at += 2
+        if letter == 112 and self._data[at] == 117:
+            letter = 80
+            at += 1
+        if not 65 <= letter <= 122 or self._data[at] != QUOTE or self._data[at + 1] != COLON:
+            return -1
+        if self._seen & (ONE << (letter - 64)):
+            return -1
+        self._seen |= ONE << (letter - 64)
+        self._value = letter
+        return at + 2
 
     def _number(self, at: cython.longlong) -> cython.longlong:
         """Read a plain integer into `_value`; return what follows it, -1 when there is none."""
@@ -121,7 +142,7 @@ class FrameText:
         at += 1
         char = self._data[at]
         while char != QUOTE:
-            if char == 92 or char < 32:
+            if char == 92 or not 32 <= char < 127:
                 return -1
             at += 1
             char = self._data[at]

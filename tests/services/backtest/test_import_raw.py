@@ -126,7 +126,7 @@ def test_the_book_is_that_of_an_independent_stream_at_every_row_of_the_oracle(
 
 @pytest.mark.req("BT-1")
 def test_trades_are_those_of_the_recording(captures, tmp_path):
-    file = captures / "binance_hft" / "usdm_btcusdt_20240808.raw.gz"
+    file = captures / "binance_hft" / "spot_btcusdt_20240808.raw.gz"
     frames = [
         (recv, frame["data"]) for recv, frame in lines_of(file) if frame.get("stream") == "btcusdt@trade"
     ]
@@ -136,9 +136,8 @@ def test_trades_are_those_of_the_recording(captures, tmp_path):
     with Columns.open(made.path) as columns:
         found = [(exch, local, rows[0]) for exch, local, rows in events(columns) if rows[0][2] == TRADE]
     assert found == [
-        (d["T"] * 10**6, recv, (round(float(d["p"]) * 10), round(float(d["q"]) * 1000), TRADE, int(d["m"])))
+        (d["T"] * 10**6, recv, (round(float(d["p"]) * 100), round(float(d["q"]) * 10**6), TRADE, int(d["m"])))
         for recv, d in frames
-        if d["X"] == "MARKET"
     ]
 
 
@@ -530,23 +529,60 @@ def test_mark_and_funding_become_rows_when_the_time_of_the_funding_has_come(tmp_
     ]
 
 
-def test_any_damage_is_one_clear_error_or_the_same_columns(tmp_path):
-    """The kernel's shortcuts take nothing that the venue's own parser would not."""
+def outcome(tmp_path, path):
+    """Return what an import makes of a file: the checksums of its columns, or that it is refused."""
+    try:
+        made = imported(tmp_path, path, allow=EVERYTHING)
+    except ColumnsError:
+        return "refused"
+    return [(one.header.symbol, one.header.sha256, one.coverage.findings.keys()) for one in made]
+
+
+def unusual(text):
+    """Return the same recording with a space in each frame: no shortcut is taken for any of its lines."""
+    return text.replace(b" {", b" { ")
+
+
+@pytest.mark.req("BT-1")
+def test_the_shortcuts_give_what_the_venues_own_parser_gives(captures, tmp_path):
+    path = captures / "binance_hft" / "spot_btcusdt_20240808.raw.gz"
+    with gzip.open(path) as file:
+        text = b"".join(file.readlines()[:15_000])
+    fast, slow = tmp_path / "fast.raw", tmp_path / "slow.raw"
+    fast.write_bytes(text)
+    slow.write_bytes(unusual(text))
+
+    assert outcome(tmp_path / "1", fast) == outcome(tmp_path / "2", slow) != "refused"
+
+
+@pytest.mark.parametrize("venue", ["spot", "usdm"])
+def test_any_damage_gives_the_same_with_and_without_the_shortcuts(tmp_path, venue):
     draw = random.Random(5)
+    frames = SOUND
+    if venue == "usdm":
+        frames = [
+            book(10) | {"E": 1, "T": 1},
+            diff(11, [("99.99", "3.1")], venue=venue, previous=10),
+            trade(1, X="MARKET"),
+            diff(15, [("99.98", "3.0")], [("100.05", "0.5")], venue=venue, previous=11, first=13),
+            trade(2, X="MARKET"),
+        ]
     text = b"".join(
-        f"{T0 + n} {json.dumps(frame, separators=(',', ':'))}\n".encode() for n, frame in enumerate(SOUND * 1)
+        b"%d %s\n" % (T0 + n, json.dumps(frame, separators=(",", ":")).encode())
+        for n, frame in enumerate(frames)
     )
-    path = tmp_path / "a.raw"
-    for n in range(300):
+    said = set()
+    for n in range(400):
         damaged = bytearray(text)
-        at = draw.randrange(20, len(damaged))
-        damaged[at] = draw.choice(b'0123456789"[]{},:.-ne \n')
-        path.write_bytes(damaged)
-        try:
-            made = imported(tmp_path / str(n), path, allow=EVERYTHING)
-        except ColumnsError:
-            continue
-        for one in made:
-            with Columns.open(one.path, verify=True) as columns:
-                assert all(price >= 0 for price in columns.price_ticks)
-                assert all(lots >= 0 for lots in columns.lots)
+        for _ in range(draw.choice([1, 1, 2])):
+            at = draw.randrange(20, len(damaged))
+            damaged[at] = draw.choice(b'0123456789"[]{},:.-eEtTuUpqmMsab')
+        fast, slow = tmp_path / "fast.raw", tmp_path / "slow.raw"
+        fast.write_bytes(damaged)
+        slow.write_bytes(unusual(bytes(damaged)))
+
+        results = [outcome(tmp_path / f"{n}{path.stem}", path) for path in (fast, slow)]
+
+        assert results[0] == results[1], bytes(damaged)
+        said.add(str(results[0])[:9])
+    assert len(said) > 1
