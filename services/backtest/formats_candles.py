@@ -157,8 +157,8 @@ class _CandleTable(CsvTable):
 
 
 def _steps(tables: list["_CandleTable"]) -> tuple[str, str]:
-    """Return the steps that closes and volumes lie on."""
-    return steps_of(list(tables), 4, 5)
+    """Return the steps that prices and volumes lie on."""
+    return steps_of(tables, (1, 2, 3, 4), 5)
 
 
 def _candles(tables: list["_CandleTable"], rules: InstrumentRules) -> Iterator[CandleRow]:

@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from services.backtest.formats_rows import PRICE_TICKS_MAX, FormatError, bad_row
@@ -139,13 +139,14 @@ class CsvTable:
         return lots, is_cut
 
 
-def steps_of(tables: list[CsvTable], price_at: int, quantity_at: int) -> tuple[str, str]:
+def steps_of(tables: Sequence[CsvTable], prices_at: Sequence[int], quantity_at: int) -> tuple[str, str]:
     """Return tick and lot that all rows of the files lie on; raises `FormatError` when none can be told."""
     prices, quantities = StepFinder(), StepFinder()
     for table in tables:
         for number, fields in table.rows():
             try:
-                prices.add(fields[price_at])
+                for at in prices_at:
+                    prices.add(fields[at])
                 quantities.add(fields[quantity_at])
             except (ValueError, ArithmeticError) as error:
                 raise table.bad(number, error) from None
