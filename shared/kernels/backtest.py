@@ -94,8 +94,9 @@ class Engine(Walk):
         Raises:
             ValueError: columns of unequal length, or terms out of range.
         """
-        columns = (ts_exch, ts_exch if feed_constant_ns >= 0 else ts_local, kind, side, price, lots)
-        if len({len(column) for column in (*columns, ts_local)}) != 1:
+        # As plain memory views their values are Python's integers when this runs uncompiled.
+        columns = [memoryview(column) for column in (ts_exch, ts_local, kind, side, price, lots)]
+        if len({len(column) for column in columns}) != 1:
             raise ValueError(f"columns of {[len(column) for column in columns]} rows: must be of one length")
         if tick_lot_atoms <= 0 or not 0 <= wallet < 16 or atom_scale <= 0 or feed_added_ns < 0:
             raise ValueError(
@@ -111,6 +112,8 @@ class Engine(Walk):
         place: Market = Market(
             len(self.markets), columns, terms, limits, *model, self.is_partial, not self.uses_exchange_time
         )
+        if feed_constant_ns >= 0:
+            place.ts_local = place.ts_exch
         place.added_ns = feed_constant_ns if feed_constant_ns >= 0 else feed_added_ns
         self.markets.append(place)
         self.samples = Rows(3 + len(self.markets))
@@ -183,9 +186,7 @@ class Engine(Walk):
         self._rule_at_books = step_ns == 0
         if step_ns != self._step_ns:
             self.set_step_ns(step_ns)
-        code = self._go(until_ns)
-        self.reports.count = 0
-        return code
+        return self._go(until_ns)
 
     def submit(
         self,
@@ -291,7 +292,7 @@ class Engine(Walk):
         """Hear all answers that are under way, and keep the record of orders that are still open."""
         place: Market
         self.now_ns = max(self.now_ns, NEVER_NS - 1) if len(self._answers) else self.now_ns
-        self._hear()
+        self._hear(True)
         for place in self.markets:
             while place.active_count:
                 self._over(place, place.active[0], 0, 0)

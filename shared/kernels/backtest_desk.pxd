@@ -39,7 +39,7 @@ cdef class Desk:
     cdef int _arrive(self, Market market, long long slot, long long ts_ns) except -1
     cdef int _fill(self, Market market, long long slot, long long price_ticks, long long lots, long long ts_ns, bint is_maker) except -1
     cdef int _answer(self, long long kind, long long slot, long long serial, long long handle, long long index, long long ts_ns, long long price_ticks, long long lots, long long leaves, bint is_maker, long long fee_atoms) except -1
-    cdef int _hear(self) except -1
+    cdef int _hear(self, bint is_reported) except -1
     cdef int _hear_fill(self, Market market, long long slot, long long at) except -1
     cdef int _over(self, Market market, long long slot, long long state, long long ts_ns) except -1
     cdef bint _has_funds(self, Market market, long long slot) noexcept

@@ -195,7 +195,7 @@ class Desk:
             return -TOO_LARGE
         if limits is None:
             return lots
-        limits.is_trusted = market.was_trusted
+        limits.is_trusted = market.is_trusted
         limits.bid_ticks = market.local._best_price(0)
         limits.ask_ticks = market.local._best_price(1)
         limits.mark_half_ticks = market.mid_half_ticks
@@ -515,8 +515,8 @@ class Desk:
         line.data[at + INDEX] = index
         return 0
 
-    def _hear(self) -> cython.int:
-        """Take in every answer that has come by now, as reports and in what we know."""
+    def _hear(self, is_reported: cython.bint) -> cython.int:
+        """Take in every answer that has come by now: what we know follows, and reports for a host."""
         orders: Orders = self._orders
         line: Timeline = self._answers
         rows: Rows = self.reports
@@ -530,16 +530,17 @@ class Desk:
             kind = line.data[at + KIND]
             slot = line.data[at + SLOT]
             market = self.markets[line.data[at + INDEX]]
-            to = rows.place()
-            rows.data[to] = line.data[at + TS]
-            rows.data[to + 1] = market.index
-            rows.data[to + 2] = line.data[at + HANDLE]
-            rows.data[to + 3] = kind
-            rows.data[to + 4] = line.data[at + PRICE]
-            rows.data[to + 5] = line.data[at + LOTS]
-            rows.data[to + 6] = line.data[at + LEAVES]
-            rows.data[to + 7] = line.data[at + MAKER]
-            rows.data[to + 8] = line.data[at + FEE]
+            if is_reported:
+                to = rows.place()
+                rows.data[to] = line.data[at + TS]
+                rows.data[to + 1] = market.index
+                rows.data[to + 2] = line.data[at + HANDLE]
+                rows.data[to + 3] = kind
+                rows.data[to + 4] = line.data[at + PRICE]
+                rows.data[to + 5] = line.data[at + LOTS]
+                rows.data[to + 6] = line.data[at + LEAVES]
+                rows.data[to + 7] = line.data[at + MAKER]
+                rows.data[to + 8] = line.data[at + FEE]
             if orders.serial[slot] == line.data[at + SERIAL]:
                 if kind == ACCEPTED:
                     orders.accepted_ns[slot] = line.data[at + TS]

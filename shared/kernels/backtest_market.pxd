@@ -41,6 +41,7 @@ cdef class Market:
     cdef long long match_bid
     cdef bint is_dirty
     cdef bint is_anew
+    cdef readonly bint is_trusted
     cdef bint was_trusted
     cdef long long[::1] parts
     cdef long long part_count

@@ -61,7 +61,7 @@ class Market:
         if not cython.compiled:
             self.watched = [0, 0, 0, 0]
             self.open_lots = [0, 0]
-        self.is_dirty = self.is_anew = self.was_trusted = False
+        self.is_dirty = self.is_anew = self.is_trusted = self.was_trusted = False
         self.parts = array.array("q", bytes(8 * 64))
         self.taken = array.array("q", bytes(8 * 64))
         self.part_count = self.taken_count = 0
@@ -92,6 +92,8 @@ class Market:
         """Note at which prices a change of the book concerns our orders."""
         queue: RestingQueue = self.queue
         touch: cython.longlong = 0 if self.is_partial else 1
+        at: cython.longlong
+        side: cython.longlong
         self.resting = queue._used[0] + queue._used[1]
         self.watched[0] = self.watched[2] = NEVER_NS
         self.watched[1] = self.watched[3] = -1
@@ -105,6 +107,10 @@ class Market:
             self.watched[2] = queue.best_ticks(1)
             self.watched[3] = queue.worst_ticks(1)
             self.match_bid = self.watched[2] + 1 - touch
+        for at in range(self.taken_count):
+            side = 2 * self.taken[4 * at]
+            self.watched[side] = min(self.watched[side], self.taken[4 * at + 1])
+            self.watched[side + 1] = max(self.watched[side + 1], self.taken[4 * at + 1])
         return 0
 
     def follow(self) -> cython.int:
@@ -119,6 +125,7 @@ class Market:
             self.queue.sync(self.venue, is_known)
         if self.taken_count:
             self.forget_changed()
+            self.watch()
         self.is_dirty = False
         return 0
 

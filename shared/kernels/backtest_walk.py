@@ -20,24 +20,15 @@ else:
     from shared.kernels.book import Book
     from shared.kernels.words import WINDOW_TICKS
 
-STOP_END = cython.declare(cython.int, 0)
-STOP_BOOK = cython.declare(cython.int, 1)
-STOP_TRADE = cython.declare(cython.int, 2)
-STOP_STEP = cython.declare(cython.int, 3)
-STOP_REPORT = cython.declare(cython.int, 4)
-STOP_PAUSE = cython.declare(cython.int, 5)
-# `_walk` goes on with the next thing.
-WENT = cython.declare(cython.int, 100)
-# Kinds of rows (shared/columns.py).
-LEVEL = cython.declare(cython.longlong, 0)
-A_TRADE = cython.declare(cython.longlong, 1)
-CLEAR = cython.declare(cython.longlong, 2)
-INVALID = cython.declare(cython.longlong, 3)
-A_FUNDING = cython.declare(cython.longlong, 4)
-MARK = cython.declare(cython.longlong, 5)
-KIND_MASK = cython.declare(cython.longlong, 15)
-LAST = cython.declare(cython.longlong, 128)
-OPEN = cython.declare(cython.longlong, 2)
+if not cython.compiled:
+    STOP_END, STOP_BOOK, STOP_TRADE, STOP_STEP, STOP_REPORT, STOP_PAUSE = range(6)
+    # `_walk` goes on with the next thing.
+    WENT = 100
+    # Kinds of rows (shared/columns.py).
+    LEVEL, A_TRADE, CLEAR, INVALID, A_FUNDING, MARK = range(6)
+    KIND_MASK, LAST = 15, 128
+    # What we know of an order whose cancel can be sent.
+    OPEN = 2
 
 
 @cython.cclass
@@ -65,6 +56,7 @@ class Walk(Desk):
         self._decides = self._is_started = self._rule_at_books = False
         self._is_hosted = True
         self._rule = None
+        self._only = None
 
     def _start(self) -> cython.int:
         """Begin at the first row: timers are set from there."""
@@ -75,6 +67,8 @@ class Walk(Desk):
         if first == NEVER_NS:
             raise ValueError("there are no rows to walk: add a market whose columns hold some")
         self._is_started = True
+        if len(self.markets) == 1:
+            self._only = self.markets[0]
         self.now_ns = min(first, self._until_ns)
         if self._step_ns and self._next_step_ns == NEVER_NS:
             self._next_step_ns = first + self._step_ns
@@ -106,7 +100,7 @@ class Walk(Desk):
             return NEVER_NS
         return market.ts_exch[market.venue_row]
 
-    def _is_over(self) -> cython.bint:
+    def _is_over_here(self) -> cython.bint:
         """Return whether every row was received."""
         market: Market
         for market in self.markets:
@@ -130,7 +124,7 @@ class Walk(Desk):
         code: cython.int
         while True:
             if self._answers.due_ns <= self.now_ns:
-                self._hear()
+                self._hear(self._is_hosted)
                 if self._is_hosted:
                     return STOP_REPORT
                 continue
@@ -158,7 +152,7 @@ class Walk(Desk):
             if row_ns <= event_ns:
                 limit = min(self._until_ns, others_ns)
                 limit = min(limit, self._timer_ns() - 1, self._pending.due_ns - 1, self._answers.due_ns - 1)
-                code = self._walk(first, limit, True, True, True)
+                code = self._walk(first, limit, True, True)
             else:
                 self.now_ns = event_ns
                 code = self._timer() if event_ns == self._timer_ns() else WENT
@@ -173,46 +167,57 @@ class Walk(Desk):
         ours: cython.longlong
         theirs: cython.longlong
         code: cython.int
-        is_many: cython.bint = len(self.markets) > 1
         while True:
-            alarm = min(self._pending.due_ns, self._answers.due_ns, self._timer_ns())
+            alarm = min(self._pending.due_ns, self._answers.due_ns)
+            alarm = min(alarm, self._next_step_ns, self._next_sample_ns)
             bound = min(alarm, self._until_ns)
-            ours = theirs = NEVER_NS
-            for market in self.markets:
-                ours = min(ours, self._next_local_ns(market))
-                theirs = min(theirs, self._next_venue_ns(market))
+            if self._only is not None:
+                ours = self._next_local_ns(self._only)
+                theirs = self._next_venue_ns(self._only)
+            else:
+                ours = theirs = NEVER_NS
+                for market in self.markets:
+                    ours = min(ours, self._next_local_ns(market))
+                    theirs = min(theirs, self._next_venue_ns(market))
+                # An answer from one market may send an order to another one.
+                if theirs < NEVER_NS:
+                    bound = min(bound, theirs + self.latency.least_in_ns + self.latency.least_out_ns)
             if ours == NEVER_NS:
                 return STOP_END
-            # Nobody may decide on what another part of this walk has gone beyond.
-            if self._decides and ours < NEVER_NS:
+            # Nobody may decide on what the venue has gone beyond.
+            if self._decides:
                 bound = min(bound, max(ours, self.now_ns) + self.latency.least_in_ns)
-            if is_many and theirs < NEVER_NS:
-                bound = min(bound, theirs + self.latency.least_in_ns + self.latency.least_out_ns)
             if theirs <= bound:
-                for market in self.markets:
-                    if self._next_venue_ns(market) <= bound:
-                        self._walk(market, bound, False, True, False)
-            bound = min(bound, self._answers.due_ns)
+                if self._only is not None:
+                    self._venue_rows(self._only, bound)
+                else:
+                    for market in self.markets:
+                        self._venue_rows(market, bound)
+                if self._answers.due_ns < alarm:
+                    alarm = self._answers.due_ns
+                    bound = min(bound, alarm)
             if ours <= bound:
-                code = self._local_rows(bound)
-                if code != WENT:
-                    return code
                 if self._decides:
+                    code = self._take_turns(bound)
+                    if code != WENT:
+                        return code
                     continue
-            if bound >= alarm and self._is_over():
-                return STOP_END
-            if bound < min(alarm, self._answers.due_ns):
+                if self._only is not None:
+                    self._local_rows(self._only, bound)
+                else:
+                    for market in self.markets:
+                        self._local_rows(market, bound)
+            if bound < alarm:
                 if bound == self._until_ns:
                     return STOP_PAUSE
                 continue
-            alarm = min(alarm, self._answers.due_ns)
-            if alarm == NEVER_NS:
-                continue
+            if self._is_over_here():
+                return STOP_END
             self.now_ns = max(self.now_ns, alarm)
             if self._pending.due_ns <= alarm:
                 self._arrivals(alarm, -1)
             elif self._answers.due_ns <= alarm:
-                self._hear()
+                self._hear(self._is_hosted)
                 if self._is_hosted:
                     return STOP_REPORT
             else:
@@ -220,21 +225,15 @@ class Walk(Desk):
                 if code != WENT:
                     return code
 
-    def _local_rows(self, bound: cython.longlong) -> cython.int:
-        """Receive the rows up to a time; several markets that decide take turns by time."""
+    def _take_turns(self, bound: cython.longlong) -> cython.int:
+        """Receive the next rows up to a time, of the market whose turn it is, and decide on them."""
         market: Market
         first: Market
         at: cython.longlong
-        row_ns: cython.longlong
-        others_ns: cython.longlong
-        code: cython.int
-        if not self._decides:
-            for market in self.markets:
-                if self._next_local_ns(market) <= bound:
-                    self._walk(market, bound, False, False, True)
-            return WENT
-        row_ns = NEVER_NS
-        others_ns = bound
+        row_ns: cython.longlong = NEVER_NS
+        others_ns: cython.longlong = bound
+        if self._only is not None:
+            return self._walk(self._only, bound, True, False)
         first = None
         for market in self.markets:
             at = self._next_local_ns(market)
@@ -245,7 +244,112 @@ class Walk(Desk):
                 first = market
             elif at != NEVER_NS:
                 others_ns = min(others_ns, at)
-        return self._walk(first, others_ns, True, False, True)
+        return self._walk(first, others_ns, True, False)
+
+    def _venue_rows(self, market: Market, limit_ns: cython.longlong) -> cython.int:
+        """Let rows happen at the venue up to a time, or until an answer to them is heard."""
+        kinds: cython.const[cython.uchar][::1] = market.kinds
+        times: cython.const[cython.longlong][::1] = market.ts_exch
+        book: Book = market.venue
+        row: cython.longlong = market.venue_row
+        count: cython.longlong = market.count
+        now: cython.longlong = 0
+        kind: cython.longlong
+        what: cython.longlong
+        side: cython.longlong
+        price: cython.longlong
+        lots: cython.longlong
+        slot: cython.longlong
+        is_inside: cython.bint = False
+        is_book: cython.bint = False
+        while row < count:
+            if times[row] > limit_ns and not is_inside:
+                break
+            now = max(now, times[row])
+            kind = kinds[row]
+            what = kind & KIND_MASK
+            is_inside = kind < LAST
+            if what == LEVEL:
+                side = market.sides[row]
+                price = market.prices[row]
+                lots = market.lots[row]
+                slot = (-price if side else price) - book._base[side]
+                # A level that exists and stays is the common case: only its lots change.
+                if lots and 0 <= slot < WINDOW_TICKS and book._lots[side * WINDOW_TICKS + slot]:
+                    book._lots[side * WINDOW_TICKS + slot] = lots
+                else:
+                    book._place(side, slot + book._base[side], lots)
+                if market.watched[2 * side] <= price <= market.watched[2 * side + 1]:
+                    market.is_dirty = True
+                is_book = True
+            elif what == A_TRADE:
+                if market.resting:
+                    self._match_trade(market, market.sides[row], market.prices[row], market.lots[row], now)
+                    limit_ns = min(limit_ns, self._answers.due_ns)
+            else:
+                is_book |= self._other_row(market, book, row, what, now, True)
+            row += 1
+            if is_inside or not is_book:
+                continue
+            is_book = False
+            if market.is_dirty or market.is_anew:
+                market.follow()
+            if market.resting and (
+                -(book._base[1] + book._best[1]) <= market.match_ask
+                or book._base[0] + book._best[0] >= market.match_bid
+            ):
+                self._match_book(market, now)
+                limit_ns = min(limit_ns, self._answers.due_ns)
+        market.venue_row = row
+        return 0
+
+    def _local_rows(self, market: Market, limit_ns: cython.longlong) -> cython.int:
+        """Receive rows up to a time where nobody decides on them: only our book follows."""
+        kinds: cython.const[cython.uchar][::1] = market.kinds
+        times: cython.const[cython.longlong][::1] = market.ts_local
+        book: Book = market.local
+        added: cython.longlong = market.added_ns
+        row: cython.longlong = market.local_row
+        count: cython.longlong = market.count
+        events: cython.longlong = 0
+        kind: cython.longlong
+        side: cython.longlong
+        price: cython.longlong
+        lots: cython.longlong
+        slot: cython.longlong
+        is_inside: cython.bint = False
+        is_moved: cython.bint = False
+        while row < count:
+            if times[row] + added > limit_ns and not is_inside:
+                break
+            kind = kinds[row]
+            is_inside = kind < LAST
+            if kind & KIND_MASK == LEVEL:
+                side = market.sides[row]
+                price = market.prices[row]
+                lots = market.lots[row]
+                slot = (-price if side else price) - book._base[side]
+                if lots and 0 <= slot < WINDOW_TICKS and book._lots[side * WINDOW_TICKS + slot]:
+                    book._lots[side * WINDOW_TICKS + slot] = lots
+                else:
+                    book._place(side, slot + book._base[side], lots)
+                    is_moved = True
+            elif kind & KIND_MASK != A_TRADE:
+                is_moved |= self._other_row(market, book, row, kind & KIND_MASK, 0, False)
+            row += 1
+            if is_inside:
+                continue
+            events += 1
+            if is_moved:
+                is_moved = False
+                market.is_trusted = is_trusted(book)
+                if market.is_trusted:
+                    market.mid_half_ticks = book._base[0] + book._best[0] - book._base[1] - book._best[1]
+        if row > market.local_row:
+            self.now_ns = max(self.now_ns, times[row - 1] + added)
+        self.event_count += events
+        market.local_row = row
+        return 0
 
     def _walk(
         self,
@@ -253,33 +357,31 @@ class Walk(Desk):
         limit_ns: cython.longlong,
         is_first: cython.bint,
         is_venue: cython.bint,
-        is_local: cython.bint,
     ) -> cython.int:
-        """Take in rows of a market up to `limit_ns`, the first one in any case (`is_first`).
+        """Receive rows of a market up to `limit_ns`, the first one in any case (`is_first`), and decide.
 
-        The venue's part matches our orders, our part decides. Ends early when an order or answer falls due,
-        and with a stop code when the host is to decide.
+        `is_venue`: they happen at the venue as well, and are matched with our orders (received clock). Ends
+        early when an order or answer falls due, and with a stop code when the host is to decide.
         """
         kinds: cython.const[cython.uchar][::1] = market.kinds
         sides: cython.const[cython.uchar][::1] = market.sides
         prices: cython.const[cython.int][::1] = market.prices
         all_lots: cython.const[cython.longlong][::1] = market.lots
-        times: cython.const[cython.longlong][::1] = market.ts_local if is_local else market.ts_exch
-        book: Book = market.local if is_local else market.venue
-        added: cython.longlong = market.added_ns if is_local else 0
-        row: cython.longlong = market.local_row if is_local else market.venue_row
+        times: cython.const[cython.longlong][::1] = market.ts_local
+        book: Book = market.local
+        added: cython.longlong = market.added_ns
+        row: cython.longlong = market.local_row
         count: cython.longlong = market.count
         events: cython.longlong = 0
-        now: cython.longlong = self.now_ns if is_local else 0
+        now: cython.longlong = self.now_ns
         kind: cython.longlong
         what: cython.longlong
         side: cython.longlong
         price: cython.longlong
         lots: cython.longlong
-        key: cython.longlong
         slot: cython.longlong
         is_book: cython.bint = False
-        is_trusted: cython.bint
+        is_moved: cython.bint = False
         code: cython.int = WENT
         while row < count:
             if times[row] + added > limit_ns and not is_first:
@@ -293,13 +395,13 @@ class Walk(Desk):
                 side = sides[row]
                 price = prices[row]
                 lots = all_lots[row]
-                key = -price if side else price
-                slot = key - book._base[side]
+                slot = (-price if side else price) - book._base[side]
                 # A level that exists and stays is the common case: only its lots change.
                 if lots and 0 <= slot < WINDOW_TICKS and book._lots[side * WINDOW_TICKS + slot]:
                     book._lots[side * WINDOW_TICKS + slot] = lots
                 else:
-                    book._place(side, key, lots)
+                    book._place(side, slot + book._base[side], lots)
+                    is_moved = True
                 if is_venue and market.watched[2 * side] <= price <= market.watched[2 * side + 1]:
                     market.is_dirty = True
                 is_book = True
@@ -308,52 +410,52 @@ class Walk(Desk):
                     self._match_trade(market, sides[row], prices[row], all_lots[row], now)
                     limit_ns = min(limit_ns, self._answers.due_ns - self._slack)
             else:
-                is_book |= self._other_row(market, book, row, what, now, is_venue)
+                is_moved |= self._other_row(market, book, row, what, now, is_venue)
+                is_book |= is_moved
             row += 1
             if kind < LAST:
                 is_first = True
                 continue
-            if is_venue and is_book:
-                if market.is_dirty or market.is_anew or market.taken_count:
-                    market.follow()
-                if market.resting and (
-                    book._best_price(1) <= market.match_ask or book._best_price(0) >= market.match_bid
-                ):
-                    self._match_book(market, now)
-                    limit_ns = min(limit_ns, self._answers.due_ns - self._slack)
-            if is_local:
-                events += 1
-                if is_book:
-                    is_trusted = book._valid and 0 < book._best_price(0) < book._best_price(1)
-                    if is_trusted:
-                        market.mid_half_ticks = book._best_price(0) + book._best_price(1)
-                    if self._decides:
-                        self.now_ns = now
-                        if self._rule_at_books:
-                            market.was_trusted = is_trusted
-                            if is_trusted:
-                                self.decision_count += 1
-                                self._rule.decide(self, market, now)
-                                limit_ns = min(limit_ns, self._pending.due_ns - self._slack)
-                                limit_ns = min(limit_ns, self._answers.due_ns - self._slack)
-                        elif market.wants_books and self._asks(market, book, is_trusted, now):
-                            code = STOP_BOOK
-                    market.was_trusted = is_trusted
-                elif what == A_TRADE and market.wants_trades and not self._rule_at_books:
-                    if market.gate is None or market.gate.on_trade(
-                        sides[row - 1], prices[row - 1], all_lots[row - 1], now
+            events += 1
+            if is_book:
+                if is_moved:
+                    market.is_trusted = is_trusted(book)
+                if is_venue:
+                    if market.is_dirty or market.is_anew:
+                        market.follow()
+                    if market.resting and (
+                        -(book._base[1] + book._best[1]) <= market.match_ask
+                        or book._base[0] + book._best[0] >= market.match_bid
                     ):
-                        code = STOP_TRADE
-            is_book = False
+                        self._match_book(market, now)
+                        limit_ns = min(limit_ns, self._answers.due_ns - self._slack)
+                if is_moved and market.is_trusted:
+                    market.mid_half_ticks = book._base[0] + book._best[0] - book._base[1] - book._best[1]
+                if self._decides:
+                    self.now_ns = now
+                    if self._rule_at_books:
+                        if market.is_trusted:
+                            self.decision_count += 1
+                            self._rule.decide(self, market, now)
+                            limit_ns = min(limit_ns, self._pending.due_ns - self._slack)
+                            limit_ns = min(limit_ns, self._answers.due_ns - self._slack)
+                    elif market.wants_books and self._asks(market, book, now):
+                        code = STOP_BOOK
+                market.was_trusted = market.is_trusted
+            elif what == A_TRADE and market.wants_trades and not self._rule_at_books:
+                if market.gate is None or market.gate.on_trade(
+                    sides[row - 1], prices[row - 1], all_lots[row - 1], now
+                ):
+                    code = STOP_TRADE
+            is_book = is_moved = False
             if code != WENT:
                 self.decision_count += 1
                 self.market = market.index
                 self.row = row - 1
                 break
-        if is_local:
-            self.now_ns = now
-            self.event_count += events
-            market.local_row = row
+        self.now_ns = now
+        self.event_count += events
+        market.local_row = row
         if is_venue:
             market.venue_row = row
         return code
@@ -384,11 +486,9 @@ class Walk(Desk):
                 self._pay_funding(market, now_ns, market.mark_ticks, market.lots[row])
         return False
 
-    def _asks(
-        self, market: Market, book: Book, is_trusted: cython.bint, now_ns: cython.longlong
-    ) -> cython.bint:
+    def _asks(self, market: Market, book: Book, now_ns: cython.longlong) -> cython.bint:
         """Return whether the host is to look at a book: its gate says so, or it lost its trust just now."""
-        if not is_trusted:
+        if not market.is_trusted:
             return market.was_trusted
         if market.gate is None:
             return True
@@ -405,7 +505,7 @@ class Walk(Desk):
         self._next_step_ns += self._step_ns
         if not self._is_hosted:
             for market in self.markets:
-                if market.was_trusted:
+                if market.is_trusted:
                     self.decision_count += 1
                     self._rule.decide(self, market, self.now_ns)
             return WENT
@@ -459,3 +559,10 @@ class Walk(Desk):
         if ask_ticks:
             self.send(market, -1, 1, ask_ticks, lots, 0, True, False, 0, -1)
         return 0
+
+
+def is_trusted(book: Book) -> cython.bint:
+    """Return whether a book is valid, has both sides and is not crossed, as `Book.is_trusted` does."""
+    if not book._valid or book._best[0] < 0 or book._best[1] < 0:
+        return False
+    return book._base[0] + book._best[0] < -(book._base[1] + book._best[1])
