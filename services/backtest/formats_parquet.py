@@ -27,9 +27,11 @@ def export_parquet(source: Path, out: Path) -> int:
     parquet = research_package("pyarrow.parquet", "Parquet")
     draft = out.with_name(f".{out.name}.part")
     with Columns.open(source) as columns:
+        # The rules by name: readers of other programs know no positions.
+        header = msgspec.to_builtins(columns.header) | {"rules": columns.header.rules.as_dict()}
         schema = pyarrow.schema(
             [(name, getattr(pyarrow, TYPES[code])()) for name, code, _ in FIELDS],
-            metadata={"quotemesh": msgspec.json.encode(columns.header)},
+            metadata={"quotemesh": msgspec.json.encode(header)},
         )
         try:
             with parquet.ParquetWriter(draft, schema, compression="zstd") as writer:

@@ -71,7 +71,7 @@ FORMATS: tuple[Format, ...] = (
         lambda path, _: journal_of(path) is not None,
         lambda paths, wishes: JournalImport(paths, wishes.out, wishes.symbols, wishes.progress),
     ),
-    _foreign("npz", NpzImport, lambda _, start: start.startswith(b"PK\x03\x04")),
+    _foreign("npz", NpzImport, lambda _, start: start.startswith(b"PK")),
     _foreign("tardis", TardisImport, lambda _, start: is_tardis(first_line(start))),
     _foreign("candles", CandleImport, lambda _, start: is_candles(first_line(start))),
     Format(
