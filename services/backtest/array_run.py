@@ -19,13 +19,16 @@ from services.backtest.array_cores import (
     Said,
     stub_of,
 )
+from services.backtest.array_needs import candle_of, needs_of
 from services.backtest.array_seats import Seats
 from services.backtest.array_ticks import EVERY_TICK, RiskTicks
 from services.broker.instructions import ClearLatch, LatchKill
 from shared.columns import Columns
 from shared.core import Output
-from shared.kernels import walk
+from shared.kernels import walk, walk_lane
 from shared.kernels.book import Book
+from shared.kernels.trade_candles import TradeCandles
+from shared.kernels.walk_lane import Lane
 from shared.messages import Event, Header, Instruction, Message
 from shared.messages.control import InstanceFailed, KillCleared, KillLatched
 from shared.messages.market import FundingRate, InstrumentRules, Trade
@@ -56,7 +59,7 @@ class ArrayMarket(NamedTuple):
 class _Place:
     """What belongs to one lane of the walk."""
 
-    def __init__(self, market: ArrayMarket, lane: walk.Lane, paper: PaperMarket) -> None:
+    def __init__(self, market: ArrayMarket, lane: Lane, paper: PaperMarket) -> None:
         self.symbol = market.rules.symbol
         self.market = market
         self.lane = lane
@@ -108,10 +111,13 @@ class ArrayRun:
         self.strategies.share(market.rules.symbol, book)
         self.risk.share(market.rules.symbol, book)
         paper = self.broker.share(market.rules.symbol, book)
-        lane = walk.Lane(book, paper.queue)
+        lane = Lane(book, paper.queue)
         for file in market.files:
-            columns = (file.ts_local_ns, file.kind, file.side, file.price_ticks, file.lots)
+            columns = (file.ts_exch_ns, file.ts_local_ns, file.kind, file.side, file.price_ticks, file.lots)
             lane.add_file(*columns, 0, file.count)
+        needs = needs_of(self._sections, market.rules.symbol)
+        lane.candles = TradeCandles() if needs.candles else None
+        lane.wants_trades = needs.trades
         self._walker.add(lane)
         return _Place(market, lane, paper)
 
@@ -210,14 +216,14 @@ class ArrayRun:
         if kind == walk.TRADED:
             event = Event(self._header(FEED, 0), self._trade(place))
             said = self.strategies.hear_trade(called, event) if called else []
+            if lane.wants_trades:
+                said += self._told_of_trade(place, event)
             said += self._held
             if flags & walk.FILLED:
                 said += self.broker.hear_fills(lane.fills, event)
         elif kind == walk.FUNDED:
-            event = Event(self._header(FEED, 0), self._funding(place))
-            said = self.strategies.apply(event) + self.risk.apply(event) + self._held
-            said += self.broker.apply(event)
-            called = self.strategies.of(place.symbol)
+            self._hear(place, self._funding(place))
+            return
         else:
             is_anew = kind == walk.SNAPSHOT
             event = Event(self._header(FEED, 0), place.snapshot if is_anew else place.update)
@@ -228,6 +234,25 @@ class ArrayRun:
                 said += self.broker.hear_book(event, is_anew=is_anew, is_followed=followed)
         self._held = []
         self._settle(said, called, event)
+        if flags & walk.CANDLE:
+            at_ms, candles = lane.take_candles()
+            for values in candles:
+                self._hear(place, candle_of(place.symbol, values, at_ms, self.now_ns))
+
+    def _told_of_trade(self, place: _Place, event: Event) -> Said:
+        """Let those hear a trade whose settings ask for each: risk's surprises, fills without a book."""
+        place.paper.last_ticks = event.message.price_ticks
+        place.paper.recent_lots.append(event.message.qty_lots)
+        self._sync()
+        return self.risk.apply(event)
+
+    def _hear(self, place: _Place, message: Message) -> None:
+        """Let every core take a message of a market as it is."""
+        event = Event(self._header(FEED, 0), message)
+        self._sync()
+        said = self.strategies.apply(event) + self.risk.apply(event) + self._held + self.broker.apply(event)
+        self._held = []
+        self._settle(said, self.strategies.of(place.symbol), event, is_planning=True)
 
     def _tick(self) -> None:
         """Let those cores take a tick that need it."""
@@ -256,9 +281,9 @@ class ArrayRun:
         return Trade(
             place.symbol,
             row + 1,
-            lane.value(walk.PRICE),
-            lane.value(walk.LOTS),
-            SIDES[lane.value(walk.SIDE)],
+            lane.value(walk_lane.PRICE),
+            lane.value(walk_lane.LOTS),
+            SIDES[lane.value(walk_lane.SIDE)],
             self.now_ns,
             self.now_ns,
         )
@@ -266,8 +291,8 @@ class ArrayRun:
     def _funding(self, place: _Place) -> FundingRate:
         """Return the rate of a payment that is due at once: its time is the next nanosecond."""
         lane, now_ns = place.lane, self.now_ns
-        mark_centiticks = 100 * lane.value(walk.PRICE)
-        rate_e8 = lane.value(walk.LOTS)
+        mark_centiticks = 100 * lane.value(walk_lane.PRICE)
+        rate_e8 = lane.value(walk_lane.LOTS)
         return FundingRate(
             place.symbol, rate_e8, now_ns + 1, mark_centiticks, mark_centiticks, now_ns, now_ns
         )

@@ -20,7 +20,7 @@ from services.strategy.base import Strategy
 from services.strategy.instance import Instance
 from services.strategy.quoter import CANCEL_AGAIN_NS, DOUBT_NS, RETRY_NS, TRIES_PER_WINDOW, WINDOW_NS
 from services.strategy.standing import MAY_REST
-from shared.kernels.walk import Lane, Seat
+from shared.kernels.walk_lane import Lane, Seat
 from shared.units import INT64_MAX
 
 

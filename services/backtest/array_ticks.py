@@ -4,8 +4,8 @@ Risk looks at equity each tick (its peak of the day, falls, losses) and at every
 tick is heard
 
 - each second counted from the first tick, and first in each whole second (windows, margin, sessions, pauses);
-- each time while a rejection storm holds, a guard failed, a ramp is about to begin, with positions in several
-  markets;
+- each time while a rejection storm or unusual volume holds, a guard failed, a ramp is about to begin, with
+  positions in several markets;
 - each time at which the mark lies outside a band: beyond one end equity has a new peak, beyond the other a
   limit may be reached.
 
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from services.backtest.array_cores import HostedRisk
 from services.risk.ask import E8, MONEY_EXPONENT
 from services.risk.breakers import BPS, Breakers
+from services.risk.candle_monitor import CODE as VOLUME
 from services.risk.ramp import NOT_YET, Ramp
 from services.risk.storm import RejectStorm
 from shared.units import INT64_MAX, NS_PER_S
@@ -48,7 +49,8 @@ class RiskTicks:
     def due_ns(self, now_ns: int) -> int:
         """Return from which time on the next tick has to be heard, `EVERY_TICK` for each."""
         known = self._known
-        if self._storm.trips or known.guards.failed:
+        is_watching = any(hold.code == VOLUME for hold in known.guards.held)
+        if self._storm.trips or known.guards.failed or is_watching:
             return EVERY_TICK
         if not self._breakers.is_begun or NOT_YET in self._ramp.since_ns.values():
             return EVERY_TICK

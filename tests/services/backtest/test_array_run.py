@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -55,7 +56,8 @@ class Log(list):
 
 def exact(sections, markets, **span):
     log = Log()
-    feeds = [MarketFeed(each.files, each.rules, has_candles=False) for each in markets]
+    has_candles = sections["market_data"].candles
+    feeds = [MarketFeed(each.files, each.rules, has_candles) for each in markets]
     run = ExactRun(sections, feeds, build="test", watch=log.watch)
     run.start(**span)
     run.run()
@@ -85,8 +87,8 @@ def flow(tmp_path_factory):
     """Return a maker of markets with generated flow: `flow(symbol, maker_fee_ppm=0)`."""
     made = {}
 
-    def market(symbol, **changes):
-        if symbol not in made:
+    def market(symbol, gap=8, **changes):
+        if (symbol, gap) not in made:
             path = tmp_path_factory.mktemp("flow") / "market.columns"
             price = "20000" if symbol == PERP else "2000"
             seed = 11 if symbol == PERP else 3
@@ -96,15 +98,15 @@ def flow(tmp_path_factory):
                     event_count=12_000,
                     seed=seed,
                     regime=regime,
-                    mean_gap_us=8000,
+                    mean_gap_us=1000 * gap,
                     symbol=symbol,
                     price=price,
                     level_count=60,
                 ),
                 path,
             )
-            made[symbol] = Columns.open(path)
-        columns = made[symbol]
+            made[symbol, gap] = Columns.open(path)
+        columns = made[symbol, gap]
         return ArrayMarket(msgspec.structs.replace(columns.header.rules, **changes), [columns])
 
     return market
@@ -185,6 +187,71 @@ def test_warm_up_and_a_part_of_the_data_are_those_of_the_exact_path(flow, sectio
     assert said.count(orders.OrderIntent) > 10
     assert run.first_ns >= first_ns + 5 * NS_PER_S
     assert run.now_ns <= first_ns + 60 * NS_PER_S
+
+
+HEARS = """
+    from dataclasses import dataclass
+
+    from services.strategy.base import NOTHING, Quote, Strategy, TargetQuotes
+    from shared.units import Side
+
+    @dataclass(frozen=True)
+    class Settings:
+        pass
+
+    class Mine(Strategy):
+        Settings = Settings
+
+        def on_candle(self, ctx, candle):
+            c = candle
+            text = f"{c.is_closed} {c.open_ticks} {c.high_ticks} {c.low_ticks} {c.trade_count}"
+            if not ctx.book.is_trusted:
+                return NOTHING
+            quotes = (Quote("bid", Side.BUY, ctx.book.bid_ticks - candle.volume_lots % 3, 5, text),)
+            return [TargetQuotes(quotes, text)]
+"""
+
+
+def with_candles(sections):
+    return sections | {"market_data": replace(sections["market_data"], candles=True)}
+
+
+def test_candles_of_the_trades_reach_strategies_that_hear_them(flow, sections, own_strategy):
+    market = flow(PERP, maker_fee_ppm=0)
+    kinds = {"a": (own_strategy("array_hears", HEARS), PERP, {}), "b": ("avellaneda_stoikov", PERP, MAKER)}
+
+    said, _ = agreed(of_instances(with_candles(sections()), kinds), [market])
+
+    asked = [message for *_, message in said if type(message) is orders.OrderIntent]
+    assert {each.strategy for each in asked} == {"a", "b"}
+    assert any(each.reason.startswith("True") for each in asked)
+    assert sum(each.reason.startswith("False") for each in asked) > 10
+
+
+def test_unusual_volume_holds_back_the_same_orders(flow, sections):
+    market = flow(PERP, maker_fee_ppm=0)
+    wanted = with_candles(sections(params=MAKER))
+    monitor = replace(
+        wanted["risk"].candle_monitor,
+        average_window=2,
+        volume_multiplier=Decimal("0.1"),
+        needs_price_drop=False,
+    )
+    wanted["risk"] = replace(wanted["risk"], candle_monitor=monitor)
+
+    said, _ = agreed(wanted, [flow(PERP, maker_fee_ppm=0, gap=20)])
+
+    assert market.rules.symbol == PERP
+    assert any("volume_anomaly" in str(m.reasons) for *_, m in said if type(m) is TradingState)
+
+
+def test_settings_that_ask_for_every_trade_hear_every_trade(flow, sections):
+    market = flow(PERP, maker_fee_ppm=0)
+    wanted = sections(params=MAKER, without_book="simple")
+    surprises = replace(wanted["risk"].surprises, holds=True, volume_window_s=5, volume_spike_factor=2)
+    wanted["risk"] = replace(wanted["risk"], surprises=surprises)
+
+    agreed(wanted, [market])
 
 
 def test_breakers_that_trip_hold_back_the_same_orders(flow, sections):
