@@ -26,7 +26,7 @@ from services.backtest.equity import (
     steps,
 )
 from services.backtest.record import Run
-from services.backtest.statistics import Estimate
+from services.backtest.statistics import Estimate, Share
 from services.backtest.tables import MID_COLUMNS, REFUSED
 from shared.units import NS_PER_MS, NS_PER_S, decimal_text
 
@@ -88,7 +88,7 @@ class Figures(msgspec.Struct, kw_only=True):
     max_drawdown_recovered_ns: int
     max_drawdown_s: float
     longest_drawdown_s: float
-    win_rate: Estimate | None
+    win_rate: Share | None
     average_trade: Estimate | None
     profit_factor: float | None
     average_holding_s: float | None

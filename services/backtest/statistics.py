@@ -21,6 +21,14 @@ class Estimate(NamedTuple):
     error: float | None
 
 
+class Share(NamedTuple):
+    """A share with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
 def mean_of(values: Sequence[float]) -> float:
     """Return the mean, 0 of nothing."""
     return math.fsum(values) / len(values) if values else 0.0
@@ -80,13 +88,14 @@ def value_at_risk(profits: Sequence[float], confidence: float) -> tuple[float, f
     return -worst[-1] + 0.0, -mean_of(worst) + 0.0
 
 
-def win_rate(wins: int, count: int) -> Estimate | None:
-    """Return wins / count with the half-width of the 95 % Wilson interval, None of nothing."""
+def win_rate(wins: int, count: int) -> Share | None:
+    """Return wins / count with its 95 % interval by Wilson, None of nothing."""
     if not count:
         return None
     share, z2 = wins / count, NORMAL_95**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = NORMAL_95 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
-    return Estimate(share, half)
+    return Share(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def mean_with_error(values: Sequence[float]) -> Estimate | None:

@@ -16,7 +16,7 @@ from services.cli.config_model import normal_symbol
 from services.cli.exits import CommandError, ExitCode
 from services.cli.log_reading import stored_events
 from services.cli.place import data_option
-from services.cli.run_source import directory, run_from
+from services.cli.run_source import directory, is_log, run_from
 from services.report import export as lines
 from services.report import run_html, run_png, run_text
 from services.report.export import Line, Wanted
@@ -80,9 +80,9 @@ def report(
     PATH is a data directory, or a .run file that a backtest wrote [default: --data].
     """
     selection = Selection(chosen["strategy"], chosen["symbol"])
-    is_file = path is not None and path.is_file()
+    is_run = path is not None and (path.is_file() or is_log(path))
     files = {name: chosen[name] for name in ("html_file", "png_file", "equity_csv", "readme")}
-    if not (full or day or is_file or any(files.values()) or any(selection)):
+    if not (full or day or is_run or any(files.values()) or any(selection)):
         with stored_events(directory(path, data), until_seq) as events:
             found = fold_report(events)
         click.echo(json.dumps(found) if as_json else _table(found))

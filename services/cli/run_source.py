@@ -10,20 +10,37 @@ from services.report.journal_run import GENERATED, RECORDED, run_of
 from services.venue_sim.settings import VenueSimSettings
 from shared.errors import ConfigError
 from shared.runtime.paths import DataDir
+from shared.runtime.retention import history
 from shared.settings import unpack
+
+SEGMENTS = "segment-*.sqlite"
+BACKTEST = "backtest"
 
 
 def run_from(path: Path | None, data: DataDir, until_seq: int | None = None, day: date | None = None) -> Run:
     """Return the run in a file, else that of the log of `path`, else that of `data`."""
     if path is not None and path.is_file():
         if until_seq is not None or day is not None:
-            raise CommandError(
-                f"{path} is one run: --until and --day are for data directories", ExitCode.USAGE
-            )
+            raise CommandError(f"{path} is one run: --until and --day are for logs", ExitCode.USAGE)
         return Run.load(path)
+    if path is not None and is_log(path):
+        run = run_of(history(path, until_seq), GENERATED, day)
+        # A log without a data directory around it is what `backtest --journal` writes, whatever its settings.
+        run.meta.source = BACKTEST
+        return run
     place = directory(path, data)
     with stored_events(place, until_seq) as events:
         return run_of(events, simulated_of(place), day)
+
+
+def is_place(path: Path) -> bool:
+    """Return whether a word of the command line is a run rather than a name."""
+    return path.is_file() or path.suffix == SUFFIX or is_log(path) or (path / "journal").is_dir()
+
+
+def is_log(path: Path) -> bool:
+    """Return whether a directory is a bare log, as `backtest --journal` writes it."""
+    return path.is_dir() and any(path.glob(SEGMENTS))
 
 
 def directory(path: Path | None, data: DataDir) -> DataDir:

@@ -6,7 +6,7 @@ from services.backtest.equity import Selection
 from services.backtest.figures import Figures, Folded
 from services.backtest.record import Run
 from services.report import series
-from services.report.run_rows import count
+from services.report.run_rows import count, duration
 from services.report.series import Line
 from shared.units import NS_PER_MS, Side
 
@@ -138,7 +138,8 @@ def _histogram(folded: Folded) -> Chart:
     figures, asset = folded.figures, folded.scale.asset or "quote"
     is_of_trips = len(folded.trip_profits) >= 2
     values = folded.trip_profits if is_of_trips else folded.interval_profits
-    what = "round trip" if is_of_trips else f"interval of {figures.interval_s} s"
+    what = "round trip" if is_of_trips else f"interval of {duration(figures.interval_s)}"
+    article = "a" if is_of_trips else "an"
     bins = series.histogram(values)
     at = [bins.low + (number + 0.5) * bins.width for number in range(len(bins.counts))]
     trace = {
@@ -150,7 +151,7 @@ def _histogram(folded: Folded) -> Chart:
         "hovertemplate": "%{x:.6~g}: %{y}<extra></extra>",
     }
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": f"P&L of a {what}, {asset}"}},
+        "xaxis": {"title": {"text": f"P&L of {article} {what}, {asset}"}},
         "yaxis": {"title": {"text": "count"}},
         "bargap": 0,
         "showlegend": False,

@@ -14,8 +14,8 @@ from services.report.run_rows import (
     estimate,
     moment,
     money,
-    percent,
     ratio,
+    share,
     symbols_of,
     warnings,
 )
@@ -81,7 +81,7 @@ def block(run: Run, figures: Figures) -> str:
         ("per volume", "-" if figures.net_per_volume_bps is None else bps(figures.net_per_volume_bps)),
         ("max drawdown, marked", money(figures.max_drawdown)),
         ("fills, round trips", f"{count(figures.fills)}, {count(figures.round_trips)}"),
-        ("win rate", estimate(figures.win_rate, percent)),
+        ("win rate", share(figures.win_rate)),
         (
             "Sharpe, a year of 365 days",
             f"{estimate(figures.sharpe, ratio)} ({count(figures.intervals)} intervals of "

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from services.backtest.figures import Figures
 from services.backtest.record import Run
-from services.backtest.statistics import Estimate
+from services.backtest.statistics import Estimate, Share
 from shared.units import NS_PER_S
 
 NONE = "-"
@@ -150,7 +150,7 @@ def _trades(figures: Figures) -> Group:
             ("in the queue before a fill, median", milliseconds(figures.queue_ms_median)),
             ("in the queue before a fill, 95 %", milliseconds(figures.queue_ms_p95)),
             ("round trips", count(figures.round_trips)),
-            ("win rate", estimate(figures.win_rate, percent)),
+            ("win rate", share(figures.win_rate)),
             ("average trade", estimate(average, lambda value: money(Decimal(repr(value))))),
             ("profit factor", ratio(figures.profit_factor)),
             (
@@ -248,6 +248,13 @@ def estimate(value: Estimate | None, text: Callable[[float], str]) -> str:
     if value is None:
         return NONE
     return text(value.value) if value.error is None else f"{text(value.value)} +- {text(value.error)}"
+
+
+def share(value: Share | None) -> str:
+    """Return a share with its 95 % interval."""
+    if value is None:
+        return NONE
+    return f"{percent(value.value)} ({percent(value.low)} to {percent(value.high)})"
 
 
 def count(value: int) -> str:

@@ -42,9 +42,11 @@ def as_json(run: Run, selection: Selection = EVERYTHING) -> dict[str, Any]:
     """Return the report as plain values for JSON: money as decimal texts, estimates as {value, error}."""
     figures = figures_of(run, selection)
     built: dict[str, Any] = msgspec.to_builtins(figures)
-    for name in ("win_rate", "average_trade", "sharpe"):
+    for name in ("average_trade", "sharpe"):
         pair = built[name]
         built[name] = None if pair is None else {"value": pair[0], "error": pair[1]}
+    won = figures.win_rate
+    built["win_rate"] = None if won is None else won._asdict()
     return {
         "label": label_of(run),
         "symbols": symbols_of(run),

@@ -56,12 +56,12 @@ def test_nothing_and_one_value_give_no_ratio_and_no_error():
 
 
 def test_win_rate_has_the_wilson_interval():
-    # 8 of 10: half width 1.96 / (1 + 0.38415) * sqrt(0.016 + 0.0096037) = 0.22657
+    # 8 of 10: middle (0.8 + 0.19207) / 1.38415 = 0.71674, half 1.96 / 1.38415 * sqrt(0.0256037) = 0.22657
     rate = statistics.win_rate(8, 10)
 
     assert rate.value == 0.8
-    assert rate.error == pytest.approx(0.22657, abs=1e-4)
-    assert statistics.win_rate(5, 5).error > 0.2, "five of five do not prove that none is ever lost"
+    assert (rate.low, rate.high) == pytest.approx((0.49016, 0.94331), abs=1e-4)
+    assert statistics.win_rate(5, 5).low < 0.6, "five of five do not prove that none is ever lost"
 
 
 def test_few_values_have_the_error_of_their_mean():
