@@ -9,7 +9,14 @@ from click.testing import CliRunner
 from services.backtest.import_journal import JournalImport
 from services.backtest.importing import import_files
 from services.cli.main import main
+from services.fused.drive import VirtualRun
+from services.fused.mesh import FusedMesh
+from services.market_data.core import MarketData
+from services.market_data.settings import FeedVenue, MarketDataSettings
+from services.venue_sim.build import make_venue
+from services.venue_sim.settings import VenueSimSettings
 from shared.columns import CLEAR, FUNDING, INVALID, KIND_MASK, LAST, LEVEL, MARK, TRADE, Columns, ColumnsError
+from shared.kernels.book import Book
 from shared.messages import Header, body_of, encode_header
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, FundingRate, InstrumentRules, Trade
 from shared.messages.system import EpochStarted, Tick
@@ -219,3 +226,70 @@ def test_the_sessions_of_a_log_are_listed_and_filtered_by_the_command(tmp_path):
     assert "no such type" in run("--type", "trades").stderr
     assert "is no time" in run("--from", "yesterday").stderr
     assert "write binance:BTCUSDT" in run("--symbol", "BTC").stderr
+
+
+@pytest.mark.req("BT-1", "BT-8")
+def test_a_log_of_the_live_feed_and_the_capture_it_was_fed_with_give_the_same_books(captures, tmp_path):
+    # Given the feed of the live mesh on two minutes of a capture
+    path = captures / "binance_hft" / "spot_btcusdt_20240808.raw.gz"
+    said = []
+    mesh = FusedMesh([], {}, build="test", epoch=1, store=lambda stored: said.append(stored.event))
+    venue = FeedVenue(name="binance", symbols=("BTCUSDT",), maker_fee_ppm=1000, taker_fee_ppm=1000)
+    feed = MarketData(MarketDataSettings(venues=(venue,)))
+    run = VirtualRun(mesh, make_venue(VenueSimSettings(mode="capture", files=(str(path),))), feed)
+    run.start()
+    run.run(run.now_ns + 120 * S)
+
+    # When its log and the capture are imported
+    (logged,) = import_files([write_events(tmp_path / "data", said)], tmp_path / "log")
+    (recorded,) = import_files([path], tmp_path / "raw")
+
+    # Then every touch after a diff, and every trade, of the log is one of the capture
+    assert logged.header.rules == recorded.header.rules
+    touches, trades = told(logged.path)
+    expected_touches, expected_trades = told(recorded.path)
+    assert len(touches) > 1000
+    assert len(trades) > 1000
+    # The simulated venue gives the book of the capture to who asks before its line has come.
+    early = {exch for exch in touches if exch < min(expected_touches)}
+    assert len(early) < 10
+    assert {at: touch for at, touch in touches.items() if at not in early}.items() <= expected_touches.items()
+    first = expected_trades.index(trades[0])
+    assert trades == expected_trades[first : first + len(trades)]
+
+
+def write_events(folder, said):
+    """Store events as they were said; return the data directory."""
+    (folder / "journal").mkdir(parents=True)
+    writer = JournalWriter(folder / "journal")
+    writer.open_epoch(1)
+    rows = []
+    for header, message in said:
+        packed, body, topic = encode_header(header), body_of(message), message.topic
+        rows.append(Row(header.seq, packed, topic, body, row_crc(header.seq, packed, topic, body)))
+    writer.append(rows)
+    writer.close()
+    return folder
+
+
+def told(path):
+    """Return the touch by the venue's time after each diff, and the trades in their order."""
+    touches, trades, levels, book, n = {}, [], [], Book(), 0
+    with Columns.open(path) as columns:
+        views = (columns.ts_exch_ns, columns.price_ticks, columns.lots, columns.kind, columns.side)
+        for exch, price, lots, kind, side in zip(*(view.tolist() for view in views), strict=True):
+            if kind & KIND_MASK == CLEAR:
+                book.snapshot(b"", 0, 0)
+                n = 0
+            elif kind & KIND_MASK == TRADE:
+                trades.append((exch, price, lots, side))
+            elif kind & KIND_MASK == LEVEL:
+                levels.append((price, lots, side))
+            if kind & LAST and levels:
+                n += 1
+                sides = [block(*((p, q) for p, q, s in levels if s == wanted)) for wanted in (0, 1)]
+                book.update(sides[0] + sides[1], len(sides[0]) // 16, n)
+                if n > 1:
+                    touches[exch] = (book.bid_ticks, book.bid_lots, book.ask_ticks, book.ask_lots)
+                levels = []
+    return touches, trades
