@@ -465,6 +465,33 @@ def test_markets_of_one_file_are_told_apart_also_one_that_begins_late(tmp_path):
         imported(tmp_path, path, symbols=("XRP",))
 
 
+@pytest.mark.parametrize("venue", ["spot", "usdm"])
+def test_rest_books_of_markets_with_like_prices_are_told_apart_by_their_ids_or_refused(tmp_path, venue):
+    first = {"E": 1, "T": 1} if venue == "usdm" else {}
+    frames = [
+        diff(10, [("100.00", "1.0")], venue=venue, previous=9),
+        diff(5_000, [("100.01", "2.0")], venue=venue, previous=4_999, symbol="BTCFDUSD"),
+        book(5_000, [("100.01", "7.0")]) | first,
+        book(10) | first,
+        diff(11, venue=venue, previous=10),
+        diff(5_001, venue=venue, previous=5_000, symbol="BTCFDUSD"),
+    ]
+    path = recording(tmp_path / "a.gz", frames)
+
+    if venue == "usdm":
+        # Ids are common to all markets there.
+        with pytest.raises(ColumnsError, match="line 3: is a snapshot that may be of BTCUSDT or of BTCFDUSD"):
+            imported(tmp_path, path)
+        return
+    made = {one.header.symbol: one for one in imported(tmp_path, path)}
+    with Columns.open(made["binance:BTCFDUSD"].path) as columns:
+        *_, (_, last) = books(columns)
+        assert (last.bid_ticks, last.bid_lots) == (10001, 14)
+    with Columns.open(made["binance:BTCUSDT"].path) as columns:
+        *_, (_, last) = books(columns)
+        assert last.bid_ticks * float(made["binance:BTCUSDT"].header.rules.tick_size) == 100.0
+
+
 def test_files_that_overlap_are_duplicates_and_the_later_part_is_left_out(tmp_path):
     first = recording(tmp_path / "a.gz", SOUND)
     later = [(T0 + 4 * S, trade(2)), (T0 + 5 * S, trade(3)), (T0 + 6 * S, trade(4))]
