@@ -35,6 +35,10 @@ class UnitResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     point: tuple[tuple[str, str], ...] = ()
     data: str = ""
 
+    def because(self, why: str) -> "UnitResult":
+        """Return the result of a run that failed."""
+        return msgspec.structs.replace(self, failure=why)
+
     @property
     def is_good(self) -> bool:
         """Return whether the run came to its end."""
