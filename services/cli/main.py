@@ -44,6 +44,7 @@ COMMANDS = {
         "services.cli.session_commands:sessions_command", "List what the log holds, summed up."
     ),
     "import": Entry("services.cli.import_commands:import_data", "Make market data ready for backtests."),
+    "download": Entry("services.cli.download_commands:download", "Get public candles or trades of a venue."),
     "generate-data": Entry("services.cli.data_commands:generate_data", "Make up market data from a seed."),
     "export-data": Entry("services.cli.data_commands:export_data", "Write market data for other programs."),
     "replay": Entry(
