@@ -9,6 +9,7 @@ from services.backtest.formats_rows import FormatError
 from services.backtest.import_rules import GivenRules
 from services.backtest.importing import format_of
 from shared.columns import CLEAR, FIELDS, INVALID, KIND_MASK, LAST, LEVEL, TRADE, Columns, ColumnsError
+from shared.kernels.matching import RestingQueue
 
 SYMBOL = "binance:BTCUSDT"
 GIVEN = GivenRules(tick_size="0.5", lot_size="1")
@@ -123,6 +124,29 @@ def test_trades_and_touches_lie_inside_their_candle_and_the_book_never_crosses(t
         # The first point of all has no book before it and no trade.
         assert traded[at] in {volume, volume - volume // 4}
         assert {low * 2, high * 2} <= reached[at]
+
+
+@pytest.mark.req("BT-5")
+@pytest.mark.parametrize("candle", [(100, 103, 99, 102, 400), (102, 103, 99, 100, 400)])
+def test_resting_orders_are_filled_at_every_level_of_the_candle_and_at_none_beyond(tmp_path, candle):
+    # The candle before stands at the open, so that the book is known and nothing was filled yet.
+    rows, _ = imported(tmp_path, candles_file(tmp_path / "c.csv", (candle[0],) * 4 + (4,), candle))
+    start = next(at for at, row in enumerate(rows) if ms_of(rows)[at] >= 60_000)
+    open_ticks, low, high = candle[0] * 2, 198, 206
+    queue = RestingQueue()
+    for price in range(low - 10, open_ticks):
+        queue.add(BUY, price, price, 1, 0)
+    for price in range(open_ticks + 1, high + 10):
+        queue.add(SELL, price, price, 1, 0)
+
+    filled = set()
+    for _, _, price, lots, kind, side in rows[start:]:
+        if kind & KIND_MASK == TRADE:
+            for handle, fill_lots in queue.trade(side, price, lots):
+                filled.add(handle)
+                queue.reduce(handle, fill_lots)
+
+    assert filled == {price for price in range(low, high + 1) if price != open_ticks}
 
 
 @pytest.mark.req("BT-8")
