@@ -225,6 +225,7 @@ IMBALANCE = [
     {**WEAK, "sample_ms": 200, "entry_gap_s": 1, "max_position": 0.02, "position_size": 0.01},
     {**WEAK, "min_confidence": 0.35, "entry_gap_s": 0, "stop_atr": 0.5, "target_atr": 0.5},
     {**WEAK, "max_spread_bps": 0.05, "entry_gap_s": 0, "max_daily_trades": 2},
+    {**WEAK, "entry_gap_s": 1, "stop_atr": 0.01, "atr_floor_bps": 0.0},
     {**WEAK, "min_momentum": 0.00002, "persistence": 2, "entry_gap_s": 0, "stop_atr": 1.0},
 ]
 CASES = [
