@@ -16,6 +16,7 @@ from services.strategy.grid_watch import ALWAYS, NEVER, due_ns, gap_of, quiet_ex
 from services.strategy.imbalance import Imbalance
 from services.strategy.market_exit import ENTRY
 from services.strategy.registry import settings_of
+from shared.messages import orders
 from shared.messages.orders import FundingPaid
 from shared.units import INT64_MAX, NS_PER_S, Side
 
@@ -159,6 +160,21 @@ def test_funding_fills_and_new_targets_end_the_watch_of_a_grid_until_its_next_lo
 
     one.fill(next(iter(one.stage.orders.by_slot)), lots=1)
     assert gate.on_book(one.stage.ctx.book, one.stage.world.now_ns, 1) is True
+
+
+@pytest.mark.req("ST-29")
+def test_behind_its_gate_a_grid_that_lacks_money_enters_again_when_its_lock_ends(table) -> None:
+    one = table(margin_lock_s=20, sample_s=3600).start()
+    one.price(600_000)
+    one.send("n1")
+    gate, book, began_ns = one.grid.gate(one.stage.ctx), one.stage.ctx.book, one.stage.world.now_ns
+    one.price(600_000)
+
+    one.hear(orders.OrderRejected(*one.head("n1"), "-2019", "Margin is insufficient."))
+    one.price(600_000)
+
+    assert gate.on_book(book, began_ns + 20 * NS_PER_S - 1, 0) is False
+    assert gate.on_book(book, began_ns + 20 * NS_PER_S, 0) is True
 
 
 @pytest.mark.req("ST-42")
