@@ -11,14 +11,16 @@ in between: the model of hftbacktest. Integers only; nothing allocates per event
 import cython
 
 if cython.compiled:
+    from cython.cimports.shared.kernels.backtest_account import Rule
     from cython.cimports.shared.kernels.backtest_market import Market
     from cython.cimports.shared.kernels.backtest_store import NEVER_NS, Orders, Rows
-    from cython.cimports.shared.kernels.backtest_walk import Rule, Walk
+    from cython.cimports.shared.kernels.backtest_walk import Walk
     from cython.cimports.shared.kernels.book import Book
 else:
+    from shared.kernels.backtest_account import Rule
     from shared.kernels.backtest_market import Market
     from shared.kernels.backtest_store import NEVER_NS, Orders, Rows
-    from shared.kernels.backtest_walk import Rule, Walk
+    from shared.kernels.backtest_walk import Walk
     from shared.kernels.book import Book
 
 END, BOOK, TRADE, STEP, REPORT, PAUSE = range(6)
@@ -31,13 +33,36 @@ RISK_CODES = {101: "self_trade", 102: "bad_order"}
 """Answers of `submit` besides those of `shared.kernels.limits.CODES`: could meet our own order (I-12), and
 worth more atoms than 64 bits hold."""
 FILL_FIELDS = (
-    "ts_ns heard_ns row market owner handle side is_maker price_ticks lots fee_atoms position_lots".split()
+    "ts_ns",
+    "heard_ns",
+    "row",
+    "market",
+    "owner",
+    "handle",
+    "side",
+    "is_maker",
+    "price_ticks",
+    "lots",
+    "fee_atoms",
+    "position_lots",
 )
 ORDER_FIELDS = (
-    "ts_ns market owner handle side state price_ticks lots filled_lots accepted_ns filled_ns ended_ns ahead_lots"
-).split()
-FUNDING_FIELDS = "ts_ns market rate_e8 mark_ticks position_lots amount_atoms".split()
-SAMPLE_FIELDS = "ts_ns equity_atoms drawdown_atoms".split()
+    "ts_ns",
+    "market",
+    "owner",
+    "handle",
+    "side",
+    "state",
+    "price_ticks",
+    "lots",
+    "filled_lots",
+    "accepted_ns",
+    "filled_ns",
+    "ended_ns",
+    "ahead_lots",
+)
+FUNDING_FIELDS = ("ts_ns", "market", "rate_e8", "mark_ticks", "position_lots", "amount_atoms")
+SAMPLE_FIELDS = ("ts_ns", "equity_atoms", "drawdown_atoms")
 """Fields of the records; a sample has the position of each market in lots behind these."""
 
 
@@ -245,7 +270,8 @@ class Engine(Walk):
     def take_reports(self) -> list:
         """Return what was heard since the last call, in order.
 
-        Each is (ts_ns at the venue, market, handle, kind, price_ticks, lots, leaves_lots, is_maker, fee_atoms).
+        Each is (ts_ns of the venue, market, handle, kind, price_ticks, lots, leaves_lots, is_maker,
+        fee_atoms).
         `price_ticks` of a REJECTED one is the place of its reason in `REJECTS`.
         """
         return self.reports.take()

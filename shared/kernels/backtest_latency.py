@@ -41,13 +41,13 @@ class Latency:
         """
         if not len(times_ns) or not len(times_ns) == len(ins_ns) == len(outs_ns):
             raise ValueError(
-                f"recorded latencies: {len(times_ns)} times, {len(ins_ns)} entries, {len(outs_ns)} responses: "
+                f"recorded latencies: {len(times_ns)} times, {len(ins_ns)} in, {len(outs_ns)} out: "
                 "the columns must be of one length and not empty"
             )
         for at in range(len(times_ns)):
             if ins_ns[at] < 0 or outs_ns[at] < 0 or (at and times_ns[at] < times_ns[at - 1]):
                 raise ValueError(
-                    f"recorded latencies, row {at}: {ins_ns[at]} ns in, {outs_ns[at]} ns out at {times_ns[at]} "
+                    f"recorded latencies, row {at}: {ins_ns[at]} in, {outs_ns[at]} out at {times_ns[at]} "
                     "ns: none may be negative, and times must not run backwards"
                 )
         self._times, self._ins, self._outs = times_ns, ins_ns, outs_ns

@@ -5,6 +5,21 @@ from shared.kernels.limits cimport Limits
 from shared.kernels.matching cimport RestingQueue
 cimport cython
 
+cdef enum:
+    OWNERS = 64
+    GTC = 0
+    FOK = 2
+    RESTS = 0
+    UNTRUSTED_BOOK = 1
+    POST_ONLY = 2
+    NO_LIQUIDITY = 3
+    SELF_TRADE = 4
+    INSUFFICIENT = 5
+    NOT_FILLED = 6
+    FIELDS = 6
+    PRICE = 1
+    LEAVES = 2
+
 @cython.final
 cdef class Market:
     # Columns of the data and how far both views have come.

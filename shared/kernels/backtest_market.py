@@ -22,19 +22,13 @@ else:
     from shared.kernels.matching import RestingQueue, level_lots
     from shared.kernels.words import WINDOW_TICKS
 
-OWNERS = cython.declare(cython.longlong, 64)
-GTC = cython.declare(cython.longlong, 0)
-FOK = cython.declare(cython.longlong, 2)
-# What becomes of an arrival; the engine's REJECTS names the codes from 1 on.
-RESTS = cython.declare(cython.longlong, 0)
-UNTRUSTED_BOOK = cython.declare(cython.longlong, 1)
-POST_ONLY = cython.declare(cython.longlong, 2)
-NO_LIQUIDITY = cython.declare(cython.longlong, 3)
-SELF_TRADE = cython.declare(cython.longlong, 4)
-NOT_FILLED = cython.declare(cython.longlong, 6)
-FIELDS = cython.declare(cython.longlong, 6)
-PRICE = cython.declare(cython.longlong, 1)
-LEAVES = cython.declare(cython.longlong, 2)
+if not cython.compiled:
+    OWNERS = 64
+    GTC, FOK = 0, 2
+    # What becomes of an arrival; the engine's REJECTS names the codes from 1 on.
+    RESTS, UNTRUSTED_BOOK, POST_ONLY, NO_LIQUIDITY, SELF_TRADE, INSUFFICIENT, NOT_FILLED = range(7)
+    # Rows of a RestingQueue.
+    FIELDS, PRICE, LEAVES = 6, 1, 2
 
 
 @cython.final
@@ -43,7 +37,15 @@ class Market:
     """See the module; made by `Engine.add_market`, which says what the arguments mean."""
 
     def __init__(
-        self, index, columns, terms, limits, queue_model, queue_power, is_partial, is_one_book
+        self,
+        index: int,
+        columns: list,
+        terms: tuple,
+        limits: object,
+        queue_model: str,
+        queue_power: float,
+        is_partial: bool,
+        is_one_book: bool,
     ) -> None:
         self.ts_exch, self.ts_local, self.kinds, self.sides, self.prices, self.lots = columns
         self.index, self.count = index, len(columns[0])
@@ -114,7 +116,7 @@ class Market:
         return 0
 
     def follow(self) -> cython.int:
-        """Let our places follow the venue's book at the end of a message; does nothing while it is untrusted."""
+        """Let our places follow the venue's book at the end of a message, once it is trusted."""
         is_known: cython.bint = not self.is_anew
         if self.is_anew:
             self.taken_count = 0

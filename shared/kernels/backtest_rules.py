@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
-"""Compiled rules for `Engine.run_rule`: the simple skewed maker of the peers' benchmark, and a Python function.
+"""Compiled rules for `Engine.run_rule`: the simple skewed maker of the benchmark, and a Python function.
 
-A rule of your own is a kernel that cimports `Rule` of backtest_walk and overrides `decide`.
+A rule of your own is a kernel that cimports `Rule` of backtest_account and overrides `decide`.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from collections.abc import Callable
 import cython
 
 if cython.compiled:
+    from cython.cimports.shared.kernels.backtest_account import Account, Rule
     from cython.cimports.shared.kernels.backtest_market import Market
-    from cython.cimports.shared.kernels.backtest_walk import Rule, Walk
     from cython.cimports.shared.kernels.book import WINDOW_TICKS, Book
 else:
+    from shared.kernels.backtest_account import Account, Rule
     from shared.kernels.backtest_market import Market
-    from shared.kernels.backtest_walk import Rule, Walk
     from shared.kernels.book import Book
     from shared.kernels.words import WINDOW_TICKS
 
@@ -37,7 +37,12 @@ class SkewedMaker(Rule):
         self.lots, self.most_lots = lots, most_lots
         self.skew_e6, self.half_spread_e6 = skew_e6, half_spread_e6
 
-    def decide(self, engine: Walk, market: Market, now_ns: cython.longlong) -> cython.int:
+    def decide(
+        self,
+        engine: Account,
+        market: Market,
+        now_ns: cython.longlong,  # noqa: ARG002
+    ) -> cython.int:
         """Quote anew."""
         book: Book = market.local
         bid: cython.longlong = book._best_price(0)
@@ -63,12 +68,14 @@ class FunctionRule(Rule):
     It returns the pair of prices (ticks) to quote `lots` at, 0 for none; None leaves everything as it is.
     """
 
-    def __init__(self, function: Callable[[int, int, int, int, int, int], tuple[int, int] | None], lots: int):
+    def __init__(
+        self, function: Callable[[int, int, int, int, int, int], tuple[int, int] | None], lots: int
+    ) -> None:
         if lots <= 0:
             raise ValueError(f"{lots} lots an order: must be positive")
         self.function, self.lots = function, lots
 
-    def decide(self, engine: Walk, market: Market, now_ns: cython.longlong) -> cython.int:
+    def decide(self, engine: Account, market: Market, now_ns: cython.longlong) -> cython.int:
         """Ask the function."""
         book: Book = market.local
         low: cython.longlong
@@ -91,8 +98,8 @@ class FunctionRule(Rule):
         return engine.quote(market, low, high, self.lots)
 
 
-def run_function(engine: Walk, function: object, step_ns: int, lots: int, until_ns: int = 2**63 - 1) -> int:
-    """Run a plain Python function (see `FunctionRule`) over an engine every `step_ns`; return END or PAUSE."""
+def run_function(engine: object, function: object, step_ns: int, lots: int, until_ns: int = 2**63 - 1) -> int:
+    """Let a plain Python function decide (see `FunctionRule`) every `step_ns`; return END or PAUSE."""
     return engine.run_rule(FunctionRule(function, lots), step_ns, until_ns)
 
 
@@ -103,7 +110,13 @@ class PlainSkewedMaker:
         self.most_lots, self.skew_e6, self.half_spread_e6 = most_lots, skew_e6, half_spread_e6
 
     def __call__(
-        self, now_ns: int, bid: int, ask: int, bid_lots: int, ask_lots: int, position: int
+        self,
+        now_ns: int,  # noqa: ARG002
+        bid: int,
+        ask: int,
+        bid_lots: int,
+        ask_lots: int,
+        position: int,
     ) -> tuple[int, int]:
         """Return both prices."""
         most = self.most_lots

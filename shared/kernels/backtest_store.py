@@ -45,7 +45,7 @@ def share_up(value: cython.longlong, ppm: cython.longlong) -> cython.longlong:
 @cython.final
 @cython.cclass
 class Timeline:
-    """Entries in the order of (time due, order of coming); `due_ns` is the first one's, `NEVER_NS` without."""
+    """Entries in the order of (time due, order of coming); `due_ns` is the first one's, else `NEVER_NS`."""
 
     def __init__(self) -> None:
         self._capacity = 256
@@ -134,11 +134,7 @@ class Rows:
 
     def take(self) -> list:
         """Return all rows as tuples and forget them."""
-        index: cython.longlong
-        width: cython.longlong = self.width
-        found = [
-            tuple([self.data[index * width + field] for field in range(width)]) for index in range(self.count)
-        ]
+        found = list(zip(*(self.column(field) for field in range(self.width)), strict=True))
         self.count = 0
         return found
 

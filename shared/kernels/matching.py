@@ -148,7 +148,6 @@ class RestingQueue:
 
         A trade beyond our price fills by its volume; one at our price what is left after those ahead.
         """
-        index: cython.longlong
         count: cython.longlong = self.propose(side, price_ticks, qty_lots, False)
         return [(self._found[2 * index], self._found[2 * index + 1]) for index in range(count)]
 
@@ -217,7 +216,6 @@ class RestingQueue:
 
     def crossed(self, book: Book) -> list:
         """Return the handles of orders that the other side's best price lies beyond; a touch is none."""
-        index: cython.longlong
         count: cython.longlong = self.find_crossed(book, False)
         return [self._found[2 * index] for index in range(count)]
 
@@ -327,14 +325,12 @@ class RestingQueue:
         of `ProbQueueModel` of hftbacktest (docs/backtesting.md, "Engine").
         """
         ahead: cython.double = front
-        behind: cython.double = level - front
+        behind: cython.double = max(0, level - front)
         lost: cython.double = gone
         share: cython.double = 1.0
         weight: cython.double
-        if behind <= 0:
-            behind = 0
         weight = self._weight(behind)
-        if self._model == POWER or self._model == LOG:
+        if self._model in {POWER, LOG}:
             weight += self._weight(ahead)
             share = self._weight(behind) / weight if weight > 0 else 1.0
         elif self._model == POWER3:
