@@ -4,6 +4,8 @@ A depth event is one `BookUpdate` (after CLEAR a `BookSnapshot`), a trade one `T
 local time of its row, as the live shell stamps a frame when it comes in. One-minute candles are made from the
 trades by the code of the simulated venue (`services.venue_sim.candles`).
 
+The id of a trade is the number of its row, counted from 1 over the files of its market.
+
 Not said, because columns do not hold it: open interest, liquidations and hence the regime; funding rates
 before they are paid; venue ids. A FUNDING row is a `FundingRate` whose time of payment is the next
 nanosecond.
@@ -61,7 +63,6 @@ class MarketFeed:
         self.row = 0
         self._files = files
         self._update_n = 0
-        self._trade_n = 0
         self._before = Book()
         self._candles = _Candles(rules.symbol) if has_candles else None
 
@@ -104,12 +105,8 @@ class MarketFeed:
                 begin = row + 1
                 continue
             begin = row + 1
-            self._trade_n += 1
             price_ticks, qty_lots, side = prices[row], lots[row], SIDES[sides[row]]
-            yield (
-                now_ns,
-                Trade(symbol, self._trade_n, price_ticks, qty_lots, side, exch[row], now_ns),
-            )
+            yield now_ns, Trade(symbol, self.row, price_ticks, qty_lots, side, exch[row], now_ns)
             if candles is not None:
                 for candle in candles.take(exch[row], price_ticks, qty_lots, side, now_ns):
                     yield now_ns, candle
@@ -127,10 +124,10 @@ class MarketFeed:
             elif kind == CLEAR:
                 has_levels = is_whole = True
             elif kind == TRADE:
-                self._trade_n += 1
                 price_ticks, qty_lots = columns.price_ticks[row], columns.lots[row]
                 side = SIDES[columns.side[row]]
-                yield Trade(self.symbol, self._trade_n, price_ticks, qty_lots, side, exch_ns, now_ns)
+                trade_id = self.row - end + row + 1
+                yield Trade(self.symbol, trade_id, price_ticks, qty_lots, side, exch_ns, now_ns)
                 if self._candles is not None:
                     yield from self._candles.take(exch_ns, price_ticks, qty_lots, side, now_ns)
             elif kind == INVALID:

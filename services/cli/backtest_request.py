@@ -212,10 +212,15 @@ def shown(at_ns: int) -> str:
 
 
 def request_options(command: Command) -> Command:
-    """Give a command CONFIG and the options of a backtest; it is called with one `request`."""
+    """Give a command CONFIG and the options of a backtest; it is called with one `request`.
 
-    def call(config: str, **words: Any) -> Any:
-        return command(request=_request(config, words), **words)
+    A command with an option `from_journal` gets None for it when that is used: a log needs no CONFIG.
+    """
+
+    def call(config: str | None, **words: Any) -> Any:
+        request = None if words.get("from_journal") else _request(config, words)
+        rest = {name: value for name, value in words.items() if name not in _OWN}
+        return command(request=request, **rest)
 
     call.__name__, call.__doc__ = command.__name__, command.__doc__
     call.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
@@ -225,8 +230,10 @@ def request_options(command: Command) -> Command:
     return wrapped  # type: ignore[no-any-return]
 
 
-def _request(config: str, words: dict[str, Any]) -> Request:
-    """Take the options of a request out of `words`."""
+def _request(config: str | None, words: Mapping[str, Any]) -> Request:
+    """Return the request of the options in `words`."""
+    if not config:
+        raise click.UsageError("name the configuration: backtest CONFIG --data FILE")
     path = Path(config)
     try:
         text = path.read_text(encoding="utf-8")
@@ -236,7 +243,7 @@ def _request(config: str, words: dict[str, Any]) -> Request:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a configuration: {error}") from None
-    files = (*words.pop("data_files"), *words.pop("more_files"))
+    files = (*words["data_files"], *words["more_files"])
     if not files:
         raise click.UsageError("name the market data: --data FILE [FILE...]")
     return Request(
@@ -244,20 +251,33 @@ def _request(config: str, words: dict[str, Any]) -> Request:
         text=text,
         files=files,
         overrides={key: value for key, value in os.environ.items() if key.startswith(OVERRIDE)},
-        path=words.pop("path"),
-        begin=words.pop("begin") or "",
-        end=words.pop("end") or "",
-        allow=tuple(word.strip() for word in (words.pop("allow") or "").split(",") if word.strip()),
-        options=RunOptions(
-            words.pop("latency") or "", words.pop("queue") or "", words.pop("fees") or "", words.pop("seed")
-        ),
-        journal=words.pop("journal", None) or "",
+        path=words["path"],
+        begin=words["begin"] or "",
+        end=words["end"] or "",
+        allow=tuple(word.strip() for word in (words["allow"] or "").split(",") if word.strip()),
+        options=RunOptions(words["latency"] or "", words["queue"] or "", words["fees"] or "", words["seed"]),
+        journal=words.get("journal") or "",
         root=os.environ.get("QUOTEMESH_DATA") or "data",
     )
 
 
+_OWN = frozenset(
+    {
+        "data_files",
+        "more_files",
+        "path",
+        "begin",
+        "end",
+        "allow",
+        "latency",
+        "queue",
+        "fees",
+        "seed",
+        "journal",
+    }
+)
 _OPTIONS = (
-    click.argument("config", metavar="CONFIG"),
+    click.argument("config", metavar="CONFIG", required=False),
     click.argument("more_files", nargs=-1, metavar="[FILE]..."),
     click.option("--data", "data_files", multiple=True, metavar="FILE...", help="Market data; see above."),
     click.option(

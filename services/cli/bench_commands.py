@@ -13,6 +13,10 @@ from services.bench.machine import machine
 from services.bench.page import figure_fields, with_results
 
 BENCHES = {
+    "agreement": (
+        "services.bench.agreement",
+        "the two paths of a backtest, event by event",
+    ),
     "kernels": ("services.bench.kernels", "book, signals and trade flow called from Python"),
     "feed": ("services.bench.feed", "a recorded depth frame through market_data's core"),
     "bus": ("services.bench.bus", "stored events per second with four subscribers"),

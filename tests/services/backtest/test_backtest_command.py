@@ -23,6 +23,22 @@ warmup_points: 0
 strategies:
   one: {kind: %s, symbol: binance_usdm:BTCUSDT}
 """
+BUYER = """
+    from dataclasses import dataclass
+
+    from services.strategy.base import Quote, Strategy, TargetQuotes
+    from shared.units import Side
+
+    @dataclass(frozen=True)
+    class Settings:
+        pass
+
+    class Mine(Strategy):
+        Settings = Settings
+
+        def on_book(self, ctx):
+            return [TargetQuotes((Quote("bid", Side.BUY, ctx.book.bid_ticks, 5, is_post_only=True),))]
+"""
 RAISER = """
     from dataclasses import dataclass
 
@@ -36,8 +52,8 @@ RAISER = """
         Settings = Settings
 
         def on_trade(self, ctx, trade):
-            if trade.trade_id == 500:
-                raise ValueError("five hundred is enough")
+            if ctx.now_ns // 100_000_000 == 17_000_000_500:
+                raise ValueError("fifty seconds are enough")
             return NOTHING
 """
 
@@ -57,7 +73,9 @@ def typed(tmp_path, monkeypatch):
 
 @pytest.mark.req("BT-1", "OP-13")
 def test_a_run_tells_its_data_and_its_result_and_is_saved(typed, column_file, tmp_path, buyer):
-    done = typed(buyer, "--data", column_file, "--out", tmp_path / "a.run", "--equity", tmp_path / "a.csv")
+    done = typed(
+        buyer, "--data", column_file, "--out", tmp_path / "a.run", "--equity-csv", tmp_path / "a.csv"
+    )
 
     assert done.exit_code == 0, done.output
     assert "binance_usdm:BTCUSDT" in done.output
@@ -98,10 +116,10 @@ def test_a_strategy_that_raises_is_told_with_its_event_and_the_report_until_then
 
     assert done.exit_code == 1
     assert "strategy one raised at event" in done.output
-    assert "ValueError: five hundred is enough (at raiser.py:" in done.output
+    assert "ValueError: fifty seconds are enough (at raiser.py:" in done.output
     run = Run.load(tmp_path / "a.run")
     assert run.counts.events == 1001
-    assert "five hundred" in run.meta.stopped
+    assert "fifty seconds" in run.meta.stopped
 
 
 def test_a_log_is_kept_where_it_is_asked_for(typed, column_file, tmp_path):
@@ -126,8 +144,8 @@ def test_mistakes_have_the_exit_code_of_a_bad_configuration(typed, column_file, 
 
 
 def test_ctrl_c_leaves_a_report_of_what_was_run(column_file, tmp_path, own_strategy):
-    # The strategy itself presses it: at its 300th trade, whatever the machine does.
-    kind = own_strategy("presser", RAISER.replace('raise ValueError("five hundred is enough")', "press()"))
+    # The strategy itself presses it: after 50 s of data, whatever the machine does.
+    kind = own_strategy("presser", RAISER.replace('raise ValueError("fifty seconds are enough")', "press()"))
     source = tmp_path / "presser.py"
     source.write_text(
         "import os, signal\n\ndef press():\n    os.kill(os.getpid(), signal.SIGINT)\n" + source.read_text()
@@ -168,3 +186,33 @@ def test_ctrl_c_leaves_a_report_of_what_was_run(column_file, tmp_path, own_strat
 def test_progress_says_share_rate_and_what_is_left():
     assert progress_text(Progress(50_000, 25, 100, 2.0)) == " 25.0%  50,000 events  25,000/s  6 s left"
     assert progress_text(Progress(0, 0, 100, 0.0)).endswith("0 s left")
+
+
+@pytest.mark.req("BT-1", "JR-5")
+def test_a_log_is_run_again_and_compared(typed, column_file, tmp_path, buyer):
+    kept = tmp_path / "kept"
+    assert typed(buyer, "--data", column_file, "--to", "+20", "--journal", kept / "journal").exit_code == 0
+
+    done = CliRunner().invoke(main, ["backtest", "--from-journal", str(kept)])
+
+    assert done.exit_code == 0, done.output
+    assert "all were decided again the same" in done.output
+
+
+def test_a_log_that_says_something_else_is_a_mismatch(typed, column_file, tmp_path, own_strategy):
+    journal = tmp_path / "kept" / "journal"
+    code = "ctx.book.bid_ticks, 5, is_post_only=True"
+    kind = own_strategy("changing", BUYER)
+    assert typed(kind, "--data", column_file, "--to", "+20", "--journal", journal).exit_code == 0
+    own_strategy("changing", BUYER.replace(code, code.replace("5", "6")))
+
+    done = CliRunner().invoke(main, ["backtest", "--from-journal", str(journal)])
+
+    assert done.exit_code == 8
+    assert "strategy is not run further" in done.output
+
+
+def test_without_a_configuration_it_says_how_to_write_it():
+    done = CliRunner().invoke(main, ["backtest"])
+
+    assert (done.exit_code, "backtest CONFIG --data FILE" in done.output) == (2, True)

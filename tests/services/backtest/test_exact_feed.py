@@ -37,7 +37,7 @@ def test_a_message_of_the_venue_is_one_message_of_ours_at_its_local_time(tape, t
     assert (change.update_n, change.bid_count) == (whole.update_n + 1, 2)
     assert trade == Trade(
         "binance_usdm:BTCUSDT",
-        1,
+        8,
         600_010,
         3,
         Side.BUY,
