@@ -129,9 +129,7 @@ def test_runs_without_common_time_market_or_units_are_refused(traded_run, market
 
     elsewhere = copy.deepcopy(traded_run)
     elsewhere.markets = [market_rules(symbol="binance:ETHUSDT")]
-    with pytest.raises(
-        ConfigError, match="no market in common: A has .*BTCUSDT, B .*ETHUSDT"
-    ):
+    with pytest.raises(ConfigError, match=r"no market in common: A has .*BTCUSDT, B .*ETHUSDT"):
         compare(traded_run, elsewhere, EVERYTHING)
 
     finer = copy.deepcopy(traded_run)
