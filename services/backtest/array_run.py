@@ -284,7 +284,7 @@ class ArrayRun:
             lane.value(walk_lane.PRICE),
             lane.value(walk_lane.LOTS),
             SIDES[lane.value(walk_lane.SIDE)],
-            self.now_ns,
+            lane.value(walk_lane.EXCH),
             self.now_ns,
         )
 

@@ -127,9 +127,10 @@ class MarketFeed:
                 price_ticks, qty_lots = columns.price_ticks[row], columns.lots[row]
                 side = SIDES[columns.side[row]]
                 trade_id = self.row - end + row + 1
-                yield Trade(self.symbol, trade_id, price_ticks, qty_lots, side, exch_ns, now_ns)
+                at_ns = columns.ts_exch_ns[row]
+                yield Trade(self.symbol, trade_id, price_ticks, qty_lots, side, at_ns, now_ns)
                 if self._candles is not None:
-                    yield from self._candles.take(exch_ns, price_ticks, qty_lots, side, now_ns)
+                    yield from self._candles.take(at_ns, price_ticks, qty_lots, side, now_ns)
             elif kind == INVALID:
                 yield BookInvalid(self.symbol, "gap", "the data say that something is missing here")
             elif kind == FUNDING:

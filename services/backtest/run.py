@@ -96,15 +96,18 @@ def execute(
     job: Job,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[Event], None] | None = None,
 ) -> Run:
     """Run a job and return its run; `meta.stopped` says why it ended before its data, when it did.
+
+    `watch` sees the events that the path tells: all on the exact one, on the array one those of the cores.
 
     Raises `ColumnsError` for data that cannot be walked, `ConfigError` when the path cannot do what is asked.
     """
     opened = [[Columns.open(path) for path in each.files] for each in job.markets]
     run = _empty_run(job, opened)
     run.meta.path = chosen_path(job, run.meta.notes)
-    watched = _Watched(run)
+    watched = _Watched(run, watch)
     with ExitStack() as opening:
         engine = _engine(job, run.meta.path, opened, watched, opening)
         _walk(job, run, engine, progress, stop)
@@ -184,14 +187,17 @@ def _walk(
 class _Watched:
     """Folds the events of a run into its tables, and keeps the last ones for what a strategy raised at."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, watch: Callable[[Event], None] | None) -> None:
         self._fold = RunFold(run).apply
+        self._watch = watch
         self._recent: deque[Event] = deque(maxlen=RECENT)
 
     def see(self, event: Event) -> None:
         """Take the next event."""
         self._recent.append(event)
         self._fold(event)
+        if self._watch is not None:
+            self._watch(event)
 
     def failure_text(self, failure: Event) -> str:
         """Return which strategy raised what, and at which event."""

@@ -32,7 +32,8 @@ LOTS_MAX = cython.declare(cython.longlong, 1_000_000_000_000_000)
 _PRICE = cython.declare(cython.longlong, 0)
 _LOTS = cython.declare(cython.longlong, 1)
 _SIDE = cython.declare(cython.longlong, 2)
-PRICE, LOTS, SIDE = range(3)
+_EXCH = cython.declare(cython.longlong, 3)
+PRICE, LOTS, SIDE, EXCH = range(4)
 
 
 @cython.final
@@ -132,12 +133,14 @@ class Lane:
         self.queue = queue
 
     def value(self, column: cython.longlong) -> cython.longlong:
-        """Return price, lots or side of the row at which the walk stands."""
+        """Return price, lots, side or the venue's time (ns) of the row at which the walk stands."""
         at: cython.longlong = self.row - self.base_row
         if at < 0 or at >= self._end:
             raise ValueError(f"row {self.row} is none of the file that is walked")
         if column == _PRICE:
             return self._price[at]
+        if column == _EXCH:
+            return self._exch_ns[at]
         return self._lots[at] if column == _LOTS else self._side[at]
 
     def take_candles(self) -> tuple:
