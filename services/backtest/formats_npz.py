@@ -20,7 +20,8 @@ from services.backtest.formats_order import ordered_events
 from services.backtest.formats_rows import ForeignImport, FormatError, Rows, bad_row, chosen_rules
 from shared.columns import FIELDS, Columns
 from shared.kernels import event_rows
-from shared.kernels.event_rows import EventReader, EventWriter
+from shared.kernels.event_rows import EventReader
+from shared.kernels.event_writer import EventWriter
 from shared.kernels.levels import step_of
 from shared.messages.market import InstrumentRules
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from services.backtest.formats_rows import FormatError
 from shared.columns import FIELDS, FUNDING, LAST, MARK, Columns
-from shared.kernels.event_rows import EventWriter, mark_cuts, venue_times
+from shared.kernels.event_order import mark_cuts, venue_times
+from shared.kernels.event_writer import EventWriter
 from shared.units import INT64_MAX
 
 BLOCK_ROWS = 65_536

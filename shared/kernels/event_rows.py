@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
-"""Rows of hftbacktest's event array to rows of a `.columns` file and back, a block at a time.
+"""Events of hftbacktest's array to rows of a `.columns` file, a block at a time; `event_writer` goes back.
 
 An event is 64 bytes, little-endian: `ev uint64, exch_ts int64, local_ts int64, px float64, qty float64,
 order_id uint64, ival int64, fval float64`. The low byte of `ev` is the kind (1 depth, 2 trade, 3 clear,
@@ -21,7 +21,6 @@ PX = cython.declare(cython.longlong, 3)
 QTY = cython.declare(cython.longlong, 4)
 IVAL = cython.declare(cython.longlong, 6)
 
-EXCH_FLAG = cython.declare(cython.longlong, 1 << 31)
 LOCAL_FLAG = cython.declare(cython.longlong, 1 << 30)
 BUY_FLAG = cython.declare(cython.longlong, 1 << 29)
 SELL_FLAG = cython.declare(cython.longlong, 1 << 28)
@@ -44,8 +43,6 @@ LAST = cython.declare(cython.longlong, 0x80)
 
 PRICE_MAX = cython.declare(cython.double, 2_147_483_647.0)
 LOTS_MAX = cython.declare(cython.double, 1e15)
-# a double holds a count up to this exactly
-EXACT_MAX = cython.declare(cython.longlong, 1 << 53)
 
 OK = 0
 UNORDERED = 1
@@ -83,6 +80,12 @@ class EventReader:
     _has_pending: cython.bint
     _is_last_known: cython.bint
     _pending: cython.longlong[::1]
+    _ts_exch: cython.longlong[::1]
+    _ts_local: cython.longlong[::1]
+    _price: cython.int[::1]
+    _lots: cython.longlong[::1]
+    _kind: cython.uchar[::1]
+    _side: cython.uchar[::1]
 
     def __init__(self, tick: tuple, lot: tuple) -> None:
         self._tick, self._tick_scale = float(tick[0]), float(10 ** tick[1])
@@ -117,6 +120,8 @@ class EventReader:
         The columns must offer twice the events and one row more. The last row is held back until the next
         event, or `finish`, tells whether its message ends with it.
         """
+        self._ts_exch, self._ts_local, self._price = ts_exch, ts_local, price
+        self._lots, self._kind, self._side = lots, kind, side
         used: cython.longlong = 0
         at: cython.longlong
         base: cython.longlong
@@ -141,9 +146,7 @@ class EventReader:
             if what == TRADE_EV:
                 self.trade_count += 1
             if self._is_new_book(ints, base, what):
-                used = self._push(
-                    used, ints, base, CLEAR, 0, 0, 0, ts_exch, ts_local, price, lots, kind, side
-                )
+                used = self._push(used, ints, base, CLEAR, 0, 0, 0)
                 self._has_book = True
                 if what != CLEAR_EV:
                     # The snapshot itself begins in the same message.
@@ -156,14 +159,8 @@ class EventReader:
                 base,
                 TRADE if what == TRADE_EV else LEVEL,
                 0 if ints[base] & BUY_FLAG else 1,
-                self._price(floats[base + PX]),
+                self._ticks(floats[base + PX]),
                 self._whole_lots(floats[base + QTY]),
-                ts_exch,
-                ts_local,
-                price,
-                lots,
-                kind,
-                side,
             )
         return used
 
@@ -179,9 +176,11 @@ class EventReader:
         """Write the row held back, with the end of its message; return how many rows were written."""
         if not self._has_pending:
             return 0
+        self._ts_exch, self._ts_local, self._price = ts_exch, ts_local, price
+        self._lots, self._kind, self._side = lots, kind, side
         self._pending[4] |= LAST
         self._has_pending = False
-        return self._put(0, ts_exch, ts_local, price, lots, kind, side)
+        return self._put(0)
 
     @cython.cfunc
     @cython.exceptval(-1, check=False)
@@ -252,7 +251,7 @@ class EventReader:
     @cython.cfunc
     @cython.inline
     @cython.exceptval(check=False)
-    def _price(self, px: cython.double) -> cython.longlong:
+    def _ticks(self, px: cython.double) -> cython.longlong:
         return cython.cast(cython.longlong, math.floor(px * self._tick_scale / self._tick + 0.5))
 
     @cython.cfunc
@@ -279,12 +278,6 @@ class EventReader:
         side_now: cython.longlong,
         price_now: cython.longlong,
         lots_now: cython.longlong,
-        ts_exch: cython.longlong[::1],
-        ts_local: cython.longlong[::1],
-        price: cython.int[::1],
-        lots: cython.longlong[::1],
-        kind: cython.uchar[::1],
-        side: cython.uchar[::1],
     ) -> cython.longlong:
         """Write the row held back, hold this one back; return the rows used."""
         mark: cython.longlong = ints[base + IVAL]
@@ -297,7 +290,7 @@ class EventReader:
                 or kind_now != LEVEL
             ):
                 self._pending[4] |= LAST
-            used = self._put(used, ts_exch, ts_local, price, lots, kind, side)
+            used = self._put(used)
         if is_ours and mark & OURS_INVALID:
             kind_now = INVALID
         if is_ours and mark & OURS_LAST:
@@ -318,156 +311,11 @@ class EventReader:
     def _put(
         self,
         used: cython.longlong,
-        ts_exch: cython.longlong[::1],
-        ts_local: cython.longlong[::1],
-        price: cython.int[::1],
-        lots: cython.longlong[::1],
-        kind: cython.uchar[::1],
-        side: cython.uchar[::1],
     ) -> cython.longlong:
-        ts_exch[used] = self._pending[0]
-        ts_local[used] = self._pending[1]
-        price[used] = cython.cast(cython.int, self._pending[2])
-        lots[used] = self._pending[3]
-        kind[used] = cython.cast(cython.uchar, self._pending[4])
-        side[used] = cython.cast(cython.uchar, self._pending[5])
+        self._ts_exch[used] = self._pending[0]
+        self._ts_local[used] = self._pending[1]
+        self._price[used] = cython.cast(cython.int, self._pending[2])
+        self._lots[used] = self._pending[3]
+        self._kind[used] = cython.cast(cython.uchar, self._pending[4])
+        self._side[used] = cython.cast(cython.uchar, self._pending[5])
         return used + 1
-
-
-@cython.cclass
-class EventWriter:
-    """Turns rows into events; sizes are (mantissa, decimals), `local_shift_ns` is added to local times.
-
-    `write` leaves out FUNDING and MARK rows (the format has none) and counts them in `left_out_count`;
-    `timeless_count` counts rows whose venue time is unknown: they get the local one. A value that a float
-    cannot hold stops it: `bad_row` names it.
-    """
-
-    bad_row = cython.declare(cython.longlong, visibility="public")
-    left_out_count = cython.declare(cython.longlong, visibility="public")
-    timeless_count = cython.declare(cython.longlong, visibility="public")
-    _tick: cython.longlong
-    _tick_scale: cython.double
-    _lot: cython.longlong
-    _lot_scale: cython.double
-    _local_shift_ns: cython.longlong
-    _is_snapshot: cython.bint
-
-    def __init__(self, tick: tuple, lot: tuple, local_shift_ns: int) -> None:
-        self._tick, self._tick_scale = tick[0], float(10 ** tick[1])
-        self._lot, self._lot_scale = lot[0], float(10 ** lot[1])
-        self._local_shift_ns = local_shift_ns
-        self.bad_row = -1
-        self.left_out_count = 0
-        self.timeless_count = 0
-        self._is_snapshot = False
-
-    def write(
-        self,
-        ts_exch: cython.const[cython.longlong][::1],  # type: ignore[valid-type]
-        ts_local: cython.const[cython.longlong][::1],  # type: ignore[valid-type]
-        price: cython.const[cython.int][::1],  # type: ignore[valid-type]
-        lots: cython.const[cython.longlong][::1],  # type: ignore[valid-type]
-        kind: cython.const[cython.uchar][::1],  # type: ignore[valid-type]
-        side: cython.const[cython.uchar][::1],  # type: ignore[valid-type]
-        seen: cython.const[cython.uchar][::1],  # type: ignore[valid-type]
-        ints: cython.longlong[::1],
-        floats: cython.double[::1],
-    ) -> int:
-        """Write one event per row into a block, seen as integers and as floats; return how many.
-
-        `seen` says who sees the row: 1 the exchange, 2 the local side, 3 both.
-        """
-        used: cython.longlong = 0
-        at: cython.longlong
-        base: cython.longlong
-        what: cython.longlong
-        event: cython.longlong
-        mark: cython.longlong
-        for at in range(len(ts_local)):
-            what = kind[at] & 0x0F
-            if what > INVALID:
-                if seen[at] & 2:
-                    self.left_out_count += 1
-                continue
-            event = 0
-            if seen[at] & 1:
-                event |= EXCH_FLAG
-            if seen[at] & 2:
-                event |= LOCAL_FLAG
-            mark = OURS
-            if kind[at] & LAST:
-                mark |= OURS_LAST
-            if what >= CLEAR:
-                event |= CLEAR_EV
-                self._is_snapshot = what == CLEAR
-                if what == INVALID:
-                    mark |= OURS_INVALID
-            else:
-                event |= SELL_FLAG if side[at] else BUY_FLAG
-                if what == TRADE:
-                    event |= TRADE_EV
-                else:
-                    event |= SNAPSHOT_EV if self._is_snapshot else DEPTH_EV
-                if lots[at] * self._lot >= EXACT_MAX or price[at] * self._tick >= EXACT_MAX:
-                    self.bad_row = at
-                    return used
-            base = used * FIELDS
-            ints[base + EV] = event
-            ints[base + EXCH_TS] = ts_exch[at]
-            if ts_exch[at] == 0:
-                ints[base + EXCH_TS] = ts_local[at] + self._local_shift_ns
-                if seen[at] & 2:
-                    self.timeless_count += 1
-            ints[base + LOCAL_TS] = ts_local[at] + self._local_shift_ns
-            floats[base + PX] = 0.0
-            floats[base + QTY] = 0.0
-            if what < CLEAR:
-                floats[base + PX] = cython.cast(cython.double, price[at] * self._tick) / self._tick_scale
-                floats[base + QTY] = cython.cast(cython.double, lots[at] * self._lot) / self._lot_scale
-            ints[base + 5] = 0
-            ints[base + IVAL] = mark
-            floats[base + 7] = 0.0
-            if kind[at] & LAST:
-                self._is_snapshot = False
-            used += 1
-        return used
-
-
-def venue_times(
-    ts_exch: cython.const[cython.longlong][::1],  # type: ignore[valid-type]
-    ts_local: cython.const[cython.longlong][::1],  # type: ignore[valid-type]
-    local_shift_ns: cython.longlong,
-    out: cython.longlong[::1],
-) -> bool:
-    """Write the venue's times to `out`, the shifted local one for an unknown (0); True when none falls."""
-    at: cython.longlong
-    is_sorted: cython.bint = True
-    for at in range(len(ts_exch)):
-        out[at] = ts_exch[at] if ts_exch[at] else ts_local[at] + local_shift_ns
-        if at and out[at] < out[at - 1]:
-            is_sorted = False
-    return is_sorted
-
-
-def mark_cuts(
-    times: cython.longlong[::1],
-    before_ns: cython.longlong,
-    later_ns: cython.longlong,
-    scratch: cython.longlong[::1],
-    is_cut: cython.uchar[::1],
-) -> None:
-    """Mark each row before which the order may be cut: no row before it is later than any after.
-
-    `before_ns` is the greatest time before the first row, `later_ns` the least one after the last;
-    `scratch` has room for as many rows.
-    """
-    at: cython.longlong
-    least: cython.longlong = later_ns
-    most: cython.longlong = before_ns
-    for at in range(len(times) - 1, -1, -1):
-        least = min(least, times[at])
-        scratch[at] = least
-    for at in range(len(times)):
-        is_cut[at] = 1 if most <= scratch[at] else 0
-        most = max(most, times[at])
