@@ -17,6 +17,10 @@ BENCHES = {
         "services.bench.agreement",
         "the two paths of a backtest, event by event",
     ),
+    "array-strategies": (
+        "services.bench.array_strategies",
+        "the shipped strategies over generated data, array path",
+    ),
     "kernels": ("services.bench.kernels", "book, signals and trade flow called from Python"),
     "feed": ("services.bench.feed", "a recorded depth frame through market_data's core"),
     "bus": ("services.bench.bus", "stored events per second with four subscribers"),
