@@ -271,11 +271,16 @@ class ColumnsWriter:
             self.abort()
             raise self._failed(error) from error
 
-    def finish(self, gaps: list[Gap] | None = None) -> ColumnsHeader:
+    def finish(self, gaps: list[Gap] | None = None, local_shift_ns: int = 0) -> ColumnsHeader:
         """Put the columns together under the final name, synced; raises `ColumnsError` (a full disk).
 
-        A file that had this name is replaced.
+        A file that had this name is replaced. `local_shift_ns` is added to every local time.
         """
+        if local_shift_ns:
+            self._shift(local_shift_ns)
+            gaps = [
+                Gap(gap.from_ns + local_shift_ns, gap.to_ns + local_shift_ns, gap.why) for gap in gaps or []
+            ]
         offsets, digest = [], hashlib.sha256()
         header = self._header(gaps or [], [0] * len(FIELDS), "0" * 64)
         # An offset has at most 9 bytes where the empty header has 1.
@@ -286,10 +291,12 @@ class ColumnsWriter:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             with draft.open("wb") as out:
-                for file, at in zip(self._files, offsets, strict=True):
+                for (name, _, _), file, at in zip(FIELDS, self._files, offsets, strict=True):
+                    shift_ns = local_shift_ns if name == "ts_local_ns" else 0
                     out.seek(at)
                     file.seek(0)
                     while chunk := file.read(_COPY_BYTES):
+                        chunk = _shifted(chunk, shift_ns) if shift_ns else chunk
                         digest.update(chunk)
                         out.write(chunk)
                 out.truncate(offset)
@@ -306,6 +313,12 @@ class ColumnsWriter:
             draft.unlink(missing_ok=True)
             self.abort()
         return header
+
+    def _shift(self, shift_ns: int) -> None:
+        self._first_ns = (self._first_ns[0], self._first_ns[1] + shift_ns)
+        self._last_ns = (self._last_ns[0], self._last_ns[1] + shift_ns)
+        if self._latency_min_ns is not None:
+            self._latency_min_ns += shift_ns
 
     def abort(self) -> None:
         """Drop everything that was written."""
@@ -350,6 +363,10 @@ class ColumnsWriter:
 
 def _page_up(offset: int) -> int:
     return -(-offset // PAGE_BYTES) * PAGE_BYTES
+
+
+def _shifted(times: bytes, shift_ns: int) -> bytes:
+    return array("q", [time_ns + shift_ns for time_ns in memoryview(times).cast("q")]).tobytes()
 
 
 def _least_latency_ns(ts_exch_ns: "array[int]", ts_local_ns: "array[int]") -> int | None:

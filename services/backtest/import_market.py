@@ -323,5 +323,5 @@ class MarketImport(MarketRows):
         if lines.latency_min_ns < 0:
             found.notes.append(
                 f"the recorder's clock was at least {-lines.latency_min_ns / 1e6:.1f} ms behind the venue's: "
-                "latencies are true only up to a constant"
+                "latencies are true only up to a constant (--shift-local-ns auto adds as much to its times)"
             )

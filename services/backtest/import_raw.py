@@ -26,7 +26,8 @@ class MoreMarketsError(Exception):
 class RawImport:
     """Reads raw recordings once; `read` finds out what they hold, `finish` gives the files their names.
 
-    Memory does not grow with the files.
+    Memory does not grow with the files. `local_shift_ns` is added to the times of receipt; None adds to each
+    market's as much as its least latency is below zero.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class RawImport:
         given: GivenRules | None = None,
         symbols: Collection[str] = (),
         progress: Progress | None = None,
+        local_shift_ns: int | None = 0,
     ) -> None:
+        self._local_shift_ns = local_shift_ns
         self._paths = list(files)
         self._out = out
         self._given = given or GivenRules()
@@ -68,12 +71,16 @@ class RawImport:
         """Write the column files, or raise `ColumnsError` when something found is not allowed."""
         try:
             refuse((market.coverage for market in self._markets.values()), allowed)
-            return [
-                Imported(market.writer.path, market.writer.finish(market.coverage.gaps), market.coverage)
-                for market in self._markets.values()
-            ]
+            return [self._finished(market) for market in self._markets.values()]
         finally:
             self.abort()
+
+    def _finished(self, market: MarketImport) -> Imported:
+        shift_ns = self._local_shift_ns
+        if shift_ns is None:
+            shift_ns = max(0, -market.lines.latency_min_ns)
+        header = market.writer.finish(market.coverage.gaps, shift_ns)
+        return Imported(market.writer.path, header, market.coverage)
 
     def abort(self) -> None:
         """Drop what was not finished."""

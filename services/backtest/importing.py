@@ -41,6 +41,7 @@ class Wishes(NamedTuple):
     given: GivenRules = GivenRules()
     symbols: tuple[str, ...] = ()
     progress: Progress | None = None
+    local_shift_ns: int | None = 0
 
 
 class Format(NamedTuple):
@@ -77,7 +78,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "raw",
         _is_raw,
-        lambda paths, wishes: RawImport(paths, wishes.out, wishes.given, wishes.symbols, wishes.progress),
+        lambda paths, wishes: RawImport(paths, *wishes),
     ),
 )
 """Asked in this order; the last one takes any gzip file, so it stays last."""

@@ -12,6 +12,7 @@ from services.backtest.coverage import KINDS, Coverage, allowances, table
 from services.backtest.import_output import Imported
 from services.backtest.import_rules import given_rules
 from services.backtest.importing import FORMATS, Import, Wishes, imports_of
+from services.cli.exits import CommandError, ExitCode
 
 SHOWN_EACH_S = 0.5
 
@@ -38,6 +39,13 @@ SHOWN_EACH_S = 0.5
 @click.option(
     "--format", "format_name", default="", help="Format of the files, when their content does not tell."
 )
+@click.option(
+    "--shift-local-ns",
+    "shift",
+    default="0",
+    metavar="NS|auto",
+    help="Add this to the times of receipt of raw recordings; auto adds what a clock was behind.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_data(
     files: tuple[Path, ...],
@@ -46,14 +54,16 @@ def import_data(
     rules: tuple[str, ...],
     allow: str,
     format_name: str,
+    shift: str,
     as_json: bool,
 ) -> None:
     """Import."""
     allowed = allowances(allow)
     shown = _Shown()
+    wishes = Wishes(out, given_rules(rules), symbols, shown.take, _shift_ns(shift))
     made: list[Imported] = []
     found: list[Coverage] = []
-    for each in imports_of(files, Wishes(out, given_rules(rules), symbols, shown.take), format_name):
+    for each in imports_of(files, wishes, format_name):
         made += _import(each, allowed, found, shown, as_json)
     if as_json:
         click.echo(json.dumps({"files": [_fields(each) for each in made]}))
@@ -63,6 +73,18 @@ def import_data(
             f"{one.path}  {one.header.count} rows, tick {one.header.rules.tick_size}, "
             f"lot {one.header.rules.lot_size}"
         )
+
+
+def _shift_ns(text: str) -> int | None:
+    """Return the shift in ns, None for `auto`."""
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise CommandError(
+            f"--shift-local-ns {text!r}: must be a whole number of ns, or auto", ExitCode.USAGE
+        ) from None
 
 
 def _import(

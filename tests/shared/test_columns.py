@@ -104,6 +104,20 @@ def test_any_rows_in_order_of_receipt_come_back(tmp_path_factory, rows, block):
         assert rows_of(columns) == rows
 
 
+def test_local_times_are_shifted_at_the_end_with_all_that_is_told_of_them(tmp_path):
+    writer = ColumnsWriter(tmp_path / "a.columns", SYMBOL, RULES, "a test")
+    writer.append_rows(*as_arrays(ROWS))
+
+    writer.finish([Gap(100, 107, "why")], local_shift_ns=-30)
+
+    with Columns.open(tmp_path / "a.columns", verify=True) as columns:
+        assert rows_of(columns) == [(row[0], row[1] - 30, *row[2:]) for row in ROWS]
+        header = columns.header
+    assert (header.first_local_ns, header.last_local_ns, header.latency_min_ns) == (70, 77, -20)
+    assert header.first_exch_ns == 90
+    assert header.gaps == [Gap(70, 77, "why")]
+
+
 def test_no_rows_make_a_file_without_rows(tmp_path):
     with Columns.open(written(tmp_path / "a.columns")) as columns:
         assert columns.count == 0
