@@ -21,7 +21,7 @@ from services.backtest.marking import mark
 from services.backtest.record import Counts, DataFile, Meta, Run, Strategy
 from services.fused.store import BatchedStore
 from services.market_data.settings import MarketDataSettings
-from shared.columns import Columns
+from shared.columns import Columns, ColumnsError
 from shared.errors import ConfigError
 from shared.messages import Event
 from shared.messages.control import InstanceFailed
@@ -174,8 +174,14 @@ def _walk(
             progress(Progress(engine.message_count, engine.row_count, rows_total, seconds))
         return stop()
 
-    engine.start(job.from_ns, job.until_ns)
-    engine.run(is_to_stop)
+    try:
+        engine.start(job.from_ns, job.until_ns)
+        engine.run(is_to_stop)
+    except ValueError as error:
+        raise ColumnsError(
+            f"the data cannot be walked beyond {engine.now_ns} ns, after {engine.message_count} messages: "
+            f"{error}; import them again"
+        ) from error
     meta = run.meta
     meta.seconds = time.perf_counter() - started_s
     meta.from_ns, meta.until_ns = engine.first_ns, engine.now_ns

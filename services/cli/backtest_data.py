@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import shutil
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from shared.runtime.paths import DataDir
 
 READ_BYTES = 2**20
 CACHE = "cache"
+RECORDING = ".raw.gz"
+"""How captures and our own recordings end: what is taken of a folder without column files."""
 
 
 class DataSet(NamedTuple):
@@ -47,6 +50,8 @@ def data_set(files: Sequence[str], data: DataDir, allow: Sequence[str] = ()) -> 
         raise ColumnsError(f"{', '.join(files)}: there is not one row of market data in it")
     for pairs in found.values():
         pairs.sort(key=lambda pair: pair[1].header.first_local_ns)
+    for pairs in found.values():
+        _refuse_overlap(pairs)
     opened = {symbol: [columns for _, columns in pairs] for symbol, pairs in found.items()}
     headers = [columns.header for each in opened.values() for columns in each]
     covered = coverage.of_headers(headers)
@@ -61,6 +66,16 @@ def data_set(files: Sequence[str], data: DataDir, allow: Sequence[str] = ()) -> 
     )
 
 
+def _refuse_overlap(pairs: Sequence[tuple[Path, Columns]]) -> None:
+    """Raise `ColumnsError` when files of one market tell the same time twice: no order of them is right."""
+    for (before, earlier), (after, later) in pairwise(pairs):
+        if later.header.first_local_ns < earlier.header.last_local_ns:
+            raise ColumnsError(
+                f"{after} begins before {before} ends: both are {later.header.symbol}, and the same time "
+                "twice are duplicates; name files that follow each other, each once"
+            )
+
+
 def column_files(paths: Sequence[Path], data: DataDir, allowed: frozenset[str]) -> list[Path]:
     """Return the column files behind paths: themselves, those in a folder, and what the rest is imported to.
 
@@ -69,15 +84,13 @@ def column_files(paths: Sequence[Path], data: DataDir, allowed: frozenset[str]) 
     found: list[Path] = []
     others: list[Path] = []
     for path in paths:
-        inside = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else []
+        inside = []
+        if path.is_dir():
+            inside = sorted(path.glob(f"*{SUFFIX}")) or sorted(path.glob(f"*{RECORDING}"))
         if not path.exists():
             raise ColumnsError(f"{path}: there are no such market data; name a file or a folder that exists")
-        if path.suffix == SUFFIX:
-            found.append(path)
-        elif inside:
-            found += inside
-        else:
-            others.append(path)
+        for file in inside or [path]:
+            (found if file.suffix == SUFFIX else others).append(file)
     return found + (_imported(others, data, allowed) if others else [])
 
 

@@ -216,3 +216,22 @@ def test_without_a_configuration_it_says_how_to_write_it():
     done = CliRunner().invoke(main, ["backtest"])
 
     assert (done.exit_code, "backtest CONFIG --data FILE" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize("path", ["exact", "array"])
+def test_a_quantity_that_cannot_be_is_told_with_its_place(typed, tape, tmp_path, path):
+    wrong = tape().book(0).change(100, bids=[(600_000, 7)]).change(200, bids=[(600_000, -7)])
+    file = wrong.write(tmp_path / "wrong.columns")
+
+    done = typed("avellaneda_stoikov", "--data", file, "--path", path)
+
+    assert done.exit_code == 1
+    assert "the data cannot be walked beyond" in done.output
+    assert "import them again" in done.output
+
+
+def test_a_full_disk_under_the_report_is_said(typed, column_file):
+    done = typed("avellaneda_stoikov", "--data", column_file, "--equity-csv", "/dev/full")
+
+    assert done.exit_code == 1
+    assert "could not be written" in done.output

@@ -136,7 +136,7 @@ def test_the_same_data_twice_are_refused_unless_allowed(asked, column_file, tmp_
     copy.write_bytes(column_file.read_bytes())
     files = (str(column_file), str(copy))
 
-    with pytest.raises(ColumnsError, match="--allow duplicates"):
+    with pytest.raises(ColumnsError, match="duplicates; name files that follow"):
         prepare(asked(files=files))
 
 
@@ -150,3 +150,27 @@ def test_a_request_can_go_to_another_process_and_be_changed(asked):
     assert (prepared.from_ns, prepared.until_ns) == (START_NS + S, START_NS + 2 * S)
     assert prepared.identity != prepare(request).identity
     assert prepared.data_hash == prepare(request).data_hash
+
+
+def test_a_folder_stands_for_the_column_files_in_it(asked, column_file):
+    prepared = prepare(asked(files=(str(column_file.parent),)))
+
+    assert prepared.job.markets[0].files == (column_file,)
+
+
+@pytest.mark.req("MD-24")
+def test_a_capture_is_imported_once_and_known_by_its_content(captures, asked, tmp_path):
+    name = "usdm_btcusdt_20240808.raw.gz"
+    moved = tmp_path / "elsewhere" / "other.raw.gz"
+    moved.parent.mkdir()
+    moved.write_bytes((captures / "binance_hft" / name).read_bytes())
+
+    first = prepare(asked(files=(str(captures / "binance_hft" / name),)))
+    made = first.job.markets[0].files[0]
+    before_ns = made.stat().st_mtime_ns
+    again = prepare(asked(files=(str(moved.parent),)))
+
+    assert again.job.markets[0].files == (made,)
+    assert made.stat().st_mtime_ns == before_ns
+    assert first.job.markets[0].rules.tick_size == "0.1"
+    assert "binance_usdm:BTCUSDT" in first.lines[1]
