@@ -290,6 +290,7 @@ class ColumnsWriter:
             offset = _page_up(offset + size * self.count)
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
+            self._remove_old_drafts()
             with draft.open("wb") as out:
                 for (name, _, _), file, at in zip(FIELDS, self._files, offsets, strict=True):
                     shift_ns = local_shift_ns if name == "ts_local_ns" else 0
@@ -313,6 +314,12 @@ class ColumnsWriter:
             draft.unlink(missing_ok=True)
             self.abort()
         return header
+
+    def _remove_old_drafts(self) -> None:
+        """Remove what a process that was killed while it put this very file together has left."""
+        for old in self.path.parent.glob(f".{self.path.name}.*"):
+            if old.suffix[1:].isdigit() and not Path("/proc", old.suffix[1:]).exists():
+                old.unlink(missing_ok=True)
 
     def _shift(self, shift_ns: int) -> None:
         self._first_ns = (self._first_ns[0], self._first_ns[1] + shift_ns)

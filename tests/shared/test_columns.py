@@ -231,6 +231,20 @@ def test_what_a_full_disk_does_not_take_leaves_nothing(tmp_path, limit_bytes, ro
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_process_left_behind_is_removed_by_the_next_one(tmp_path):
+    # No process has this number: Linux ends at 2^22.
+    for name in (".a.columns.99999999", ".b.columns.99999999", ".a.columns.1"):
+        (tmp_path / name).touch()
+
+    written(tmp_path / "a.columns", ROWS)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".a.columns.1",
+        ".b.columns.99999999",
+        "a.columns",
+    ]
+
+
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     block = as_arrays([(1, 1, 1, 1, LEVEL | LAST, 0)] * 10_000)
     writer = ColumnsWriter(tmp_path / "a.columns", SYMBOL, RULES, "a test")
