@@ -84,6 +84,7 @@ class Desk(Account):
         slot: cython.longlong
         if not market.is_venue_open():
             return 0
+        self._say_ns = ts_ns
         count = market.queue.propose(side, price_ticks, lots, not self.is_partial)
         for index in range(count):
             slot = market.queue._found[2 * index]
@@ -102,6 +103,7 @@ class Desk(Account):
         limit: cython.longlong
         if not market.is_venue_open():
             return 0
+        self._say_ns = ts_ns
         count = market.queue.find_crossed(market.venue, not self.is_partial)
         for index in range(count):
             slot = market.queue._found[2 * index]

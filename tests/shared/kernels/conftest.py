@@ -1,6 +1,7 @@
 """Builders of the kernel tests: a levels block of pairs, and a naive book to compare with."""
 
 import struct
+from array import array
 from collections.abc import Callable
 
 import pytest
@@ -43,3 +44,37 @@ def block() -> Callable[[Pairs, Pairs], tuple[bytes, int]]:
 @pytest.fixture(scope="session")
 def naive_book() -> type[NaiveBook]:
     return NaiveBook
+
+
+LEVEL, TRADE, CLEAR, INVALID, FUNDING, MARK = range(6)
+LAST = 0x80
+Message = tuple[int, int, list[tuple[int, int, int, int]]]
+
+
+def columns_of(messages: list[Message]) -> tuple[object, ...]:
+    """Return engine columns of (ts_exch, ts_local, rows of (kind, side, price, lots)), one message each."""
+    columns = (array("q"), array("q"), array("B"), array("B"), array("i"), array("q"))
+    for ts_exch, ts_local, rows in messages:
+        for index, (kind, side, price, lots) in enumerate(rows):
+            ends = LAST if index == len(rows) - 1 else 0
+            for column, value in zip(
+                columns, (ts_exch, ts_local, kind | ends, side, price, lots), strict=True
+            ):
+                column.append(value)
+    return columns
+
+
+def book_rows(bids: Pairs, asks: Pairs) -> list[tuple[int, int, int, int]]:
+    """Return the rows of a whole book: CLEAR, then its levels."""
+    levels = [(LEVEL, side, *pair) for side, pairs in enumerate((bids, asks)) for pair in pairs]
+    return [(CLEAR, 0, 0, 0), *levels]
+
+
+@pytest.fixture(scope="session")
+def columns() -> Callable[[list[Message]], tuple[object, ...]]:
+    return columns_of
+
+
+@pytest.fixture(scope="session")
+def whole_book() -> Callable[[Pairs, Pairs], list[tuple[int, int, int, int]]]:
+    return book_rows
