@@ -25,11 +25,14 @@ BENCHES = {
     "feed": ("services.bench.feed", "a recorded depth frame through market_data's core"),
     "bus": ("services.bench.bus", "stored events per second with four subscribers"),
     "chain": ("services.bench.chain", "tick to order through the real processes and the stored log"),
+    "formats": ("services.bench.formats", "generated data and foreign formats, a replay by hftbacktest"),
     "fused": ("services.bench.fused", "tick to order with the same cores in one process"),
     "imports": ("services.bench.imports", "a raw capture to columns, against decompression and JSON alone"),
+    "start": ("services.bench.start", "a backtest from its command to its first event"),
     "instances": ("services.bench.instances", "a book update and a risk check with 20 strategy instances"),
     "load": ("services.bench.load", "minutes of 5,000 events/s, a burst, one frozen, one stopped"),
     "kill": ("services.bench.kill", "from a kill to latched, to the last create, to an empty venue"),
+    "sweep": ("services.bench.sweep", "64 runs of a sweep against two bare processes"),
     "life": ("services.bench.life", "start-up, memory and recovery after kill -9 of each process"),
 }
 """One line registers a benchmark: its module has `measure() -> list[Figure]`."""
