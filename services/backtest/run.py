@@ -19,7 +19,7 @@ from services.backtest.exact_feed import MarketFeed
 from services.backtest.exact_record import RunFold
 from services.backtest.marking import mark
 from services.backtest.record import Counts, DataFile, Meta, Run, Strategy
-from services.fused.store import BatchedStore
+from services.fused.mesh import Stored
 from services.market_data.settings import MarketDataSettings
 from shared.columns import Columns, ColumnsError
 from shared.errors import ConfigError
@@ -27,7 +27,6 @@ from shared.messages import Event
 from shared.messages.control import InstanceFailed
 from shared.messages.market import InstrumentRules
 from shared.runtime.build import build_id
-from shared.runtime.journal_writer import JournalWriter
 from shared.settings import pack
 from shared.units import INT64_MAX
 
@@ -148,7 +147,7 @@ def _engine(
     feeds = [MarketFeed(files, each.rules, has_candles(settings, each.rules.symbol)) for each, files in pairs]
     put = None
     if job.journal is not None:
-        put = opening.enter_context(BatchedStore(_journal(job.journal))).put
+        put = _journal(job.journal, opening)
     return ExactRun(job.sections, feeds, build=build_id(), watch=watched.see, store=put)
 
 
@@ -215,14 +214,19 @@ class _Watched:
         return f"strategy {failed.strategy} raised at {where}: {failed.error}{shown}"
 
 
-def _journal(directory: Path) -> JournalWriter:
+def _journal(directory: Path, opening: ExitStack) -> Callable[[Stored], None]:
+    """Return what stores an event in a new log; it is closed with `opening`."""
+    # SQLite is loaded by those who keep a log.
+    writers = importlib.import_module("shared.runtime.journal_writer")
+    stores = importlib.import_module("services.fused.store")
     directory.mkdir(parents=True, exist_ok=True)
-    writer = JournalWriter(directory)
+    writer = writers.JournalWriter(directory)
     if writer.head_seq:
         writer.close()
         raise ConfigError(f"--journal: {directory} holds another log; name an empty directory")
     writer.open_epoch(1)
-    return writer
+    put: Callable[[Stored], None] = opening.enter_context(stores.BatchedStore(writer)).put
+    return put
 
 
 def result_digest(run: Run) -> str:

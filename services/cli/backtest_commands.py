@@ -16,7 +16,6 @@ from services.backtest.record import Run
 from services.backtest.run import INTERRUPTED, Progress, execute
 from services.cli.backtest_request import Request, prepare, request_options
 from services.cli.exits import CommandError, ExitCode
-from services.report import run_text
 from services.strategy.shell_own import allow_own_strategies
 from shared.runtime.paths import DataDir
 
@@ -89,16 +88,17 @@ def _tell(run: Run, as_json: bool, files: dict[str, Path | None]) -> None:
             f"{error.filename or 'the report'} could not be written ({error.strerror}): make room, or name "
             "another place"
         ) from error
+    run_text = importlib.import_module("services.report.run_text")
     click.echo(json.dumps(run_text.as_json(run)) if as_json else run_text.text(run))
 
 
 def _write(run: Run, out: Path | None, html: Path | None, png: Path | None, equity_csv: Path | None) -> None:
-    """Write what was asked for; pages and pictures are loaded only then: they need the research extra."""
+    """Write what was asked for. What writes is loaded here: a run begins without it, some needs an extra."""
     if out:
         run.save(out)
     if equity_csv:
         with equity_csv.open("w", encoding="utf-8", newline="") as lines:
-            run_text.write_equity(run, lines)
+            importlib.import_module("services.report.run_text").write_equity(run, lines)
     if html:
         html.write_text(importlib.import_module("services.report.run_html").page(run), encoding="utf-8")
     if png:
