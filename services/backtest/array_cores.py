@@ -14,14 +14,11 @@ from services.strategy.core import StrategyCore
 from services.strategy.instance import Instance
 from shared.core import Deadlines, Output
 from shared.kernels.book import Book
-from shared.messages import Event, Header, Instruction, Message, market
+from shared.messages import Event, Header, Instruction
 from shared.paper.market import PaperMarket
 from shared.units import INT64_MAX
 
 Said = list[Output | Instruction]
-
-TRUST_LOST = "one side is empty, or bid and ask cross"
-UPDATE_LOST = "an update is missing"
 
 
 class PeekedDeadlines(Deadlines):
@@ -37,7 +34,16 @@ class PeekedDeadlines(Deadlines):
 
 
 class HostedStrategies(StrategyCore):
-    """The strategy core; `hear_*` take the instances to call, in the order of names."""
+    """The strategy core; `hear_*` take the instances to call, in the order of names.
+
+    `calm` names those that say nothing but what their callback asks for; where it asks for nothing, nothing is
+    decided, and a status text waits for the next decision. `decided` are those of the last event that did.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calm: set[str] = set()
+        self.decided: list[Instance] = []
 
     def share(self, symbol: str, book: Book) -> None:
         """Look at this book; before the first message."""
@@ -90,8 +96,12 @@ class HostedStrategies(StrategyCore):
 
     def _decisions(self, called: Iterable[Instance], event: Event) -> Said:
         said: Said = []
+        self.decided = []
         for instance in called:
-            said += self._decided(instance, event)
+            is_idle = not (instance.is_dirty or instance.commands or instance.notes or instance.failure)
+            if not is_idle or instance.name not in self.calm:
+                self.decided.append(instance)
+                said += self._decided(instance, event)
         return said
 
 
@@ -143,16 +153,3 @@ class HostedRisk(RiskCore):
     def share(self, symbol: str, book: Book) -> None:
         """Value orders by this book; before the first message."""
         self.known.place(symbol).book = book
-
-
-def stub_of(symbol: str) -> tuple[market.BookUpdate, market.BookSnapshot]:
-    """Return messages that say only that a book of a market changed: its levels are applied already."""
-    return (
-        market.BookUpdate(symbol, 0, 0, 0, 0, b"", 0, 0),
-        market.BookSnapshot(symbol, 0, 0, 0, b"", "start", 0, 0),
-    )
-
-
-def said_messages(said: Said) -> list[Message]:
-    """Return the messages of what a core said."""
-    return [item.message for item in said if isinstance(item, Output)]

@@ -8,34 +8,29 @@ event by event.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from services.backtest.array_cores import (
-    TRUST_LOST,
-    UPDATE_LOST,
     HostedBroker,
     HostedRisk,
     HostedStrategies,
     Said,
-    stub_of,
 )
 from services.backtest.array_needs import candle_of, needs_of
+from services.backtest.array_place import ArrayMarket, Place, is_failure, shown
 from services.backtest.array_seats import Seats
 from services.backtest.array_ticks import EVERY_TICK, RiskTicks
 from services.broker.instructions import ClearLatch, LatchKill
-from shared.columns import Columns
 from shared.core import Output
-from shared.kernels import walk, walk_lane
+from shared.kernels import walk
 from shared.kernels.book import Book
 from shared.kernels.trade_candles import TradeCandles
 from shared.kernels.walk_lane import Lane
 from shared.messages import Event, Header, Instruction, Message
 from shared.messages.control import InstanceFailed, KillCleared, KillLatched
-from shared.messages.market import FundingRate, InstrumentRules, Trade
 from shared.messages.system import EpochStarted, Reconciled, ServiceStarted, Tick
-from shared.paper.market import PaperMarket
 from shared.settings import pack
-from shared.units import INT64_MAX, NS_PER_MS, Side
+from shared.units import INT64_MAX, NS_PER_MS
 
 EPOCH = 1
 """As in the exact path: order ids are the same in both."""
@@ -44,35 +39,16 @@ FEED = "market_data.io"
 SERVICES = ("strategy", "risk", "broker")
 CHECK_EVERY = 50_000
 """Venue messages between two looks at `stop`."""
-SIDES = (Side.BUY, Side.SELL)
 
 Watch = Callable[[Event], None]
-
-
-class ArrayMarket(NamedTuple):
-    """One market: its rules with the fees of this run, and its files in the order of time."""
-
-    rules: InstrumentRules
-    files: Sequence[Columns]
-
-
-class _Place:
-    """What belongs to one lane of the walk."""
-
-    def __init__(self, market: ArrayMarket, lane: Lane, paper: PaperMarket) -> None:
-        self.symbol = market.rules.symbol
-        self.market = market
-        self.lane = lane
-        self.paper = paper
-        self.update, self.snapshot = stub_of(self.symbol)
 
 
 class ArrayRun:
     """One backtest of `sections` (the settings of each service) over `markets`; the same doors as `ExactRun`.
 
-    `watch` sees every event but market data and skipped ticks. With `is_gated` false no event is skipped:
-    slower, the same result. `failure` is the `InstanceFailed` of the first strategy that raised; the run ends
-    there, and `failed_at` is the market message or tick that it was told of.
+    `watch` sees every event but market data and skipped ticks, and the one at which a strategy raised. With
+    `is_gated` false no event is skipped: slower, the same result. `failure` is the `InstanceFailed` of the
+    first strategy that raised; the run ends there.
     """
 
     def __init__(
@@ -87,7 +63,6 @@ class ArrayRun:
     ) -> None:
         self.strategies, self.risk, self.broker = HostedStrategies(), HostedRisk(), HostedBroker()
         self.failure: Event | None = None
-        self.failed_at = ""
         self.first_ns = self.now_ns = self.head_seq = 0
         self._sections = sections
         self._build = build
@@ -106,7 +81,7 @@ class ArrayRun:
         self._seats = Seats(self.strategies, is_gated=is_gated)
         self._ticks: RiskTicks | None = None
 
-    def _placed(self, market: ArrayMarket) -> _Place:
+    def _placed(self, market: ArrayMarket) -> Place:
         book = Book()
         self.strategies.share(market.rules.symbol, book)
         self.risk.share(market.rules.symbol, book)
@@ -119,7 +94,7 @@ class ArrayRun:
         lane.candles = TradeCandles() if needs.candles else None
         lane.wants_trades = needs.trades
         self._walker.add(lane)
-        return _Place(market, lane, paper)
+        return Place(market, lane, paper)
 
     # ---- what a caller sees
 
@@ -214,7 +189,7 @@ class ArrayRun:
         called = self._seats.called(lane) if flags & walk.CALLED else []
         said: Said
         if kind == walk.TRADED:
-            event = Event(self._header(FEED, 0), self._trade(place))
+            event = Event(self._header(FEED, 0), place.trade(self.now_ns))
             said = self.strategies.hear_trade(called, event) if called else []
             if lane.wants_trades:
                 said += self._told_of_trade(place, event)
@@ -222,31 +197,31 @@ class ArrayRun:
             if flags & walk.FILLED:
                 said += self.broker.hear_fills(lane.fills, event)
         elif kind == walk.FUNDED:
-            self._hear(place, self._funding(place))
+            self._hear(place, place.funding(self.now_ns))
             return
         else:
             is_anew = kind == walk.SNAPSHOT
             event = Event(self._header(FEED, 0), place.snapshot if is_anew else place.update)
-            said = self.strategies.hear_book(called, event, self._lost(place, kind)) if called else []
+            said = self.strategies.hear_book(called, event, place.lost(kind)) if called else []
             said += self._held
             if flags & (walk.FOLLOW | walk.CROSSED):
                 followed = bool(flags & walk.FOLLOW)
                 said += self.broker.hear_book(event, is_anew=is_anew, is_followed=followed)
         self._held = []
-        self._settle(said, called, event)
-        if flags & walk.CANDLE:
+        self._settle(said, self.strategies.decided if called else (), event)
+        if flags & walk.CANDLE and self.failure is None:
             at_ms, candles = lane.take_candles()
             for values in candles:
                 self._hear(place, candle_of(place.symbol, values, at_ms, self.now_ns))
 
-    def _told_of_trade(self, place: _Place, event: Event) -> Said:
+    def _told_of_trade(self, place: Place, event: Event) -> Said:
         """Let those hear a trade whose settings ask for each: risk's surprises, fills without a book."""
         place.paper.last_ticks = event.message.price_ticks
         place.paper.recent_lots.append(event.message.qty_lots)
         self._sync()
         return self.risk.apply(event)
 
-    def _hear(self, place: _Place, message: Message) -> None:
+    def _hear(self, place: Place, message: Message) -> None:
         """Let every core take a message of a market as it is."""
         event = Event(self._header(FEED, 0), message)
         self._sync()
@@ -266,36 +241,8 @@ class ArrayRun:
             said += self.risk.apply(event)
         if flags & walk.BROKER:
             said += self.broker.apply(event)
-        self._settle(said, deciding, event, is_planning=True)
-
-    def _lost(self, place: _Place, kind: int) -> str:
-        if place.lane.is_trusted:
-            return ""
-        if kind == walk.INVALIDATED:
-            return "gap"
-        return TRUST_LOST if place.lane.book.is_valid else UPDATE_LOST
-
-    def _trade(self, place: _Place) -> Trade:
-        lane = place.lane
-        row = lane.row
-        return Trade(
-            place.symbol,
-            row + 1,
-            lane.value(walk_lane.PRICE),
-            lane.value(walk_lane.LOTS),
-            SIDES[lane.value(walk_lane.SIDE)],
-            lane.value(walk_lane.EXCH),
-            self.now_ns,
-        )
-
-    def _funding(self, place: _Place) -> FundingRate:
-        """Return the rate of a payment that is due at once: its time is the next nanosecond."""
-        lane, now_ns = place.lane, self.now_ns
-        mark_centiticks = 100 * lane.value(walk_lane.PRICE)
-        rate_e8 = lane.value(walk_lane.LOTS)
-        return FundingRate(
-            place.symbol, rate_e8, now_ns + 1, mark_centiticks, mark_centiticks, now_ns, now_ns
-        )
+        decided = self.strategies.decided if deciding else ()
+        self._settle(said, decided, event, is_planning=True)
 
     # ---- the log between the cores
 
@@ -303,10 +250,11 @@ class ArrayRun:
         """Put what was said on the log, let all cores answer, and tell the walk what it has to stop for."""
         if said:
             self._sync()
+            if self._watch is not None and any(map(is_failure, said)):
+                # Who tells of it wants to show the event at which the strategy raised.
+                self._watch(shown(event, self.row_count))
             self._take(said, event.header.seq)
             self._drain()
-            if self.failure is not None and not self.failed_at:
-                self.failed_at = f"{event.message!r}"[:400]
         self._seats.refresh(called, self.now_ns)
         if self._named:
             self._seats.refresh_named(self._named, self.now_ns)

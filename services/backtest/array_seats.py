@@ -111,6 +111,7 @@ class Seats:
     def _refresh(self, place: Place, now_ns: int) -> None:
         seat, instance = place
         seat.position_lots = instance.position_lots
+        self._strategies.calm.discard(instance.name)
         if not self._is_gated:
             seat.is_awake = True
             return
@@ -124,6 +125,8 @@ class Seats:
             or not self._strategies.is_warm(instance)
         )
         seat.is_awake = not is_calm or (instance.is_dirty and self._is_wanting(instance, now_ns))
+        if not seat.is_awake:
+            self._strategies.calm.add(instance.name)
         if is_calm and instance.is_dirty and not seat.is_awake:
             self._wakes[instance.name] = self._wake_ns(instance, now_ns)
             self.wake_ns = min(self.wake_ns, self._wakes[instance.name])

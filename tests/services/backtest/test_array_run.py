@@ -15,6 +15,7 @@ from services.strategy.settings import InstanceSettings
 from shared.columns import Columns
 from shared.messages import orders
 from shared.messages.control import InstanceFailed, TradingState
+from shared.messages.market import BookUpdate
 from shared.units import NS_PER_S
 
 PERP, SPOT = "binance_usdm:BTCUSDT", "binance:ETHUSDT"
@@ -369,9 +370,17 @@ def test_a_strategy_that_raises_ends_the_run_and_what_was_before_stays(flow, sec
     said, run = agreed(sections(kind=kind, params={"raise_at": 3000}), [market])
 
     assert run.failure.message.error.startswith("ValueError: no more of it (at array_raising.py:22 on_book")
-    assert "BookUpdate" in run.failed_at
     assert said.count(orders.OrderIntent) > 5
     assert 3000 <= run.message_count < 5000
+
+    seen = []
+    again = ArrayRun(
+        sections(kind=kind, params={"raise_at": 3000}), [market], build="test", watch=seen.append
+    )
+    again.start()
+    again.run()
+    cause = next(event for event in seen if event.header.seq == again.failure.header.cause_seq)
+    assert (type(cause.message), cause.message.update_n) == (BookUpdate, again.row_count)
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(flow, sections):
