@@ -38,6 +38,7 @@ COMMANDS = {
     "config": Entry("services.cli.config_commands:config", "Write, explain and test the configuration."),
     "grid": Entry("services.cli.grid_commands:grid", "Show what a grid can earn and cost."),
     "sweep": Entry("services.cli.sweep_commands:sweep", "Backtest many settings; tell luck from skill."),
+    "fidelity": Entry("services.cli.fidelity_commands:fidelity", "Show how far backtests can be believed."),
     "report": Entry("services.cli.report_commands:report", "Sum up orders, fills, fees and profit."),
     "compare": Entry("services.cli.compare_commands:compare", "Compare two versions of a strategy."),
     "export": Entry("services.cli.report_commands:export", "Write orders, fills, books or events by line."),

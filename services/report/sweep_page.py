@@ -85,7 +85,7 @@ def _best(found: Mapping[str, Any]) -> Group:
     return Group(
         "Best in sample",
         [
-            *((name, value) for name, value in best["point"].items()),
+            *((name.rpartition(".")[2], value) for name, value in best["point"].items()),
             ("net P&L", f"{best['net_pnl']:+.2f} +- {best['pnl_error']:.2f}"),
             ("Sharpe, a year of 365 days", f"{best['sharpe_annual']:.2f}"),
             ("of the luckiest without skill", f"{found['luckiest_sharpe_annual']:.2f}"),

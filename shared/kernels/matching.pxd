@@ -6,6 +6,7 @@ cimport cython
 cdef class RestingQueue:
     cdef long long _model
     cdef double _power
+    cdef long long _share_ppm
     cdef long long _capacity
     cdef long long[::1] _rows
     cdef long long[::1] _used
@@ -13,6 +14,7 @@ cdef class RestingQueue:
     cdef long long[::1] _found
 
     cpdef int add(self, long long side, long long handle, long long price_ticks, long long leaves_lots, long long level_lots) except -1
+    cpdef int set_share(self, long long share_ppm) except -1
     cpdef bint remove(self, long long handle)
     cpdef bint reduce(self, long long handle, long long lots) except? -1
     cpdef int sync(self, Book book, bint is_known) except -1

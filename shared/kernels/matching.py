@@ -31,6 +31,7 @@ AHEAD = cython.declare(cython.longlong, 3)
 LEVEL = cython.declare(cython.longlong, 4)
 TRADED = cython.declare(cython.longlong, 5)
 # products of lots below this fit 64 bits
+PPM = cython.declare(cython.longlong, 1_000_000)
 SAFE_LOTS = cython.declare(cython.longlong, 3_000_000_000)
 PRICE_TICKS_MAX = cython.declare(cython.longlong, 1_000_000_000_000)
 
@@ -56,10 +57,22 @@ class RestingQueue:
     def __init__(self, pro_rata: bool = True) -> None:
         self._model = PRO_RATA if pro_rata else BEHIND
         self._power = 3.0
+        self._share_ppm = PPM
         self._capacity = 16
         self._rows = array.array("q", bytes(8 * 2 * FIELDS * self._capacity))
         self._used = array.array("q", [0, 0])
         self._found = array.array("q", bytes(8 * 2 * 2 * self._capacity))
+
+    def set_share(self, share_ppm: cython.longlong) -> cython.int:
+        """Let only this part of our share of the cancels be ahead of us: `pro_rata` as it was calibrated.
+
+        Raises:
+            ValueError: it is not within 0 .. 1,000,000.
+        """
+        if not 0 <= share_ppm <= PPM:
+            raise ValueError(f"share {share_ppm} ppm of the cancels ahead: must lie within 0 and 1000000")
+        self._share_ppm = share_ppm
+        return 0
 
     def set_model(self, model: str, power: float = 3.0) -> None:
         """Choose the model of cancels; `power` is n of the power models.
@@ -302,13 +315,17 @@ class RestingQueue:
         ahead: cython.longlong = self._rows[row + AHEAD]
         others: cython.longlong = self._rows[row + LEVEL] - self._rows[row + TRADED]
         gone: cython.longlong = others - level
+        lost: cython.longlong
         if is_known and self._model > PRO_RATA and gone >= 0:
             ahead = self._front(ahead, self._rows[row + LEVEL], gone)
         elif is_known and self._model == PRO_RATA and gone > 0 and ahead > 0:
             if gone < SAFE_LOTS and ahead < SAFE_LOTS:
-                ahead -= gone * ahead // others
+                lost = gone * ahead // others
             else:
-                ahead -= cython.cast(object, gone) * ahead // others
+                lost = cython.cast(object, gone) * ahead // others
+            if self._share_ppm != PPM:
+                lost = cython.cast(object, lost) * self._share_ppm // PPM
+            ahead -= lost
         self._rows[row + AHEAD] = level if level < ahead else ahead
         self._rows[row + LEVEL] = level
         self._rows[row + TRADED] = 0

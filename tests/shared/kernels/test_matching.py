@@ -210,3 +210,26 @@ def test_no_lot_fills_twice_and_no_place_gets_worse(events, pro_rata):
         leaves = {handle: left for handle, left in leaves.items() if left}
         assert all(0 <= queue.ahead_lots(h) <= before.get(h, 10**9) for h in leaves)
     assert len(queue) == len(leaves)
+
+
+@pytest.mark.req("BR-16")
+@pytest.mark.parametrize(("share_ppm", "ahead"), [(1_000_000, 75), (500_000, 88), (0, 100)])
+def test_a_calibrated_share_takes_only_its_part_of_a_cancel_from_ahead(share_ppm, ahead):
+    # Given 100 ahead of us and 100 behind: of 50 cancelled lots pro rata takes 25 from ahead.
+    book = Book()
+    book.snapshot(struct.pack("<qq", 1000, 100), 1, 1)
+    queue = RestingQueue(True)
+    queue.set_share(share_ppm)
+    queue.add(0, 1, 1000, 5, 100)
+    book.update(struct.pack("<qq", 1000, 200), 1, 2)
+    queue.sync(book, True)
+
+    book.update(struct.pack("<qq", 1000, 150), 1, 3)
+    queue.sync(book, True)
+
+    assert queue.ahead_lots(1) == ahead
+
+
+def test_a_share_outside_of_its_range_is_refused():
+    with pytest.raises(ValueError, match="share -1 ppm"):
+        RestingQueue(True).set_share(-1)
