@@ -216,15 +216,14 @@ def test_no_lot_fills_twice_and_no_place_gets_worse(events, pro_rata):
 @pytest.mark.parametrize(("share_ppm", "ahead"), [(1_000_000, 75), (500_000, 88), (0, 100)])
 def test_a_calibrated_share_takes_only_its_part_of_a_cancel_from_ahead(share_ppm, ahead):
     # Given 100 ahead of us and 100 behind: of 50 cancelled lots pro rata takes 25 from ahead.
-    book = Book()
-    book.snapshot(struct.pack("<qq", 1000, 100), 1, 1)
+    book = a_book([(1000, 100)], [])
     queue = RestingQueue(True)
     queue.set_share(share_ppm)
     queue.add(0, 1, 1000, 5, 100)
-    book.update(struct.pack("<qq", 1000, 200), 1, 2)
+    book.update(array.array("q", [1000, 200]).tobytes(), 1, 2)
     queue.sync(book, True)
 
-    book.update(struct.pack("<qq", 1000, 150), 1, 3)
+    book.update(array.array("q", [1000, 150]).tobytes(), 1, 3)
     queue.sync(book, True)
 
     assert queue.ahead_lots(1) == ahead
