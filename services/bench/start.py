@@ -1,6 +1,6 @@
-"""How long `quotemesh backtest` takes until it runs: a whole run over two messages, report included.
+"""How long `quotemesh backtest` takes from its command to its first event, for both paths.
 
-Everything but those two messages is start and end, so the figure is above the time to the first event.
+The strategy is a plain file that ends its process at the first book it is told of.
 """
 
 import os
@@ -14,7 +14,9 @@ from pathlib import Path
 from services.bench.figures import Figure, median
 from services.bench.levels import rules
 from services.bench.machine import ROOT
+from services.strategy.shell_own import FOLDER
 from shared.columns import CLEAR, LAST, LEVEL, ColumnsWriter
+from shared.runtime.paths import DataDir
 from shared.units import NS_PER_S
 
 ROUNDS = 9
@@ -22,8 +24,30 @@ START_NS = 1_700_000_000 * NS_PER_S
 CONFIG = """
 symbols: [binance_usdm:BTCUSDT]
 strategies:
-  one: {kind: avellaneda_stoikov, symbol: binance_usdm:BTCUSDT}
+  one: {kind: "ends_at_once:EndsAtOnce", symbol: binance_usdm:BTCUSDT}
 """
+STRATEGY = '''"""Ends its process at the first book."""
+
+import os
+from dataclasses import dataclass
+
+from services.strategy.base import Strategy
+
+
+@dataclass(frozen=True)
+class Settings:
+    """None."""
+
+
+class EndsAtOnce(Strategy):
+    """See the module."""
+
+    Settings = Settings
+
+    def on_book(self, ctx):
+        """End."""
+        os._exit(0)
+'''
 
 
 def two_messages(path: Path) -> Path:
@@ -41,23 +65,26 @@ def two_messages(path: Path) -> Path:
 
 
 def measure() -> list[Figure]:
-    """Return the median time of a run, for each path."""
+    """Return the median time to the first event, for each path."""
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         file = two_messages(Path(folder) / "two.columns")
         config = Path(folder) / "config.yaml"
         config.write_text(CONFIG, encoding="utf-8")
+        own = DataDir(folder).config / FOLDER
+        own.mkdir(parents=True)
+        (own / "ends_at_once.py").write_text(STRATEGY, encoding="utf-8")
         for path in ("array", "exact"):
             words = ["backtest", str(config), "--data", str(file), "--path", path]
             taken = [_run_s(words, folder) for _ in range(ROUNDS)]
             figures.append(
                 Figure(
-                    name=f"backtest of two messages, {path} path, start to end",
+                    name=f"backtest, start to first event, {path} path",
                     value=round(median(taken), 3),
                     unit="s",
                     at_most=0.5,
                     rounds=[round(seconds, 3) for seconds in taken],
-                    note=f"{ROUNDS} processes one after another; more than start to first event",
+                    note=f"{ROUNDS} processes one after another, a column file and a configuration of one strategy",
                 )
             )
     return figures
