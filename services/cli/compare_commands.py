@@ -48,6 +48,7 @@ ROWS = ("version", "shadow_of", "flags", "net_pnl", "max_drawdown", "fees", "ord
     "--shift", "shift_s", type=float, default=0.0, metavar="S", help="Of runs: move the times of OTHER."
 )
 @click.option("--symbol", default="", help="Of runs: only this market.")
+@click.option("--strategy", default="", help="Of runs: only this strategy.")
 def compare(
     data: DataDir,
     one: str,
@@ -84,13 +85,13 @@ def compare(
 
 
 def _runs(
-    one: Path, other: Path, data: DataDir, window_ms: int, shift_s: float, symbol: str
+    one: Path, other: Path, data: DataDir, window_ms: int, shift_s: float, symbol: str, strategy: str
 ) -> dict[str, Any]:
     """Return the comparison of two runs."""
     return compare_runs.compare(
         run_from(one, data),
         run_from(other, data),
-        Selection(symbol=symbol),
+        Selection(strategy, symbol),
         window_ms,
         round(shift_s * NS_PER_S),
     )

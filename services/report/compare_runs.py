@@ -14,9 +14,9 @@ import msgspec
 
 from services.backtest.equity import Selection
 from services.backtest.figures import Figures, figures, interval_of, interval_profits, span_of
-from services.backtest.record import Opening, Run
+from services.backtest.record import Counts, Opening, Run
 from services.backtest.statistics import quantile
-from services.backtest.tables import Table
+from services.backtest.tables import CANCELED, EXPIRED, FILLED, REFUSED, REJECTED, Table
 from services.report.compare import DRAWS, SEED, Interval, block_bootstrap
 from services.report.run_rows import count, duration, moment, money
 from shared.errors import ConfigError
@@ -25,6 +25,7 @@ from shared.units import NS_PER_MS, NS_PER_S, decimal_text
 WINDOW_MS = 1000
 PAIRS_MIN = 60
 SHOWN_MAX = 5
+HINT_MIN = 5
 PRICE_TERMS = ("tick_size", "lot_size", "quote_asset")
 ROWS = (
     "net_pnl",
@@ -93,6 +94,7 @@ def compare(
         "matched_share_b": found.lots / lots[1] if lots[1] else None,
         "late_ms_median": quantile(late_ms, 0.5),
         "late_ms_p95": quantile([abs(each) for each in sorted(late_ms, key=abs)], 0.95),
+        "shift_hint_s": _shift_hint(parts[0], parts[1], found.lots, window_ms * NS_PER_MS),
         "only_a": [_shown(one, *each) for each in found.only_a[:SHOWN_MAX]],
         "only_b": [_shown(other, *each) for each in found.only_b[:SHOWN_MAX]],
         "only_a_count": len(found.only_a),
@@ -171,9 +173,18 @@ def sliced(run: Run, from_ns: int, until_ns: int) -> Run:
     if (first, last) == (from_ns, until_ns):
         return run
     meta = msgspec.structs.replace(run.meta, from_ns=from_ns, until_ns=until_ns)
-    part = Run(meta, run.markets, run.strategies, run.data, run.counts)
-    for name in ("fills", "funding", "marks"):
+    part = Run(meta, run.markets, run.strategies, run.data)
+    for name in ("fills", "orders", "funding", "marks"):
         _copy(getattr(run, name), getattr(part, name), from_ns, until_ns)
+    states = part.orders.state
+    part.counts = Counts(
+        orders=len(states),
+        orders_filled=states.count(FILLED),
+        orders_canceled=states.count(CANCELED),
+        orders_expired=states.count(EXPIRED),
+        orders_rejected=states.count(REJECTED),
+        orders_refused=states.count(REFUSED),
+    )
     for row in range(len(part.fills)):
         part.fills.order[row] = -1
     held: dict[tuple[int, int], int] = {(each.market, each.strategy): each.lots for each in run.opening}
@@ -252,6 +263,27 @@ def matched(one: dict[Key, list[FillPart]], other: dict[Key, list[FillPart]], wi
     return Matches(lots, only[0], only[1], late_ns)
 
 
+def _shift_hint(
+    one: dict[Key, list[FillPart]], other: dict[Key, list[FillPart]], lots: int, window_ns: int
+) -> float | None:
+    """Return by how many seconds B's times would have to move so that far more fills are alike, else None.
+
+    Clocks of two recorders may differ by seconds: the median distance of fills of one market, side and price
+    tells by how much. Only prices that each run was filled at once are looked at.
+    """
+    distances = [
+        one[key][0].ts_ns - other[key][0].ts_ns
+        for key in one.keys() & other.keys()
+        if len(one[key]) == len(other[key]) == 1
+    ]
+    if len(distances) < HINT_MIN:
+        return None
+    by_ns = sorted(distances)[len(distances) // 2]
+    moved = {key: [each._replace(ts_ns=each.ts_ns + by_ns) for each in queue] for key, queue in other.items()}
+    better = matched(one, moved, window_ns).lots
+    return by_ns / NS_PER_S if better > 2 * lots else None
+
+
 def _side(run: Run, found: Figures) -> dict[str, Any]:
     return {
         "source": run.meta.source,
@@ -259,7 +291,7 @@ def _side(run: Run, found: Figures) -> dict[str, Any]:
         "versions": found.strategies,
         "commit": run.meta.commit,
         "asset": found.asset,
-        "orders": run.counts.orders,
+        "orders": found.orders,
         "fills": found.fills,
     } | {name: str(getattr(found, name)) for name in ROWS}
 
@@ -307,6 +339,10 @@ def _fill_lines(found: dict[str, Any]) -> list[str]:
         f"fills alike (market, side, price, within {found['window_ms']} ms): {shares[0]} of A's lots, "
         f"{shares[1]} of B's"
     ]
+    if found["shift_hint_s"] is not None:
+        lines.append(
+            f"far more are alike with --shift {found['shift_hint_s']:.3f}: their clocks may have differed"
+        )
     if found["late_ms_median"] is not None:
         lines.append(
             f"B's came {found['late_ms_median']:+.1f} ms after A's (median), 95 % of them within "

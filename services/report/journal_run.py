@@ -16,7 +16,7 @@ from services.backtest.marking import STEPS_MAX
 from services.backtest.record import DataFile, Meta, Opening, Run, Strategy
 from services.backtest.tables import MID_COLUMNS
 from services.broker.settings import BrokerSettings
-from services.market_data.settings import SIMULATED, MarketDataSettings
+from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
 from services.report.marks import Marks
 from shared.double_entry import fee_in_quote, has_same_units, terms_of
 from shared.errors import JournalError
@@ -60,6 +60,9 @@ class JournalFold:
         self._settings = hashlib.sha256()
         self._data = hashlib.sha256()
         self._digests: dict[str, str] = {}
+        self._venues: tuple[FeedVenue, ...] = ()
+        self._captures: set[str] = set()
+        self._tick_ns = 0
         self._unpriced: dict[str, int] = {}
         self._former: set[tuple[str, str]] = set()
         self._carried: dict[tuple[str, str], int] = {}
@@ -72,6 +75,11 @@ class JournalFold:
             self._take_start(message)
         elif type(message) is system.EpochStarted:
             self.run.meta.commit = message.build
+        elif type(message) is system.Tick:
+            self._tick_ns = header.ts_ns
+        elif type(message) is market.CaptureFinished:
+            # Only a capture has an end.
+            self._captures.add(message.venue)
         elif type(message) is system.CoreDigest:
             self._digests[message.service] = message.digest.hex()
         elif type(message) is market.InstrumentRules:
@@ -151,27 +159,34 @@ class JournalFold:
             self.run.meta.source = settings.mode
             self._balance = settings.initial_balance
         elif message.service == "market_data":
-            self.run.data = [
+            self._venues = unpack(message.settings, MarketDataSettings).venues
+
+    def _sources(self) -> list[DataFile]:
+        """Return where the market data came from; what may have been generated counts as generated."""
+        found = []
+        for venue in self._venues:
+            is_recorded = venue.url == SIMULATED and (
+                self._simulated == RECORDED or venue.name in self._captures
+            )
+            found.append(
                 DataFile(
                     name=f"{venue.name} ({venue.url or 'its own hosts'})",
                     sha256="",
                     rows=0,
                     first_ns=0,
                     last_ns=0,
-                    is_generated=bool(venue.url) and not self._is_recorded(venue.url),
+                    is_generated=bool(venue.url) and not is_recorded,
                     source=venue.url,
                 )
-                for venue in unpack(message.settings, MarketDataSettings).venues
-            ]
-
-    def _is_recorded(self, url: str) -> bool:
-        return url == SIMULATED and self._simulated == RECORDED
+            )
+        return found
 
     def finish(self) -> Run:
         """Return the run."""
         run, meta = self.run, self.run.meta
         if self._day is not None and not self._seen[0]:
             raise JournalError(f"the log has no event on {self._day} (UTC)")
+        run.data = self._sources()
         meta.from_ns, meta.until_ns = self._seen
         digests = " ".join(f"{service} {digest}" for service, digest in sorted(self._digests.items()))
         meta.digest = hashlib.sha256(digests.encode()).hexdigest()[:16] if digests else ""
@@ -181,7 +196,7 @@ class JournalFold:
             meta.capital_atoms = int(self._balance.scaleb(run.markets[0].quote_exponent))
         rows = []
         for at, mids in self._mids.items():
-            mids.finish()
+            mids.finish(self._tick_ns)
             rows += [(ts_ns, at, mid) for ts_ns, mid in mids.marks()]
             meta.mark_step_ns = max(meta.mark_step_ns, mids.step_ns)
         rows.sort(key=lambda row: row[0])
@@ -257,9 +272,9 @@ class _MarketMids:
         if is_inside:
             self._mark(mid, ts_ns)
 
-    def finish(self) -> None:
-        """Answer what was due until the last event of the market."""
-        self._answer(self._last_ns + 1)
+    def finish(self, tick_ns: int) -> None:
+        """Answer what was due until the last event of the market, or the last tick of the log."""
+        self._answer(max(self._last_ns + 1, tick_ns))
 
     def _answer(self, now_ns: int) -> None:
         """Answer every horizon before `now_ns`: until then the mid was what it is."""

@@ -121,6 +121,26 @@ def test_a_shift_moves_every_time_but_those_that_never_were(traded_run):
     assert traded_run.orders.ended_ns[0] == 0
 
 
+def test_clocks_that_differ_are_noticed(traded_run):
+    for row in range(0, len(traded_run.fills), 2):
+        traded_run.fills.price_ticks[row] += row
+    other = copy.deepcopy(traded_run)
+    shifted(other, 3 * NS_PER_S)
+
+    found = compare(traded_run, other, EVERYTHING)
+
+    assert found["shift_hint_s"] == -3.0
+    assert "with --shift -3.000" in text(found)
+    assert compare(traded_run, other, EVERYTHING, shift_ns=-3 * NS_PER_S)["shift_hint_s"] is None
+
+
+def test_a_part_counts_its_own_orders(traded_run):
+    part = sliced(traded_run, traded_run.meta.from_ns, traded_run.meta.from_ns + 60 * NS_PER_S)
+
+    assert figures(part).orders == 4
+    assert figures(part).orders_filled == 4
+
+
 def test_runs_without_common_time_market_or_units_are_refused(traded_run, market_rules):
     apart = copy.deepcopy(traded_run)
     shifted(apart, 3600 * NS_PER_S)

@@ -14,7 +14,7 @@ from services.market_data.settings import FeedVenue, MarketDataSettings
 from services.report.fold import report
 from services.report.journal_run import RECORDED, run_of
 from shared.errors import JournalError
-from shared.messages import Event, orders, system
+from shared.messages import Event, market, orders, system
 from shared.settings import pack
 from shared.units import NS_PER_S, Side
 
@@ -71,6 +71,27 @@ def test_what_the_data_were_is_told_by_the_settings_on_the_log(
     log.say(market_rules())
 
     assert run_of(log.events, simulated).is_generated is is_generated
+
+
+@pytest.mark.req("BT-11")
+def test_a_log_that_tells_of_the_end_of_a_capture_was_of_recorded_data(log, market_rules):
+    start(log)
+    log.say(market_rules())
+    log.say(market.CaptureFinished("binance_usdm", 9))
+
+    assert not run_of(log.events).is_generated
+
+
+def test_time_passes_with_ticks_after_the_last_book(log, market_rules):
+    log.say(market_rules())
+    log.touch(999, 1001)
+    log.fill("a", "t1")
+    for number in range(3):
+        log.say(system.Tick(number), source="bus")
+
+    fills = run_of(log.events).fills
+
+    assert (fills.mid_1s_half_ticks[0], fills.mid_10s_half_ticks[0]) == (2000, 0)
 
 
 @pytest.mark.req("BT-4")
