@@ -36,8 +36,8 @@ class PeekedDeadlines(Deadlines):
 class HostedStrategies(StrategyCore):
     """The strategy core; `hear_*` take the instances to call, in the order of names.
 
-    `calm` names those that say nothing but what their callback asks for; where it asks for nothing, nothing is
-    decided, and a status text waits for the next decision. `decided` are those of the last event that did.
+    `calm` names those that say nothing but what their callback asks for; where it asks for nothing, nothing
+    is decided, and a status text waits for the next decision. `decided` are those of the last event that did.
     """
 
     def __init__(self) -> None:
