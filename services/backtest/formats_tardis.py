@@ -7,6 +7,7 @@ time, trades first where it is equal: a venue sends the trade before the change 
 
 import heapq
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ class TardisImport(ForeignImport):
         for symbol, files in by_market.items():
             tables = [_table(file) for file in files]
             # Price and amount stand last in both kinds of files.
-            rules = chosen_rules(self.given, symbol, lambda tables=tables: steps_of(tables, (-2,), -1))  # type: ignore[misc]
+            rules = chosen_rules(self.given, symbol, partial(steps_of, tables, (-2,), -1))
             rows = self.rows(rules, f"Tardis {', '.join(file.path.name for file in files)}")
             self._fill_market(rows, rules, files)
         if not by_market:

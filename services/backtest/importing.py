@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from services.backtest.coverage import Coverage
 from services.backtest.formats_candles import CandleImport, is_candles
 from services.backtest.formats_csv import first_line
+from services.backtest.formats_depth import DepthArchiveImport, is_depth_archive
 from services.backtest.formats_npz import NpzImport
 from services.backtest.formats_rows import ForeignImport
 from services.backtest.formats_tardis import TardisImport, is_tardis
@@ -74,6 +75,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     _foreign("npz", NpzImport, lambda _, start: start.startswith(b"PK")),
     _foreign("tardis", TardisImport, lambda _, start: is_tardis(first_line(start))),
+    _foreign("depth-archive", DepthArchiveImport, lambda _, start: is_depth_archive(first_line(start))),
     _foreign("candles", CandleImport, lambda _, start: is_candles(first_line(start))),
     Format(
         "raw",
