@@ -1,9 +1,11 @@
 """Market data that a person names, as opened column files by market: imported once, checked, told."""
 
+import fcntl
 import hashlib
 import importlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -104,14 +106,32 @@ def _imported(paths: list[Path], data: DataDir, allowed: frozenset[str]) -> list
     importing = importlib.import_module("services.backtest.importing")
     words = [*map(content_hash, paths), str(importing.VERSION), *sorted(allowed)]
     key = hashlib.sha256("\n".join(words).encode())
-    folder = data.root / CACHE / "columns" / key.hexdigest()[:32]
-    if not folder.is_dir():
-        draft = folder.with_name(folder.name + ".part")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        importing.import_files(paths, draft, allowed)
-        draft.rename(folder)
+    cache = data.root / CACHE / "columns"
+    folder = cache / key.hexdigest()[:32]
+    draft = folder.with_name(folder.name + ".part")
+    with _one_at_a_time(cache):
+        if not folder.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+            importing.import_files(paths, draft, allowed)
+            draft.rename(folder)
     return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+@contextmanager
+def _one_at_a_time(cache: Path) -> Iterator[None]:
+    """Wait until no other process imports into the cache; raises `ColumnsError` when it cannot be written."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = (cache / "lock").open("w")
+    except OSError as error:
+        raise ColumnsError(
+            f"{cache} cannot be written ({error.strerror}): name another data directory with QUOTEMESH_DATA, "
+            "or import the data yourself (`quotemesh import`)"
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def content_hash(path: Path) -> str:

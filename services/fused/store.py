@@ -2,7 +2,10 @@
 
 from types import TracebackType
 
+import apsw
+
 from services.fused.mesh import Stored
+from shared.errors import JournalError
 from shared.messages import encode_header, source_service
 from shared.runtime.journal import Row, row_crc
 from shared.runtime.journal_writer import JournalWriter, SourceRow
@@ -42,8 +45,16 @@ class BatchedStore:
             self.flush()
 
     def flush(self) -> None:
-        """Commit what is kept."""
-        if self._rows:
-            services = {row.service: row.run for row in self._sources.values() if row.service != "bus"}
-            self._writer.append(self._rows, list(self._sources.values()), list(services.items()))
+        """Commit what is kept; raises `JournalError` when the disk does not take it."""
+        rows, sources = self._rows, list(self._sources.values())
         self._rows, self._sources = [], {}
+        if not rows:
+            return
+        services = {row.service: row.run for row in sources if row.service != "bus"}
+        try:
+            self._writer.append(rows, sources, list(services.items()))
+        except (apsw.Error, OSError) as error:
+            raise JournalError(
+                f"the log {self._writer.segment} could not be written ({error}): make room, or name another "
+                f"place; it is whole up to seq {rows[0].seq - 1}"
+            ) from error

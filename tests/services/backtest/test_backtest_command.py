@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -235,3 +237,42 @@ def test_a_full_disk_under_the_report_is_said(typed, column_file):
 
     assert done.exit_code == 1
     assert "could not be written" in done.output
+
+
+def small_files_only():
+    """Let no file of this process grow beyond 300 kB: what a full disk says, SQLite hears too."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+
+def test_a_full_disk_under_the_log_is_said_and_what_was_kept_is_whole(column_file, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG % "avellaneda_stoikov")
+    journal = tmp_path / "kept" / "journal"
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "services.cli.main",
+            "backtest",
+            config,
+            "--data",
+            column_file,
+            "--journal",
+            journal,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "QUOTEMESH_DATA": str(tmp_path / "data")},
+        preexec_fn=small_files_only,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "could not be written" in done.stderr
+    assert "whole up to seq" in done.stderr
+    assert "Traceback" not in done.stderr
+    kept = int(re.search(r"whole up to seq (\d+)", done.stderr)[1])
+    assert JournalReader(journal).head_seq() == kept
