@@ -45,8 +45,9 @@ def test_the_shadow_with_the_fitted_model_is_closer_than_the_strictest_one(known
 
     assert close.orders > PROBES * 0.9
     assert close.agreement > 0.9
-    assert abs(close.time_error_median_ms) < abs(strict.time_error_median_ms) + 1
-    assert abs(close.predicted_lots - close.real_lots) <= abs(strict.predicted_lots - strict.real_lots)
+    assert close.predicted_lots == pytest.approx(close.real_lots, rel=0.01)
+    # Nobody ahead of us ever leaves in the strictest view: its fills come late.
+    assert abs(close.time_error_p90_ms) < strict.time_error_p90_ms
     assert close.price_error_mean_e2_bps == pytest.approx(0.0, abs=1.0)
 
 
