@@ -9,12 +9,16 @@ import heapq
 from collections.abc import Iterable, Sequence
 
 from services.broker.core import BrokerCore
-from services.risk.core import RiskCore
+from services.risk.candle_monitor import CandleMonitor
+from services.risk.conservation import Conservation
+from services.risk.core import SOURCE, RiskCore
+from services.risk.margin_guard import MarginGuard
+from services.risk.throttle import Throttle
 from services.strategy.core import StrategyCore
 from services.strategy.instance import Instance
 from shared.core import Deadlines, Output
 from shared.kernels.book import Book
-from shared.messages import Event, Header, Instruction
+from shared.messages import Event, Header, Instruction, Message
 from shared.paper.market import PaperMarket
 from shared.units import INT64_MAX
 
@@ -148,8 +152,35 @@ class HostedBroker(BrokerCore):
 
 
 class HostedRisk(RiskCore):
-    """The risk core; what it says and when it has to hear a tick is in `array_ticks`."""
+    """The risk core; which ticks it has to hear is in `array_ticks`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        watching = (Conservation, Throttle, CandleMonitor, MarginGuard)
+        self._each_second = [one for one in self.known.guards.all if isinstance(one, watching)]
 
     def share(self, symbol: str, book: Book) -> None:
         """Value orders by this book; before the first message."""
         self.known.place(symbol).book = book
+
+    def hear_second(self, event: Event) -> Said:
+        """Take a tick at which nothing is held and equity is within its band: for the guards that look then.
+
+        What one of them says is taken as at any tick: by all.
+        """
+        known = self.known
+        known.now_ns = event.header.ts_ns
+        said: Said = []
+        for guard in self._each_second:
+            guard.observe(event, known)
+        for guard in self._each_second:
+            for message in guard.decide(event, known):
+                self._fold(message, event.header.origin_ns)
+                said.append(Output(SOURCE, message))
+        if said:
+            self._say_state(lambda message: self._add(said, message, event))
+        return said
+
+    def _add(self, said: Said, message: Message, event: Event) -> None:
+        self._fold(message, event.header.origin_ns)
+        said.append(Output(SOURCE, message))

@@ -238,7 +238,9 @@ class ArrayRun:
         self._sync()
         said = self.strategies.hear_tick(called, deciding, event) if deciding else []
         if flags & walk.RISK:
-            said += self.risk.apply(event)
+            marks = {place.symbol: place.lane.mark_half_ticks for place in self._places}
+            is_plain = self._is_gated and self._ticks is not None and self._ticks.is_plain(self.now_ns, marks)
+            said += self.risk.hear_second(event) if is_plain else self.risk.apply(event)
         if flags & walk.BROKER:
             said += self.broker.apply(event)
         decided = self.strategies.decided if deciding else ()

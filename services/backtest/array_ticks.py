@@ -12,6 +12,7 @@ tick is heard
 The band is worked out from the numbers that the breakers use, rounded to the narrow side.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from services.backtest.array_cores import HostedRisk
@@ -19,10 +20,13 @@ from services.risk.ask import E8, MONEY_EXPONENT
 from services.risk.breakers import BPS, Breakers
 from services.risk.candle_monitor import CODE as VOLUME
 from services.risk.ramp import NOT_YET, Ramp
+from services.risk.session import Session, today_of
 from services.risk.storm import RejectStorm
 from shared.units import INT64_MAX, NS_PER_S
 
 EVERY_TICK = 0
+WHOLE_NS = 60 * NS_PER_S
+"""A tick is heard by all guards at least so often: what they keep is cleared out then."""
 MARGIN_E8 = 4
 """What roundings of profit (down, of each market and sum) may hide, in 10^-8 of the currency."""
 
@@ -45,6 +49,29 @@ class RiskTicks:
         self._breakers = next(one for one in guards if isinstance(one, Breakers))
         self._ramp = next(one for one in guards if isinstance(one, Ramp))
         self._storm = next(one for one in guards if isinstance(one, RejectStorm))
+        self._session = next(one for one in guards if isinstance(one, Session))
+        self._whole_ns = 0
+
+    def is_plain(self, now_ns: int, marks: Mapping[str, int]) -> bool:
+        """Return whether the tick at `now_ns` is only for the guards that look each second.
+
+        `marks` are the mids (bid + ask) of the markets. Asked once for each tick that risk hears.
+        """
+        known = self._known
+        is_plain = (
+            now_ns - self._whole_ns < WHOLE_NS
+            and not known.guards.held
+            and not known.settings.calendar.is_used
+            and not known.settings.surprises.holds
+            and today_of(known.settings, now_ns) == self._session.date
+            and self.due_ns(now_ns) != EVERY_TICK
+        )
+        if is_plain:
+            band = self.band()
+            is_plain = band is not None and band.low <= marks.get(band.symbol, 0) <= band.high
+        if not is_plain:
+            self._whole_ns = now_ns
+        return is_plain
 
     def due_ns(self, now_ns: int) -> int:
         """Return from which time on the next tick has to be heard, `EVERY_TICK` for each."""

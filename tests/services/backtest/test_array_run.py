@@ -13,7 +13,7 @@ from services.backtest.exact_feed import MarketFeed
 from services.backtest.generate import Flow, generate
 from services.strategy.settings import InstanceSettings
 from shared.columns import Columns
-from shared.messages import orders
+from shared.messages import guards, orders
 from shared.messages.control import InstanceFailed, TradingState
 from shared.messages.market import BookUpdate
 from shared.units import NS_PER_S
@@ -38,6 +38,9 @@ HEARD = (
     orders.CancelRejected,
     orders.FundingPaid,
     orders.PositionChanged,
+    guards.GuardRaised,
+    guards.GuardReleased,
+    guards.MarginStatus,
     TradingState,
     InstanceFailed,
 )
