@@ -22,16 +22,15 @@ else:
     from shared.kernels.backtest_store import Orders, Rows, Timeline
     from shared.kernels.limits import Limits
 
-REPORT_WIDTH = 9
 FILL_WIDTH = 12
 ORDER_WIDTH = 13
 FUNDING_WIDTH = 6
 if not cython.compiled:
-    WALLETS_MAX, TIER_DAYS, OWNERS = 16, 31, 64
+    WALLETS_MAX, TIER_DAYS, OWNERS, REPORT_WIDTH = 16, 31, 64, 9
     ACCEPTED, REJECTED, FILL, CANCELED, EXPIRED, CANCEL_REJECTED = range(1, 7)
-    # Entries of the timelines, and their fields.
     AN_ORDER, A_CANCEL = 1, 2
-    KIND, SLOT, SERIAL, HANDLE, TS, PRICE, LOTS, LEAVES, MAKER, FEE, INDEX = range(1, 12)
+    # Fields of the entries of a timeline; from TS on they are those of a report.
+    SLOT, SERIAL, TS, INDEX, HANDLE, KIND, PRICE, LOTS, LEAVES, MAKER, FEE = range(1, 12)
     # States of an order: at the venue, and as far as we have heard.
     UNDER_WAY, RESTING, DONE = range(3)
     SENT, OPEN, CANCELING = range(1, 4)
@@ -46,14 +45,8 @@ if not cython.compiled:
 class Rule:
     """A compiled decision: `decide` is called at each step, or at each book event, of a trusted book."""
 
-    def decide(
-        self,
-        engine: "Account",  # noqa: ARG002
-        market: Market,  # noqa: ARG002
-        now_ns: cython.longlong,  # noqa: ARG002
-    ) -> cython.int:
+    def decide(self, engine: "Account", market: Market, now_ns: cython.longlong) -> cython.int:
         """Send and cancel through `engine.send`, `engine.withdraw` or `engine.quote`; return 0."""
-        return 0
 
 
 @cython.cclass
@@ -286,6 +279,7 @@ class Account:
         market: Market
         at: cython.longlong
         to: cython.longlong
+        field: cython.longlong
         slot: cython.longlong
         kind: cython.longlong
         while line.due_ns <= self.now_ns:
@@ -295,15 +289,8 @@ class Account:
             market = self.markets[line.data[at + INDEX]]
             if is_reported:
                 to = rows.place()
-                rows.data[to] = line.data[at + TS]
-                rows.data[to + 1] = market.index
-                rows.data[to + 2] = line.data[at + HANDLE]
-                rows.data[to + 3] = kind
-                rows.data[to + 4] = line.data[at + PRICE]
-                rows.data[to + 5] = line.data[at + LOTS]
-                rows.data[to + 6] = line.data[at + LEAVES]
-                rows.data[to + 7] = line.data[at + MAKER]
-                rows.data[to + 8] = line.data[at + FEE]
+                for field in range(REPORT_WIDTH):
+                    rows.data[to + field] = line.data[at + TS + field]
             if orders.serial[slot] == line.data[at + SERIAL]:
                 if kind == ACCEPTED:
                     orders.accepted_ns[slot] = line.data[at + TS]

@@ -4,35 +4,34 @@ cimport cython
 cdef extern from *:
     """
     #define KERNEL_NEVER_NS 9223372036854775807LL
-    #define KERNEL_PPM 1000000LL
     """
     const long long NEVER_NS "KERNEL_NEVER_NS"
 
 @cython.final
 cdef class Timeline:
-    cdef long long[::1] data
+    cdef readonly long long[::1] data
     cdef readonly long long due_ns
     cdef long long _head
     cdef long long _tail
     cdef long long _capacity
 
-    cdef Py_ssize_t place(self, long long due_ns) except? -9
-    cdef long long head(self) noexcept
-    cdef int drop(self) noexcept
+    cpdef Py_ssize_t place(self, long long due_ns) except? -9
+    cpdef long long head(self) noexcept
+    cpdef int drop(self) noexcept
     cdef int _make_room(self) except? -9
 
 @cython.final
 cdef class Rows:
-    cdef long long[::1] data
+    cdef readonly long long[::1] data
     cdef readonly long long count
     cdef readonly long long width
     cdef long long _capacity
 
-    cdef Py_ssize_t place(self) except? -9
+    cpdef Py_ssize_t place(self) except? -9
 
 @cython.final
 cdef class Orders:
-    cdef long long[::1] serial
+    cdef readonly long long[::1] serial
     cdef long long[::1] handle
     cdef long long[::1] owner
     cdef long long[::1] market
@@ -55,8 +54,8 @@ cdef class Orders:
     cdef long long _capacity
     cdef readonly long long sent_count
 
-    cdef Py_ssize_t take(self) except? -9
-    cdef int give_back(self, long long slot) noexcept
+    cpdef Py_ssize_t take(self) except? -9
+    cpdef int give_back(self, long long slot) noexcept
     cdef int _grow(self) except? -9
 
-cdef long long share_up(long long value, long long ppm) noexcept nogil
+cpdef long long share_up(long long value, long long ppm) noexcept

@@ -15,20 +15,6 @@ if not cython.compiled:
 WIDTH = cython.declare(cython.longlong, 12)
 ORDERS_FIRST = cython.declare(cython.longlong, 64)
 PPM = cython.declare(cython.longlong, 1_000_000)
-LINE_FIELDS = (
-    "due_ns",
-    "kind",
-    "slot",
-    "serial",
-    "market",
-    "ts_ns",
-    "price",
-    "lots",
-    "leaves",
-    "maker",
-    "fee",
-)
-"""What an entry of a `Timeline` holds, in this order; its place is the index behind `place` and `head`."""
 
 
 def zeros(count: int) -> "array.array[int]":

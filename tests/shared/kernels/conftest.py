@@ -3,8 +3,11 @@
 import struct
 from array import array
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+
+from shared.kernels.backtest import BOOK, END, REPORT, Engine
 
 Pairs = list[tuple[int, int]]
 
@@ -78,3 +81,35 @@ def columns() -> Callable[[list[Message]], tuple[object, ...]]:
 @pytest.fixture(scope="session")
 def whole_book() -> Callable[[Pairs, Pairs], list[tuple[int, int, int, int]]]:
     return book_rows
+
+
+def engine_for(messages: list[Message], *, latency: tuple[int, int] = (0, 0), **options: Any) -> Engine:
+    """Return an engine of one market that stops at each book event."""
+    fees = {name: options.pop(name) for name in ("maker_fee_ppm", "taker_fee_ppm") if name in options}
+    engine = Engine(*latency, **options)
+    engine.add_market(*columns_of(messages), tick_lot_atoms=10, **fees)
+    engine.wants(0, True, False)
+    return engine
+
+
+def run_to_end(engine: Engine, at_book: dict[int, Callable[[Engine], object]]) -> list[tuple[int, ...]]:
+    """Run, calling `at_book[n]` at book event n; return the reports as (heard, kind, price, ...)."""
+    heard: list[tuple[int, ...]] = []
+    books = 0
+    while (code := engine.run()) != END:
+        if code == REPORT:
+            heard += [(engine.now_ns, kind, *rest) for _, _, _, kind, *rest in engine.take_reports()]
+        elif code == BOOK:
+            books += 1
+            at_book.get(books, lambda _: None)(engine)
+    return heard
+
+
+@pytest.fixture(scope="session")
+def engine_of() -> Callable[..., Engine]:
+    return engine_for
+
+
+@pytest.fixture(scope="session")
+def drive() -> Callable[..., list[tuple[int, ...]]]:
+    return run_to_end
