@@ -1,8 +1,8 @@
 """The checks of one order, in one table: `CHECKS`, run from the top (RK-2).
 
 A check is a pure function of an `Ask` that returns an `Objection` or None. To add one: the function, its
-limit in `Caps` (ask.py, settings.py), one line in `CHECKS`, the same in `is_beyond_doubt` (beyond_doubt.py), a test
-that it objects and one that it does not.
+limit in `Caps` (ask.py, settings.py), one line in `CHECKS`, the same in `is_beyond_doubt` (beyond_doubt.py),
+a test that it objects and one that it does not.
 Orders that only shrink the position, the account's or their strategy's, meet just the checks whose line says
 so (RK-1). What has a memory of its
 own is a guard (guards.py): its objections come in as `halts` and `holds`.
