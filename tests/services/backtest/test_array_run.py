@@ -130,7 +130,7 @@ def of_instances(sections, instances):
     }
 
 
-@pytest.mark.req("BT-1", "BT-4")
+@pytest.mark.req("BT-1", "BT-6")
 @pytest.mark.parametrize(
     ("kind", "params", "least_fills"),
     [("avellaneda_stoikov", MAKER, 2), ("grid", GRID, 5), ("imbalance", TAKER, 4)],
@@ -145,7 +145,6 @@ def test_each_shipped_strategy_says_what_it_says_on_the_exact_path(flow, section
     assert run.failure is None
 
 
-@pytest.mark.req("BT-4")
 @pytest.mark.parametrize(
     "broker",
     [
@@ -162,7 +161,6 @@ def test_latency_and_queue_of_the_paper_venue_are_those_of_the_exact_path(flow, 
     assert said.count(orders.OrderIntent) > 10
 
 
-@pytest.mark.req("BT-5")
 def test_several_markets_and_instances_share_one_account(flow, sections):
     markets = [flow(PERP, maker_fee_ppm=0), flow(SPOT, maker_fee_ppm=0)]
     wanted = of_instances(
