@@ -27,6 +27,7 @@ from shared.messages import Event
 from shared.messages.control import InstanceFailed
 from shared.messages.market import InstrumentRules
 from shared.runtime.build import build_id
+from shared.runtime.paths import DataDir
 from shared.settings import pack
 from shared.units import INT64_MAX
 
@@ -60,7 +61,7 @@ class Job(NamedTuple):
 
     `sections` holds the settings of each service as objects, `markets` only those that a strategy trades.
     Rows with a local time in [from_ns, until_ns] are played; what lies before builds the books. `journal`
-    keeps the log in that directory, which makes the path exact.
+    keeps the log in that data directory, which makes the path exact.
     """
 
     sections: Mapping[str, Any]
@@ -147,7 +148,7 @@ def _engine(
     feeds = [MarketFeed(files, each.rules, has_candles(settings, each.rules.symbol)) for each, files in pairs]
     put = None
     if job.journal is not None:
-        put = _journal(job.journal, opening)
+        put = _journal(DataDir(job.journal), opening)
     return ExactRun(job.sections, feeds, build=build_id(), watch=watched.see, store=put)
 
 
@@ -214,16 +215,16 @@ class _Watched:
         return f"strategy {failed.strategy} raised at {where}: {failed.error}{shown}"
 
 
-def _journal(directory: Path, opening: ExitStack) -> Callable[[Stored], None]:
+def _journal(directory: DataDir, opening: ExitStack) -> Callable[[Stored], None]:
     """Return what stores an event in a new log; it is closed with `opening`."""
     # SQLite is loaded by those who keep a log.
     writers = importlib.import_module("shared.runtime.journal_writer")
     stores = importlib.import_module("services.fused.store")
-    directory.mkdir(parents=True, exist_ok=True)
-    writer = writers.JournalWriter(directory)
+    directory.prepare()
+    writer = writers.JournalWriter(directory.journal)
     if writer.head_seq:
         writer.close()
-        raise ConfigError(f"--journal: {directory} holds another log; name an empty directory")
+        raise ConfigError(f"--journal: {directory.root} holds another log; name an empty directory")
     writer.open_epoch(1)
     put: Callable[[Stored], None] = opening.enter_context(stores.BatchedStore(writer)).put
     return put

@@ -30,7 +30,7 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--html", type=OUT, metavar="FILE", help="Write the report as one page.")
 @click.option("--png", type=OUT, metavar="FILE", help="Write the report as a picture.")
 @click.option("--equity-csv", type=OUT, metavar="FILE", help="Write the equity after each fill.")
-@click.option("--journal", metavar="DIR", help="Keep the log of the run there, for report, replay, explain.")
+@click.option("--journal", metavar="DIR", help="Keep the log in this data directory, for replay, explain.")
 @click.option(
     "--from-journal", type=click.Path(path_type=Path), metavar="DIR", help="Run a log again; see above."
 )

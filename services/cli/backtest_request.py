@@ -153,6 +153,7 @@ def fitted_to(cfg: Config, data: DataSet, now_ns: int) -> tuple[Config, list[str
             f"Data: {', '.join(symbols)}. Name data of a strategy's market, or change `symbol` of a strategy"
         )
     traded = [symbol for symbol in symbols if any(one.symbol == symbol for one in kept.values())]
+    lines += _warm_up_lines(cfg, data)
     lines += [
         f"data of {symbol} are not used: no strategy trades it" for symbol in symbols if symbol not in traded
     ]
@@ -162,6 +163,16 @@ def fitted_to(cfg: Config, data: DataSet, now_ns: int) -> tuple[Config, list[str
         risk=prepare_risk(cfg.risk, traded, cfg.broker.initial_balance),
     )
     return planned(fitted, now_ns), lines
+
+
+def _warm_up_lines(cfg: Config, data: DataSet) -> list[str]:
+    """Return what the warm-up does to these data, nothing without one (ST-6)."""
+    warmup_s = cfg.strategy.warmup_s
+    if not warmup_s:
+        return []
+    span_s = (data.last_ns - data.first_ns) // NS_PER_S
+    rest = "which is all of these data" if span_s <= warmup_s else "as after every start"
+    return [f"nothing is added to a position in the first {warmup_s} s, {rest} (warmup_s: 0 trades at once)"]
 
 
 def _markets(cfg: Config, data: DataSet, options: RunOptions) -> tuple[MarketData, ...]:

@@ -125,13 +125,15 @@ def test_a_strategy_that_raises_is_told_with_its_event_and_the_report_until_then
 
 
 def test_a_log_is_kept_where_it_is_asked_for(typed, column_file, tmp_path):
-    journal = tmp_path / "kept" / "journal"
+    kept = tmp_path / "kept"
 
-    done = typed("avellaneda_stoikov", "--data", column_file, "--to", "+10", "--journal", journal)
+    done = typed("avellaneda_stoikov", "--data", column_file, "--to", "+10", "--journal", kept)
 
     assert done.exit_code == 0, done.output
-    assert JournalReader(journal).head_seq() > 300
-    again = typed("avellaneda_stoikov", "--data", column_file, "--journal", journal)
+    assert JournalReader(kept / "journal").head_seq() > 300
+    proved = CliRunner().invoke(main, ["replay", "--verify", "--data", str(kept)])
+    assert proved.exit_code == 0, proved.output
+    again = typed("avellaneda_stoikov", "--data", column_file, "--journal", kept)
     assert (again.exit_code, "holds another log" in again.output) == (4, True)
 
 
@@ -193,7 +195,7 @@ def test_progress_says_share_rate_and_what_is_left():
 @pytest.mark.req("BT-1", "JR-5")
 def test_a_log_is_run_again_and_compared(typed, column_file, tmp_path, buyer):
     kept = tmp_path / "kept"
-    assert typed(buyer, "--data", column_file, "--to", "+20", "--journal", kept / "journal").exit_code == 0
+    assert typed(buyer, "--data", column_file, "--to", "+20", "--journal", kept).exit_code == 0
 
     done = CliRunner().invoke(main, ["backtest", "--from-journal", str(kept)])
 
@@ -202,13 +204,13 @@ def test_a_log_is_run_again_and_compared(typed, column_file, tmp_path, buyer):
 
 
 def test_a_log_that_says_something_else_is_a_mismatch(typed, column_file, tmp_path, own_strategy):
-    journal = tmp_path / "kept" / "journal"
+    kept = tmp_path / "kept"
     code = "ctx.book.bid_ticks, 5, is_post_only=True"
     kind = own_strategy("changing", BUYER)
-    assert typed(kind, "--data", column_file, "--to", "+20", "--journal", journal).exit_code == 0
+    assert typed(kind, "--data", column_file, "--to", "+20", "--journal", kept).exit_code == 0
     own_strategy("changing", BUYER.replace(code, code.replace("5", "6")))
 
-    done = CliRunner().invoke(main, ["backtest", "--from-journal", str(journal)])
+    done = CliRunner().invoke(main, ["backtest", "--from-journal", str(kept / "journal")])
 
     assert done.exit_code == 8
     assert "strategy is not run further" in done.output
@@ -247,7 +249,7 @@ def small_files_only():
 def test_a_full_disk_under_the_log_is_said_and_what_was_kept_is_whole(column_file, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG % "avellaneda_stoikov")
-    journal = tmp_path / "kept" / "journal"
+    kept = tmp_path / "kept"
 
     done = subprocess.run(
         [
@@ -259,7 +261,7 @@ def test_a_full_disk_under_the_log_is_said_and_what_was_kept_is_whole(column_fil
             "--data",
             column_file,
             "--journal",
-            journal,
+            kept,
         ],
         cwd=ROOT,
         env={**os.environ, "QUOTEMESH_DATA": str(tmp_path / "data")},
@@ -274,5 +276,5 @@ def test_a_full_disk_under_the_log_is_said_and_what_was_kept_is_whole(column_fil
     assert "could not be written" in done.stderr
     assert "whole up to seq" in done.stderr
     assert "Traceback" not in done.stderr
-    kept = int(re.search(r"whole up to seq (\d+)", done.stderr)[1])
-    assert JournalReader(journal).head_seq() == kept
+    last_seq = int(re.search(r"whole up to seq (\d+)", done.stderr)[1])
+    assert JournalReader(kept / "journal").head_seq() == last_seq

@@ -48,6 +48,13 @@ def test_strategies_without_data_are_left_out_and_named(asked):
     assert [each.rules.symbol for each in prepared.job.markets] == ["binance_usdm:BTCUSDT"]
 
 
+def test_a_warm_up_that_takes_all_of_the_data_is_told(asked):
+    told = "nothing is added to a position in the first 300 s, which is all of these data (warmup_s: 0 "
+    assert any(line.startswith(told) for line in prepare(asked()).lines)
+    assert "as after every start" in " ".join(prepare(asked(text=CONFIG + "warmup_s: 30\n")).lines)
+    assert "first" not in " ".join(prepare(asked(text=CONFIG + "warmup_s: 0\n")).lines[1:])
+
+
 def test_fees_are_those_of_the_configuration_unless_asked_otherwise(asked):
     rules = prepare(asked()).job.markets[0].rules
     other = prepare(asked(options=RunOptions(fees="-10/300"))).job.markets[0].rules
