@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from services.backtest.equity import Selection
+from services.backtest.figures import Folded, fold
 from services.backtest.record import Run
 from services.cli.config_model import normal_symbol
 from services.cli.exits import CommandError, ExitCode
@@ -88,24 +89,29 @@ def report(
         click.echo(json.dumps(found) if as_json else _table(found))
         return
     run = run_from(path, data, until_seq, day)
-    # Every file is made before the first is written: a page that cannot be made leaves no half of the report.
-    _write_files(run, selection, **files)
-    click.echo(json.dumps(run_text.as_json(run, selection)) if as_json else run_text.text(run, selection))
+    folded = fold(run, selection)
+    _write_files(run, selection, folded, **files)
+    if as_json:
+        click.echo(json.dumps(run_text.as_json(run, selection, folded)))
+    else:
+        click.echo(run_text.text(run, selection, folded))
 
 
 def _write_files(
     run: Run,
     selection: Selection,
+    folded: Folded,
     html_file: Path | None,
     png_file: Path | None,
     equity_csv: Path | None,
     readme: Path | None,
 ) -> None:
+    """Make every file before the first is written: a page that cannot be made leaves no half of a report."""
     made: list[tuple[Path, bytes]] = []
     if html_file:
-        made.append((html_file, run_html.page(run, selection).encode()))
+        made.append((html_file, run_html.page(run, selection, folded).encode()))
     if png_file:
-        made.append((png_file, run_png.picture(run, selection)))
+        made.append((png_file, run_png.picture(run, selection, folded)))
     if readme:
         refuse_unreal(run)
     try:

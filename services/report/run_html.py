@@ -4,7 +4,7 @@ import html
 from typing import Any
 
 from services.backtest.equity import EVERYTHING, Selection
-from services.backtest.figures import fold
+from services.backtest.figures import Folded, fold
 from services.backtest.record import Run
 from services.report.charts import Chart, charts
 from services.report.page import Content
@@ -12,9 +12,12 @@ from services.report.page import page as page_of
 from services.report.run_rows import duration, groups, headline, moment, money, notes, warnings
 
 
-def page(run: Run, selection: Selection = EVERYTHING) -> str:
-    """Return the whole page; raises `ConfigError` without the research extra."""
-    folded = fold(run, selection)
+def page(run: Run, selection: Selection = EVERYTHING, folded: Folded | None = None) -> str:
+    """Return the whole page; raises `ConfigError` without the research extra.
+
+    Who has folded the run already gives that.
+    """
+    folded = folded or fold(run, selection)
     figures = folded.figures
     drawn = [_escaped(chart) for chart in charts(run, folded, selection)]
     return page_of(

@@ -18,10 +18,13 @@ SIZE_INCHES = (14, 13)
 DPI = 100
 
 
-def picture(run: Run, selection: Selection = EVERYTHING) -> bytes:
-    """Return the picture as PNG; raises `ConfigError` without the research extra."""
+def picture(run: Run, selection: Selection = EVERYTHING, folded: Folded | None = None) -> bytes:
+    """Return the picture as PNG; raises `ConfigError` without the research extra.
+
+    Who has folded the run already gives that.
+    """
     figure_module = research_package("matplotlib.figure", "a report as picture")
-    folded = fold(run, selection)
+    folded = folded or fold(run, selection)
     figure = figure_module.Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
     grid = figure.add_gridspec(5, 2, height_ratios=(1.5, 1.2, 0.8, 0.8, 1.5))
     axes = [figure.add_subplot(grid[0, :])]

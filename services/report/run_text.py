@@ -7,7 +7,7 @@ from typing import Any, TextIO
 import msgspec
 
 from services.backtest.equity import EVERYTHING, FILL, Selection, scale_of, steps
-from services.backtest.figures import figures as figures_of
+from services.backtest.figures import Folded, fold
 from services.backtest.record import Run
 from services.report.run_rows import groups, headline, label_of, notes, symbols_of
 from shared.units import NS_PER_S, decimal_text
@@ -26,9 +26,9 @@ EQUITY_COLUMNS = (
 )
 
 
-def text(run: Run, selection: Selection = EVERYTHING) -> str:
-    """Return the whole report for a terminal."""
-    figures = figures_of(run, selection)
+def text(run: Run, selection: Selection = EVERYTHING, folded: Folded | None = None) -> str:
+    """Return the whole report for a terminal; who has folded the run already gives that."""
+    figures = (folded or fold(run, selection)).figures
     found = groups(run, figures)
     width = max(len(label) for group in found for label, _ in group.rows)
     lines = [headline(run, figures)]
@@ -38,9 +38,9 @@ def text(run: Run, selection: Selection = EVERYTHING) -> str:
     return "\n".join([*lines, "", *notes(run, figures)])
 
 
-def as_json(run: Run, selection: Selection = EVERYTHING) -> dict[str, Any]:
+def as_json(run: Run, selection: Selection = EVERYTHING, folded: Folded | None = None) -> dict[str, Any]:
     """Return the report as plain values for JSON: money as decimal texts, estimates as {value, error}."""
-    figures = figures_of(run, selection)
+    figures = (folded or fold(run, selection)).figures
     built: dict[str, Any] = msgspec.to_builtins(figures)
     for name in ("average_trade", "sharpe"):
         pair = built[name]

@@ -1,4 +1,4 @@
-"""Four minutes of a real market: paper trading over the simulated venue's wire, and a backtest of its recording."""
+"""Three minutes of a real market: paper trading over the simulated venue, and a backtest of its recording."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from services.venue_sim.settings import VenueSimSettings
 from shared.columns import Columns
 from shared.units import NS_PER_S
 
-SECONDS = 240
+SECONDS = 180
 CAPTURE = "USD-M"
 
 
