@@ -1,14 +1,11 @@
 """Which events an instance has to hear, and when: what the walk is told of each between two stops.
 
 An instance is asleep when nothing but its strategy could say something, and its strategy is asked by a gate,
-or hears no such event at all. It is awake, and hears everything, while
-
-- it waits for a book, warms up, or was told of an order's end that frees a slot at the next book;
-- a quote is wanted that has no order because the touch is in its way (where the back-off is in the way, it is
-  called when that ends; behind an own order or a cancel it waits for the report);
-- its state keeps it from quoting.
-
-It is called at the time, too, at which a cancel without an answer is sent again.
+or hears no such event at all. It is awake, and hears everything, while it waits for a book, warms up, or its
+state keeps it from quoting. It waits, and hears every book, when it was told of an order's end that frees a
+slot at the next book, or a quote is wanted that has no order because the touch is in its way. Behind an own
+order or a cancel a quote waits for the report. It is called at the time at which the back-off ends, or a
+cancel without an answer is sent again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -116,18 +113,20 @@ class Seats:
             seat.is_awake = True
             return
         if self._is_out(instance):
-            seat.is_awake = seat.hears_books = seat.hears_trades = seat.hears_ticks = False
+            seat.is_awake = seat.is_waiting = False
+            seat.hears_books = seat.hears_trades = seat.hears_ticks = False
             return
         is_calm = not (
             instance.is_unsure
-            or instance.spent_slots
             or instance.said.state not in MAY_REST
             or not self._strategies.is_warm(instance)
         )
-        seat.is_awake = not is_calm or (instance.is_dirty and self._is_wanting(instance, now_ns))
-        if not seat.is_awake:
+        seat.is_awake = not is_calm
+        is_wanting = instance.is_dirty and self._is_wanting(instance, now_ns)
+        seat.is_waiting = bool(instance.spent_slots) or is_wanting
+        if is_calm and not seat.is_waiting:
             self._strategies.calm.add(instance.name)
-        if is_calm and instance.is_dirty and not seat.is_awake:
+        if is_calm and instance.is_dirty:
             self._wakes[instance.name] = self._wake_ns(instance, now_ns)
             self.wake_ns = min(self.wake_ns, self._wakes[instance.name])
         elif instance.name in self._wakes:

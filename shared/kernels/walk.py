@@ -229,8 +229,8 @@ class Walker:
         if lane._own_best[0] > book._best_price(1) or 0 < lane._own_best[1] < book._best_price(0):
             flags |= _CROSSED
         for seat in lane.seats:
-            seat.is_called = seat.is_awake
-            if not seat.is_awake and seat.hears_books:
+            seat.is_called = seat.is_awake or seat.is_waiting
+            if not seat.is_called and seat.hears_books:
                 gate = seat.gate
                 seat.is_called = gate is None or gate.on_book(book, self.now_ns, seat.position_lots)
             if seat.is_called:

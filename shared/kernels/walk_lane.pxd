@@ -8,6 +8,7 @@ from shared.kernels.trade_candles cimport TradeCandles
 cdef class Seat:
     cdef public Gate gate
     cdef public bint is_awake
+    cdef public bint is_waiting
     cdef public bint hears_books
     cdef public bint hears_trades
     cdef public bint hears_ticks

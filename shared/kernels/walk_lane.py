@@ -42,13 +42,14 @@ class Seat:
     """One strategy instance as the walk knows it; the caller keeps it up to date between two stops.
 
     `gate` is asked where the instance hears a kind of event and is not awake; without one it is called.
-    `is_awake` stops at every event and tick of its market. `is_called` tells at a stop that it has to be
-    called.
+    `is_awake` stops at every event and tick of its market, `is_waiting` at every book alone. `is_called`
+    tells at a stop that it has to be called.
     """
 
     def __init__(self) -> None:
         self.gate: Gate | None = None
         self.is_awake = True
+        self.is_waiting = False
         self.hears_books = True
         self.hears_trades = True
         self.hears_ticks = True
