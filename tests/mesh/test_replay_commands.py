@@ -10,7 +10,7 @@ from shared.runtime.journal import segments
 
 @pytest.mark.mesh
 @pytest.mark.timeout(300)
-@pytest.mark.req("JR-5", "JR-11", "MD-24", "I-39", "I-40", "ST-4")
+@pytest.mark.req("BT-1", "JR-5", "JR-11", "MD-24", "I-39", "I-40", "ST-4")
 def test_a_recorded_mesh_is_verified_and_its_orders_are_explained(mesh):
     mesh.must("up")
     assert "recording is on" in mesh.must("record", "on")
@@ -22,6 +22,8 @@ def test_a_recorded_mesh_is_verified_and_its_orders_are_explained(mesh):
     assert report["equal"], report["problems"]
     assert report["recordings"] == {"binance": 0, "binance_usdm": 0}
     assert sum(1 for core in report["cores"] if core["digests_compared"]) >= 3
+    again = json.loads(mesh.must("backtest", "--from-journal", mesh.data, "--json"))
+    assert any("all were decided again the same" in note for note in again["notes"])
     order = mesh.lines("export", "orders", "--json")[0]["client_order_id"]
     story = mesh.must("explain", order)
     assert story.index("OrderIntent") < story.index("OrderApproved") < story.index("OrderSent")
