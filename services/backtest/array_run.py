@@ -207,6 +207,7 @@ class ArrayRun:
             if flags & (walk.FOLLOW | walk.CROSSED):
                 followed = bool(flags & walk.FOLLOW)
                 said += self.broker.hear_book(event, is_anew=is_anew, is_followed=followed)
+                self._watch_orders()
         self._held = []
         self._settle(said, self.strategies.decided if called else (), event)
         if flags & walk.CANDLE and self.failure is None:
@@ -237,14 +238,22 @@ class ArrayRun:
         called, deciding = self._seats.called_at_tick(self.now_ns)
         self._sync()
         said = self.strategies.hear_tick(called, deciding, event) if deciding else []
+        is_plain = not flags & walk.RISK
         if flags & walk.RISK:
-            marks = {place.symbol: place.lane.mark_half_ticks for place in self._places}
-            is_plain = self._is_gated and self._ticks is not None and self._ticks.is_plain(self.now_ns, marks)
+            assert self._ticks is not None, "ticks are walked after the start"
+            due_ns = self._ticks.due_ns(self.now_ns) if self._is_gated else EVERY_TICK
+            is_plain = due_ns != EVERY_TICK and self._ticks.is_plain(self.now_ns, is_within=self._is_within())
             said += self.risk.hear_second(event) if is_plain else self.risk.apply(event)
+            self._walker.risk_due_ns = due_ns
         if flags & walk.BROKER:
             said += self.broker.apply(event)
         decided = self.strategies.decided if deciding else ()
-        self._settle(said, decided, event, is_planning=True)
+        self._settle(said, decided, event, is_planning=not is_plain or bool(flags & walk.BROKER))
+
+    def _is_within(self) -> bool:
+        """Return whether every mark lies within its band: equity has no new peak and is at no limit."""
+        lanes = (place.lane for place in self._places)
+        return all(lane.mark_low <= lane.mark_half_ticks <= lane.mark_high for lane in lanes)
 
     # ---- the log between the cores
 

@@ -12,7 +12,6 @@ tick is heard
 The band is worked out from the numbers that the breakers use, rounded to the narrow side.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from services.backtest.array_cores import HostedRisk
@@ -52,23 +51,20 @@ class RiskTicks:
         self._session = next(one for one in guards if isinstance(one, Session))
         self._whole_ns = 0
 
-    def is_plain(self, now_ns: int, marks: Mapping[str, int]) -> bool:
+    def is_plain(self, now_ns: int, *, is_within: bool) -> bool:
         """Return whether the tick at `now_ns` is only for the guards that look each second.
 
-        `marks` are the mids (bid + ask) of the markets. Asked once for each tick that risk hears.
+        `is_within` tells that the marks lie within the band. Asked once for each tick that risk hears.
         """
         known = self._known
         is_plain = (
-            now_ns - self._whole_ns < WHOLE_NS
+            is_within
+            and now_ns - self._whole_ns < WHOLE_NS
             and not known.guards.held
             and not known.settings.calendar.is_used
             and not known.settings.surprises.holds
             and today_of(known.settings, now_ns) == self._session.date
-            and self.due_ns(now_ns) != EVERY_TICK
         )
-        if is_plain:
-            band = self.band()
-            is_plain = band is not None and band.low <= marks.get(band.symbol, 0) <= band.high
         if not is_plain:
             self._whole_ns = now_ns
         return is_plain
