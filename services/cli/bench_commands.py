@@ -30,6 +30,7 @@ BENCHES = {
     "imports": ("services.bench.imports", "a raw capture to columns, against decompression and JSON alone"),
     "start": ("services.bench.start", "a backtest from its command to its first event"),
     "instances": ("services.bench.instances", "a book update and a risk check with 20 strategy instances"),
+    "backtest": ("services.bench.backtest", "the array engine beside hftbacktest and nautilus_trader"),
     "load": ("services.bench.load", "minutes of 5,000 events/s, a burst, one frozen, one stopped"),
     "kill": ("services.bench.kill", "from a kill to latched, to the last create, to an empty venue"),
     "sweep": ("services.bench.sweep", "64 runs of a sweep against two bare processes"),

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
+# mypy: disable-error-code="arg-type, has-type, misc"
 """The array engine of the backtester: market data as columns, the venue's matching, and what we hear of it.
 
 Two clocks. `received`: one book, every row acts when it was received, an order that is under way arrives

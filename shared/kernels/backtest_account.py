@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
+# mypy: disable-error-code="var-annotated"
 """Our side of the backtest engine: orders from `send` to their end, what was heard of them, risk, and money.
 
 We know of an order only what was heard: `position_lots`, `cash_atoms` and the records follow the answers of

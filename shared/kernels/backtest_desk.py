@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
+# mypy: disable-error-code="has-type, misc"
 """The venue's side of the backtest engine: arrivals, matching, fills with their fees, and funding.
 
 What becomes of an order is decided in `backtest_market.Market`; here it becomes fills, money of the venue's

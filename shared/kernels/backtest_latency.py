@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
+# mypy: disable-error-code="arg-type, assignment, call-overload, index"
 """How long an order takes to the venue and its answer back: constant, recorded, or drawn from a seed."""
 
 import array

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
+# mypy: disable-error-code="has-type, misc, valid-type"
 """The hot loops of the backtest engine: rows of one market, taken in up to a time.
 
 Three of them, because each leaves out what the others need: the venue's view (matches our orders), our view

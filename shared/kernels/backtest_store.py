@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
+# mypy: disable-error-code="arg-type"
 """Stores of the backtest engine: what is under way, rows that are kept, orders by slot. Integers, no objects.
 
 C signatures are in backtest_store.pxd. Nothing allocates per entry: stores double when they are full.

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
 # cython: infer_types=False, cdivision=False
+# mypy: disable-error-code="attr-defined, misc, unreachable"
 """The order of things in the backtest engine: rows of several markets, orders and answers, timers.
 
 In the received clock each row is the venue's and ours at once; in the exchange clock the venue's view goes up

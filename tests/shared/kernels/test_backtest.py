@@ -3,7 +3,7 @@
 import pytest
 
 from shared.kernels.backtest import END, Engine
-from shared.kernels.backtest_rules import PlainSkewedMaker, SkewedMaker, run_function
+from shared.kernels.backtest_rules import SkewedMaker, run_function, skewed_maker
 
 BUY, SELL = 0, 1
 A_LEVEL, A_TRADE, CLEAR, INVALID = range(4)
@@ -23,7 +23,7 @@ def test_a_rule_and_the_same_rule_as_a_python_function_do_the_same(columns, whol
     results = []
     for run in (
         lambda e: e.run_rule(SkewedMaker(2, 6, 1_500_000, 500_000), 7),
-        lambda e: run_function(e, PlainSkewedMaker(6, 1_500_000, 500_000), 7, 2),
+        lambda e: run_function(e, skewed_maker(6, 1_500_000, 500_000), 7, 2),
     ):
         engine = Engine(3, 2, "behind", False, True)
         engine.add_market(*columns(messages), tick_lot_atoms=3, maker_fee_ppm=20)

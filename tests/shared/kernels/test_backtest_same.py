@@ -15,7 +15,7 @@ from array import array
 
 from shared.kernels import is_compiled
 from shared.kernels.backtest import BOOK, END, REPORT, Engine
-from shared.kernels.backtest_rules import PlainSkewedMaker, SkewedMaker, run_function
+from shared.kernels.backtest_rules import SkewedMaker, run_function, skewed_maker
 from shared.kernels.hashing import draw_below
 
 counter = 0
@@ -73,7 +73,7 @@ for is_exchange in (False, True):
                 engine.latency.set_sampled(5, 2_000_000, 500_000, 100_000, 20_000, 9, 300_000)
                 engine.run_rule(SkewedMaker(20, 200, 4_000_000, 500_000), 0)
             elif way == 2:
-                run_function(engine, PlainSkewedMaker(200, 4_000_000, 500_000), 7_000_000, 30)
+                run_function(engine, skewed_maker(200, 4_000_000, 500_000), 7_000_000, 30)
             else:
                 engine.wants(0, True, True)
                 handle = 0
