@@ -155,7 +155,7 @@ def text_of(found: Mapping[str, Any], rows_max: int = 10) -> str:
             ],
         )
         lines.append(
-            f"out of sample: {walk['out_pnl']:+.2f}, Sharpe {walk['out_sharpe_annual']:.2f} a year of 365 days"
+            f"out of sample: {walk['out_pnl']:+.2f}, Sharpe {walk['out_sharpe_annual']:.2f} a year"
             f" ({walk['verdict']})"
         )
     else:

@@ -30,8 +30,8 @@ LEAVES = cython.declare(cython.longlong, 2)
 AHEAD = cython.declare(cython.longlong, 3)
 LEVEL = cython.declare(cython.longlong, 4)
 TRADED = cython.declare(cython.longlong, 5)
-# products of lots below this fit 64 bits
 PPM = cython.declare(cython.longlong, 1_000_000)
+# products of lots below this fit 64 bits
 SAFE_LOTS = cython.declare(cython.longlong, 3_000_000_000)
 PRICE_TICKS_MAX = cython.declare(cython.longlong, 1_000_000_000_000)
 
@@ -64,22 +64,14 @@ class RestingQueue:
         self._found = array.array("q", bytes(8 * 2 * 2 * self._capacity))
 
     def set_share(self, share_ppm: cython.longlong) -> cython.int:
-        """Let only this part of our share of the cancels be ahead of us: `pro_rata` as it was calibrated.
-
-        Raises:
-            ValueError: it is not within 0 .. 1,000,000.
-        """
+        """Let only this part of our share of the cancels be ahead of us; raises `ValueError` if no part."""
         if not 0 <= share_ppm <= PPM:
             raise ValueError(f"share {share_ppm} ppm of the cancels ahead: must lie within 0 and 1000000")
         self._share_ppm = share_ppm
         return 0
 
     def set_model(self, model: str, power: float = 3.0) -> None:
-        """Choose the model of cancels; `power` is n of the power models.
-
-        Raises:
-            ValueError: there is no such model, or the power is not positive.
-        """
+        """Choose the model of cancels, `power` is n of the power models; raises `ValueError` for no such."""
         if model not in MODELS or not power > 0:
             raise ValueError(f"queue model {model!r} of power {power}: one of {', '.join(MODELS)}, power > 0")
         self._model = MODELS.index(model)
@@ -316,13 +308,12 @@ class RestingQueue:
         others: cython.longlong = self._rows[row + LEVEL] - self._rows[row + TRADED]
         gone: cython.longlong = others - level
         lost: cython.longlong
+        is_safe: cython.bint
         if is_known and self._model > PRO_RATA and gone >= 0:
             ahead = self._front(ahead, self._rows[row + LEVEL], gone)
         elif is_known and self._model == PRO_RATA and gone > 0 and ahead > 0:
-            if gone < SAFE_LOTS and ahead < SAFE_LOTS:
-                lost = gone * ahead // others
-            else:
-                lost = cython.cast(object, gone) * ahead // others
+            is_safe = gone < SAFE_LOTS and ahead < SAFE_LOTS
+            lost = gone * ahead // others if is_safe else cython.cast(object, gone) * ahead // others
             if self._share_ppm != PPM:
                 lost = cython.cast(object, lost) * self._share_ppm // PPM
             ahead -= lost

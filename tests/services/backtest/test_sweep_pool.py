@@ -5,12 +5,12 @@ import signal
 from functools import partial
 
 import pytest
-from tests.services.backtest.sweep_work import die_always, die_once, work
 
 from services.backtest.sweep_plan import parts_of, units_of
 from services.backtest.sweep_pool import DaskPool, ProcessPool, SerialPool
 from services.backtest.sweep_space import grid, parse_axis
 from shared.errors import ConfigError
+from tests.services.backtest.sweep_work import die_always, die_once, work
 
 UNITS = units_of(grid([parse_axis("x=1..6:6")]), parts_of(0, 100, 1), b"id")
 

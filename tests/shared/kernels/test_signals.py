@@ -11,7 +11,8 @@ from hypothesis import given, settings
 
 from shared.kernels import signals
 from shared.kernels.book import Book
-from shared.kernels.signals import ReturnWindow, TradeFlow
+from shared.kernels.returns import ReturnWindow
+from shared.kernels.signals import TradeFlow
 
 BUY, SELL = 0, 1
 
