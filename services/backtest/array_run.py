@@ -111,7 +111,7 @@ class ArrayRun:
     @property
     def is_over(self) -> bool:
         """Return whether the data are at their end, or a strategy raised."""
-        return self._is_over or self.failure is not None
+        return self._is_over or (self.failure is not None and self.message_count > 0)
 
     def digest(self) -> str:
         """Return a digest over the state of all cores, as hexadecimal digits."""
@@ -158,7 +158,8 @@ class ArrayRun:
         `ValueError` for a row that cannot be.
         """
         walker = self._walker
-        while not self.is_over:
+        # As on the exact path a strategy that raises at its start ends the run with the first message.
+        while not self._is_over and (self.failure is None or not walker.event_count):
             code = walker.run(self._check_at - walker.event_count, self._until_ns)
             self.now_ns = walker.now_ns
             if code == walk.EVENT:
@@ -249,6 +250,8 @@ class ArrayRun:
             said += self.broker.apply(event)
         decided = self.strategies.decided if deciding else ()
         self._settle(said, decided, event, is_planning=not is_plain or bool(flags & walk.BROKER))
+        if self.failure is not None:
+            self._walker.is_forced = True
 
     def _is_within(self) -> bool:
         """Return whether every mark lies within its band: equity has no new peak and is at no limit."""
@@ -273,6 +276,11 @@ class ArrayRun:
         if said or is_planning or self._is_due:
             self._is_due = False
             self._plan()
+        elif called:
+            # One that wants what it may not have yet is called when that ends, though it said nothing.
+            self._walker.due_ns = min(self._walker.due_ns, self._seats.wake_ns)
+        elif self._seats.wake_ns < self._walker.due_ns:
+            self._walker.due_ns = self._seats.wake_ns
 
     def _say(self, source: str, message: Message) -> None:
         self._queue.append((source, message, 0))
