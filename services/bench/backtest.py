@@ -14,8 +14,12 @@ from services.bench import backtest_runs
 from services.bench.figures import Figure, median
 from services.bench.machine import ROOT
 from shared.columns import FIELDS, Columns
+from shared.errors import QuotemeshError
+from shared.kernels import is_compiled
 
 ROWS = 2_000_000
+ROWS_UNCOMPILED = 100_000
+"""More are not walked by kernels that are not compiled: it would take hours."""
 NAUTILUS_ROWS = 100_000
 LONG_ROWS = (1_000_000, 10_000_000, 100_000_000)
 ROUNDS = 5
@@ -61,6 +65,8 @@ class _Peer:
 
 def measure() -> list[Figure]:
     """Return the figures of issue 5, "Speed"; without the peers those of our engine alone."""
+    if not is_compiled() and ROWS > ROWS_UNCOMPILED:
+        raise QuotemeshError("the kernels are not compiled: run python -m shared.kernels.build first")
     folder = os.environ.get("QUOTEMESH_PEERS")
     python = Path(folder) / "bin" / "python" if folder else None
     with tempfile.TemporaryDirectory(prefix="quotemesh-bench-") as made:

@@ -5,6 +5,7 @@ import pytest
 from services.backtest.generate import Flow, generate
 from services.bench import backtest, backtest_runs
 from shared.columns import Columns
+from shared.errors import QuotemeshError
 
 
 @pytest.fixture
@@ -22,6 +23,13 @@ def test_without_peers_our_figures_are_measured_alone():
     assert len(figures) == 4 * 3 + 1 + 4
     assert {figure.peer for figure in figures} == {None}
     assert any("uv pip install" in figure.note for figure in figures)
+
+
+def test_a_long_feed_is_not_walked_by_kernels_that_are_not_compiled(monkeypatch):
+    monkeypatch.setattr(backtest, "is_compiled", lambda: False)
+
+    with pytest.raises(QuotemeshError, match="not compiled"):
+        backtest.measure()
 
 
 @pytest.mark.parametrize("case", ["peer", "full", "python", "events"])
