@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from services.backtest.array_run import ArrayMarket, ArrayRun
+from services.backtest.array_place import ArrayMarket
+from services.backtest.array_run import ArrayRun
 from services.backtest.exact import ExactRun
 from services.backtest.exact_feed import MarketFeed
 from services.backtest.importing import import_files
@@ -119,9 +120,14 @@ def sections_of(kind: str, symbol: str) -> dict[str, Any]:
     }
 
 
-def compared(sections: Mapping[str, Any], files: Sequence[Columns], until_ns: int = INT64_MAX) -> Agreement:
+def compared(
+    sections: Mapping[str, Any],
+    files: Sequence[Columns],
+    until_ns: int = INT64_MAX,
+    fees: Fees = FEES,
+) -> Agreement:
     """Run both paths over the files of one market and compare what they say."""
-    rules = with_fees(files[0].header.rules, FEES)
+    rules = with_fees(files[0].header.rules, fees)
     exact, array = Course(), Course()
     started_s = time.process_time()
     feed = MarketFeed(files, rules, sections["market_data"].candles)
