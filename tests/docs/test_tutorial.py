@@ -1,4 +1,4 @@
-"""docs/tutorial.md and its notebook: every command runs on the real capture and prints what the page says."""
+"""docs/tutorial.md, its notebook, docs/fidelity.md: every command runs and prints what the page says."""
 
 import os
 import re
@@ -70,13 +70,10 @@ def steps(page: str) -> list[tuple[str, str, list[str]]]:
     return found
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.req("BT-1", "BT-2", "BT-9", "BT-13")
-def test_every_command_of_the_page_runs_in_order_and_prints_what_it_says(place) -> None:
-    page = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+def follow(page: str, place: Path) -> list[str]:
+    """Do what a page says, and return its commands."""
     done = []
-
-    for what, name, lines in steps(page):
+    for what, name, lines in steps((DOCS / page).read_text(encoding="utf-8")):
         if what == "file":
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_text("\n".join(lines) + "\n")
@@ -85,14 +82,17 @@ def test_every_command_of_the_page_runs_in_order_and_prints_what_it_says(place) 
         assert answer.returncode == 0, f"$ {name}\n{answer.stdout}{answer.stderr}"
         assert is_as_told(lines, answer.stdout.splitlines()), f"$ {name}\n{answer.stdout}"
         done.append(name)
+    return done
 
-    assert {command.split("quotemesh ")[1].split()[0] for command in done if "quotemesh " in command} >= {
-        "import",
-        "backtest",
-        "report",
-        "compare",
-        "sweep",
-    }
+
+@pytest.mark.timeout(400)
+@pytest.mark.req("BT-1", "BT-2", "BT-9", "BT-13")
+def test_every_command_of_the_pages_runs_in_order_and_prints_what_they_say(place) -> None:
+    done = follow("tutorial.md", place)
+    done += follow("fidelity.md", place)
+
+    used = {command.split("quotemesh ")[1].split()[0] for command in done if "quotemesh " in command}
+    assert used == {"install", "import", "backtest", "report", "compare", "export", "sweep", "fidelity"}
     for written in ("first.html", "sweep.html"):
         assert (place / written).read_text(encoding="utf-8").startswith("<!doctype html>")
 
