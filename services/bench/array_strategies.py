@@ -19,7 +19,8 @@ from typing import Any
 
 import msgspec
 
-from services.backtest.array_run import ArrayMarket, ArrayRun
+from services.backtest.array_place import ArrayMarket
+from services.backtest.array_run import ArrayRun
 from services.backtest.generate import Flow, generate
 from services.bench.figures import Figure
 from services.bench.machine import ROOT
