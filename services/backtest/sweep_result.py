@@ -179,11 +179,6 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     ]
 
 
-def span_of(first_ns: int, last_ns: int, from_ns: int | None, until_ns: int | None) -> tuple[int, int]:
-    """Return the period of a sweep: that of the data, narrowed by what was asked for."""
-    return max(first_ns, from_ns or first_ns), min(last_ns + 1, until_ns or last_ns + 1)
-
-
 def sample_seconds(parts: Sequence[Part], wanted_s: float | None) -> float:
     """Return the length of a sample: as wanted, else a minute, but at least 60 samples in each part."""
     if wanted_s is not None:

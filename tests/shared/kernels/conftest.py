@@ -1,14 +1,19 @@
 """Builders of the kernel tests: a levels block of pairs, and a naive book to compare with."""
 
+import os
 import struct
+import subprocess
+import sys
 from array import array
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.kernels.backtest import BOOK, END, REPORT, Engine
 
+ROOT = Path(__file__).resolve().parents[3]
 Pairs = list[tuple[int, int]]
 
 
@@ -113,3 +118,37 @@ def engine_of() -> Callable[..., Engine]:
 @pytest.fixture(scope="session")
 def drive() -> Callable[..., list[tuple[int, ...]]]:
     return run_to_end
+
+
+def _said(script: str, *arguments: str, **environment: str) -> list[str]:
+    """Return the words that a script prints in a process of its own."""
+    inherited = {name: value for name, value in os.environ.items() if name != "QUOTEMESH_KERNELS"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.fixture
+def both_kinds() -> Callable[..., tuple[list[str], list[str]]]:
+    """Run a script that prints `is_compiled()` and digests with both kinds of kernels; return the digests."""
+
+    def run(script: str, *arguments: str) -> tuple[list[str], list[str]]:
+        kind, *compiled = _said(script, *arguments)
+        if kind != "True":
+            missing = "no compiled kernels of these sources: python -m shared.kernels.build"
+            if os.environ.get("CI") == "true":
+                pytest.fail(missing, pytrace=False)
+            pytest.skip(missing)
+        kind, *uncompiled = _said(script, *arguments, QUOTEMESH_KERNELS="python")
+        assert kind == "False"
+        return compiled, uncompiled
+
+    return run

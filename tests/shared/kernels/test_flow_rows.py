@@ -1,9 +1,6 @@
 """Generated order flow: a seed is a feed, the book is coherent, each regime does what its name says."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from array import array
 from bisect import bisect_left
 from itertools import pairwise
@@ -183,31 +180,8 @@ print(is_compiled(), *[module.digest_of(module.feed(regime, count=6_000)) for re
 """
 
 
-def digests(**environment):
-    """Return whether the kernels of another process are compiled, and the digest of each regime there."""
-    inherited = {name: value for name, value in os.environ.items() if name != "QUOTEMESH_KERNELS"}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(ROOT), __file__],
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    kind, *found = done.stdout.split()
-    return kind == "True", found
+def test_compiled_and_uncompiled_write_the_same_rows(both_kinds):
+    compiled, uncompiled = both_kinds(SCRIPT, str(ROOT), __file__)
 
-
-def test_compiled_and_uncompiled_write_the_same_rows():
-    is_compiled, compiled = digests()
-    if not is_compiled:
-        missing = "no compiled kernels of these sources: python -m shared.kernels.build"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
-
-    is_compiled, uncompiled = digests(QUOTEMESH_KERNELS="python")
-
-    assert not is_compiled
+    assert len(compiled) == len(REGIMES)
     assert uncompiled == compiled

@@ -1,14 +1,5 @@
 """Compiled and uncompiled kernels give the same results on one long seeded stream, to the last bit."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-
-ROOT = Path(__file__).resolve().parents[3]
-
 STREAM = """
 import hashlib
 import struct
@@ -82,31 +73,8 @@ print(is_compiled(), digest.hexdigest())
 """
 
 
-def run_stream(**environment: str) -> tuple[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name != "QUOTEMESH_KERNELS"}
-    done = subprocess.run(
-        [sys.executable, "-c", STREAM],
-        cwd=ROOT,
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    is_compiled, digest = done.stdout.split()
-    return is_compiled, digest
+def test_both_kinds_of_kernels_say_the_same(both_kinds):
+    compiled, uncompiled = both_kinds(STREAM)
 
-
-def test_both_kinds_of_kernels_say_the_same():
-    is_compiled, compiled_digest = run_stream()
-    if is_compiled != "True":
-        missing = "no compiled kernels of these sources: python -m shared.kernels.build"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
-
-    is_compiled, digest = run_stream(QUOTEMESH_KERNELS="python")
-
-    assert is_compiled == "False"
-    assert digest == compiled_digest
+    assert len(compiled) == 1
+    assert uncompiled == compiled
