@@ -174,6 +174,11 @@ def main(arguments: list[str]) -> int:
         print(f"kernels: not compiled: {missing}; they run uncompiled, slower, with the same results")
         return 0
     started = time.monotonic()
+    files = source_files(SOURCES)
+    is_made = is_complete(builds_directory() / build_hash(files), files)
+    if not is_made and "--quiet" not in arguments:
+        # On a small machine this takes longer than anybody waits for a silent program.
+        print("kernels: compiling; the first time a minute or two, later only what changed", flush=True)
     try:
         target = build_kernels(compiler, builds_directory())
     except (BuildError, OSError) as error:

@@ -203,3 +203,18 @@ def test_the_kernels_loaded_are_of_the_kind_that_is_said():
 
     for module in (book, signals):
         assert module.__file__.endswith(EXTENSION_SUFFIXES[0]) == kernels.is_compiled()
+
+
+def test_a_build_that_takes_a_while_says_so_before_it_begins(compiler, monkeypatch, capsys, tmp_path):
+    (tmp_path / "made").mkdir()
+    told = []
+    monkeypatch.setattr(build, "builds_directory", lambda: tmp_path)
+    monkeypatch.setattr(
+        build, "build_kernels", lambda *_: (told.append(capsys.readouterr().out), tmp_path / "made")[1]
+    )
+
+    assert build.main([]) == 0
+    assert build.main(["--quiet"]) == 0
+
+    assert told[0].startswith("kernels: compiling; the first time a minute or two")
+    assert "compiling" not in told[1]
