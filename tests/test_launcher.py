@@ -64,8 +64,8 @@ def clone(tmp_path: Path) -> Path:
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     )
     (place / "requirements.lock").write_text(small_wheel(place / "wheels"))
-    (place / "requirements-dev.lock").write_text(small_wheel(place / "wheels"))
-    (place / "requirements-research.lock").write_text(small_wheel(place / "wheels"))
+    for extra in ("dev", "research", "ccxt", "clients"):
+        (place / f"requirements-{extra}.lock").write_text(small_wheel(place / "wheels"))
     return place
 
 

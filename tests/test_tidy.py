@@ -165,8 +165,12 @@ def test_services_and_shared_are_only_ours() -> None:
         )
 
 
+EXTRAS = ("dev", "research", "ccxt", "clients")
+LOCKS = ("requirements.lock", *(f"requirements-{extra}.lock" for extra in EXTRAS))
+
+
 def test_locks_are_hashed_and_name_no_index() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-research.lock"):
+    for name in LOCKS:
         text = (ROOT / name).read_text()
         entries = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
 
@@ -181,10 +185,11 @@ def test_locks_hold_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     base = locked("requirements.lock")
 
+    extras = project["optional-dependencies"]
+    assert set(extras) == set(EXTRAS)
     for needs, found in (
         (project["dependencies"], base),
-        (project["optional-dependencies"]["dev"], locked("requirements-dev.lock")),
-        (project["optional-dependencies"]["research"], locked("requirements-research.lock")),
+        *((extras[extra], locked(f"requirements-{extra}.lock")) for extra in EXTRAS),
     ):
         wanted = {re.split(r"[>=<\[; ]", wish)[0] for wish in needs}
         assert wanted <= found.keys(), "run the commands of docs/decisions.md that make the locks"
@@ -192,7 +197,7 @@ def test_locks_hold_every_dependency() -> None:
 
 def test_locks_agree_on_what_they_share() -> None:
     versions: dict[str, set[str]] = {}
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-research.lock"):
+    for name in LOCKS:
         for package, found in locked(name).items():
             versions.setdefault(package, found)
             assert versions[package] == found, f"{package}: {name} would change what another lock installed"

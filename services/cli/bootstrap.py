@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
-RESEARCH_LOCK = ROOT / "requirements-research.lock"
+EXTRA_LOCKS = {name: ROOT / f"requirements-{name}.lock" for name in ("research", "ccxt", "clients")}
 PIP_TAIL_LINES = 6
 
 
@@ -52,8 +52,9 @@ def main(arguments: list[str]) -> None:
 def locks_beside(arguments: list[str]) -> list[Path]:
     """Return the locks that a command needs beside that of the live system."""
     if arguments[:1] == ["test"]:
-        return [DEV_LOCK, RESEARCH_LOCK]
-    return [RESEARCH_LOCK] if arguments[:2] == ["install", "research"] else []
+        return [DEV_LOCK, *EXTRA_LOCKS.values()]
+    wanted = EXTRA_LOCKS.get(arguments[1]) if arguments[:1] == ["install"] and len(arguments) > 1 else None
+    return [] if wanted is None else [wanted]
 
 
 def is_current_interpreter() -> bool:

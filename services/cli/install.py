@@ -1,4 +1,7 @@
-"""`quotemesh install research`: the packages that backtests' pages, pictures, sweeps and exports need.
+"""`quotemesh install EXTRA`: packages that only some users need.
+
+research: backtests' pages, pictures, sweeps and exports. ccxt: venues other than Binance. clients: the client
+libraries that the tests let loose on the simulated venue.
 
 The launcher does it before any command runs (`bootstrap.py`): pip cannot change the environment that it runs
 from under a loaded program. What is left here is to say what is there.
@@ -12,13 +15,13 @@ import click
 from services.cli.exits import CommandError
 from services.cli.place import ROOT
 
-EXTRAS = ("research",)
+EXTRAS = ("research", "ccxt", "clients")
 
 
 @click.command()
 @click.argument("extra", type=click.Choice(EXTRAS))
 def install(extra: str) -> None:
-    """Install the packages of EXTRA into .venv; the live system never needs them."""
+    """Install the packages of EXTRA into .venv; trading on Binance needs none."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found, missing = [], []
     for wish in project["optional-dependencies"][extra]:

@@ -58,7 +58,7 @@ COMMANDS = {
     "backup": Entry("services.cli.backup_commands:backup", "Write all that must not be lost to one file."),
     "restore": Entry("services.cli.backup_commands:restore", "Make a data directory from a backup."),
     "bench": Entry("services.cli.bench_commands:bench", "Measure the budgets of the design here."),
-    "install": Entry("services.cli.install:install", "Install what research needs, as for pages of reports."),
+    "install": Entry("services.cli.install:install", "Install what only some need: research, ccxt."),
     "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
     "hostile": Entry("services.cli.hostile_commands:hostile", "Send damaged input to every part."),
     "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
