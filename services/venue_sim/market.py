@@ -20,7 +20,7 @@ from services.venue_sim.streams import (
     TRADE,
 )
 from services.venue_sim.venue import SPOT, VENUES, Market, StreamFrame
-from services.venue_sim.wire import SPOT_DECIMALS
+from services.venue_sim.market_wire import SPOT_DECIMALS
 from services.venue_sim.wire_facts import FactsWire
 from shared.errors import ConfigError
 from shared.instrument import venue_of, venue_symbol
