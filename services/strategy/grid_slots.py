@@ -152,17 +152,17 @@ class Slot(msgspec.Struct, array_like=True):
     @property
     def may_enter(self) -> bool:
         """Return whether an entry (a buy, unless short) may be placed: EMPTY, FREE, no id (ST-19)."""
-        return self.held is HeldState.EMPTY and self.lock is Lock.FREE and not self.order_id
+        return self.held_lots <= 0 and self.lock is Lock.FREE and not self.order_id
 
     @property
     def may_exit(self) -> bool:
         """Return whether an exit (a sell, unless short) may be placed: FILLED, FREE, no id (ST-19)."""
-        return self.held is HeldState.FILLED and self.lock is Lock.FREE and not self.order_id
+        return self.held_lots > 0 and self.lock is Lock.FREE and not self.order_id
 
     @property
     def is_idle(self) -> bool:
         """Return whether nothing is lost when the slot is forgotten (ST-33)."""
-        return self.may_enter
+        return self.held_lots <= 0 and self.lock is Lock.FREE and not self.order_id
 
     def take(self, happened: Happened, order_id: str) -> None:
         """Move order and lock; raise `IllegalTransitionError` when this cannot happen now.

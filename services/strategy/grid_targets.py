@@ -1,6 +1,7 @@
 """Which orders a grid wants to rest at a price: those that stay, exits, entries, in this order."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from services.strategy.base import Context, Note, Quote
 from services.strategy.grid_ledger import GridLedger
@@ -17,17 +18,23 @@ from services.strategy.own_orders import OwnOrder
 from services.strategy.sizes import is_allowed_size, lots_of
 from shared.units import INT64_MAX, NS_PER_S, Side
 
+# A decision asks this of each of its orders, several times; levels are few.
+_CACHED = 8192
 
+
+@lru_cache(_CACHED)
 def slot_name(level: int) -> str:
     """Return the order slot of a level: p7, n12."""
     return f"p{level}" if level >= 0 else f"n{-level}"
 
 
+@lru_cache(_CACHED)
 def level_of(slot: str) -> int:
     """Return the level of an order slot."""
     return int(slot[1:]) if slot.startswith("p") else -int(slot[1:])
 
 
+@lru_cache(_CACHED)
 def is_level_slot(slot: str) -> bool:
     """Return whether an order slot is that of a level; orders of another kind of strategy may be left."""
     return slot[:1] in ("p", "n") and slot[1:].isdecimal()
@@ -36,6 +43,18 @@ def is_level_slot(slot: str) -> bool:
 def side_of(sign: int) -> Side:
     """Return the side of an order that moves the position by `sign`."""
     return Side.BUY if sign > 0 else Side.SELL
+
+
+@lru_cache(_CACHED)
+def sign_of(direction: Direction, level: int) -> int:
+    """Return +1 for a level that buys first, -1 for one that sells first; +1 where none trades."""
+    return direction_of(direction, level) or 1
+
+
+@lru_cache(_CACHED)
+def entry_side(direction: Direction, slot: str) -> Side:
+    """Return the side of the orders that enter at the level of an order slot."""
+    return side_of(sign_of(direction, level_of(slot)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +86,7 @@ class Targets:
         self._ledger = ledger
         self._shape = shape
         self._settings = shape.settings
+        self._direction: Direction = shape.direction
         self._price_ticks = price_ticks
         self._level = shape.ladder.level_at(price_ticks)
         self._reach_ticks = shape.settings.sell_window * shape.stride * shape.ladder.gap_at(self._level)
@@ -86,9 +106,12 @@ class Targets:
         if len(kept) >= self._settings.order_cap and (new_exits or new_entries):
             kept = self._cleaned(kept)
             new_exits, new_entries = self._new(kept)
-        exits = [quote for quote in kept if not self._is_entry(quote)] + new_exits
-        exits = exits[: self._settings.order_cap]
-        entries = [quote for quote in kept if self._is_entry(quote)] + new_entries
+        exits: list[Quote] = []
+        entries: list[Quote] = []
+        for quote in kept:
+            (entries if self._is_entry(quote) else exits).append(quote)
+        exits = [*exits, *new_exits][: self._settings.order_cap]
+        entries += new_entries
         room = self._settings.order_cap - len(exits)
         entries = self._within_layers(sorted(entries, key=self._distance))[:room]
         return tuple(self._with_room([*exits, *entries]))
@@ -105,11 +128,11 @@ class Targets:
         room = self._settings.order_cap - len(self._ctx.orders)
         live: dict[int, set[int]] = {1: set(), -1: set()}
         for level in self._held_or_entering():
-            live[self._ledger.sign(level)].add(level)
+            live[self._sign(level)].add(level)
         found = []
         for quote in quotes:
             if quote.slot not in self._ctx.orders:
-                layers = live[self._ledger.sign(level_of(quote.slot))]
+                layers = live[self._sign(level_of(quote.slot))]
                 is_full = self._is_entry(quote) and len(layers) >= self._settings.max_layers
                 if room <= 0 or is_full:
                     continue
@@ -126,7 +149,10 @@ class Targets:
         return held + [level_of(order.slot) for order in orders if self._is_entry(order)]
 
     def _is_entry(self, one: Quote | OwnOrder) -> bool:
-        return one.side.sign == self._ledger.sign(level_of(one.slot))
+        return one.side is entry_side(self._direction, one.slot)
+
+    def _sign(self, level: int) -> int:
+        return sign_of(self._direction, level)
 
     def _distance(self, one: Quote) -> tuple[int, int]:
         return abs(one.price_ticks - self._price_ticks), one.price_ticks
@@ -160,7 +186,8 @@ class Targets:
         """Return the open orders that stay."""
         kept = []
         for order in self._ctx.orders.values():
-            if order.is_cancel_asked or not is_level_slot(order.slot):
+            name = order.slot
+            if order.cancel_ns or not is_level_slot(name):
                 continue
             qty_lots = order.asked_lots
             if self._is_entry(order):
@@ -168,11 +195,11 @@ class Targets:
                     continue
             else:
                 # After a reset, or a snapshot of before, an exit may rest whose level is not known any more.
-                slot = self._ledger.slots.get(level_of(order.slot))
+                slot = self._ledger.slots.get(level_of(name))
                 qty_lots = min(qty_lots, slot.held_lots) if slot is not None else 0
-            if qty_lots == 0 or self._is_old_and_outside(order):
+            if qty_lots == 0 or (self._shape.is_cleaning and self._is_old_and_outside(order)):
                 continue
-            terms = (order.slot, order.side, order.price_ticks, qty_lots, "")
+            terms = (name, order.side, order.price_ticks, qty_lots, "")
             kept.append(Quote(*terms, order.is_post_only, order.is_reduce_only))
         return kept
 
@@ -192,22 +219,22 @@ class Targets:
     def _may_stay(self, order: OwnOrder) -> bool:
         """Return whether an entry that rests may go on: a blocked direction, bounds and stride end it."""
         level = level_of(order.slot)
-        if self._ledger.sign(level) in self._shape.blocked:
+        if self._sign(level) in self._shape.blocked:
             return False
         if order.filled_lots:
             return True
         return level % self._shape.stride == 0 and is_within(order.price_ticks, self._bounds_ticks)
 
     def _is_old_and_outside(self, order: OwnOrder) -> bool:
-        """Return whether an untouched order is too old and outside the windows (ST-31)."""
+        """Return whether an untouched order is too old and outside the windows (ST-31); at cleanings."""
         age_s = self._settings.max_order_age_s
-        if not self._shape.is_cleaning or not age_s or order.filled_lots:
+        if not age_s or order.filled_lots:
             return False
         if self._ctx.now_ns - order.intended_ns < age_s * NS_PER_S:
             return False
         if self._is_entry(order):
             level = level_of(order.slot)
-            return level not in self._entry_levels.get(self._ledger.sign(level), ())
+            return level not in self._entry_levels.get(self._sign(level), ())
         return abs(order.price_ticks - self._price_ticks) > self._reach_ticks
 
     # ---- what is new
@@ -218,7 +245,7 @@ class Targets:
         is_shared = self._ctx.shares_market or self._shape.direction == "neutral"
         found = []
         for slot in self._ledger.slots.values():
-            sign = self._ledger.sign(slot.level)
+            sign = self._sign(slot.level)
             if not slot.may_exit or sign * (slot.price_ticks - self._price_ticks) > self._reach_ticks:
                 continue
             price = self._exit_ticks(slot.level, slot.span)
@@ -233,7 +260,7 @@ class Targets:
         return sorted(found, key=lambda one: (*self._distance(one), one.slot))
 
     def _exit_ticks(self, level: int, span: int) -> int:
-        return self._shape.ladder.price_of(level + self._ledger.sign(level) * span)
+        return self._shape.ladder.price_of(level + self._sign(level) * span)
 
     def _new_entries(self) -> list[Quote]:
         found = []
@@ -311,11 +338,11 @@ class Targets:
         used: dict[int, set[int]] = {1: set(), -1: set()}
         for level, slot in self._ledger.slots.items():
             if slot.held_lots > 0:
-                used[self._ledger.sign(level)].add(level)
+                used[self._sign(level)].add(level)
         found = []
         for quote in entries:
             level = level_of(quote.slot)
-            layers = used[self._ledger.sign(level)]
+            layers = used[self._sign(level)]
             if level not in layers and len(layers) >= self._settings.max_layers:
                 continue
             layers.add(level)

@@ -77,14 +77,20 @@ def _check_quotes(quotes: tuple[Quote, ...]) -> None:
         raise ValueError(f"target bid {bid} is not below target ask {ask}: they would trade with each other")
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= INT64_MAX
+
+
 def _check_order(order: Any) -> None:
     if not SLOT_NAME.match(order.slot):
         raise ValueError(f"slot {order.slot!r}: slots are 1 to 9 of a-z and 0-9")
     if type(order.side) is not Side:
         raise TypeError(f"slot {order.slot}: side {order.side!r} is no Side")
-    for name, value in (("price_ticks", order.price_ticks), ("qty_lots", order.qty_lots)):
-        if type(value) is not int or not 0 <= value <= INT64_MAX:
-            raise ValueError(f"slot {order.slot}: {name} {value!r} is no whole number within 0..2^63-1")
+    price, qty = order.price_ticks, order.qty_lots
+    is_whole = type(price) is int and type(qty) is int
+    if not (is_whole and 0 <= price <= INT64_MAX and 0 <= qty <= INT64_MAX):
+        name, value = ("qty_lots", qty) if _is_count(price) else ("price_ticks", price)
+        raise ValueError(f"slot {order.slot}: {name} {value!r} is no whole number within 0..2^63-1")
     if order.reason != "":
         _check_text("reason", order.reason)
     if type(order.is_post_only) is not bool or type(order.is_reduce_only) is not bool:
