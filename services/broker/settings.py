@@ -1,22 +1,63 @@
-"""Settings of the broker: the paper venue, the send gate and the withdrawals."""
+"""Settings of the broker: where it trades, the paper venue, the send gate and the withdrawals."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from shared.settings import Doc, Ge, Gt, Le, Predicate
+from shared.settings import Doc, Ge, Gt, Le
 
 QueueModel = Literal["pro_rata", "behind"]
 BooklessModel = Literal["reject", "simple"]
+Mode = Literal["paper", "testnet", "live"]
+Network = Literal["sim", "testnet", "demo", "live", "own"]
+_SIMULATED_API = {"binance": "/ws-api/v3", "binance_usdm": "/ws-fapi/v1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueAccess:
+    """One account at one venue: where orders go and which key signs them; never the key itself.
+
+    The URLs of network `sim` are empty: the simulated venue says its ports when it runs (`resolved`).
+    """
+
+    name: Annotated[str, Doc("`binance` (spot) or `binance_usdm`")]
+    symbols: Annotated[tuple[str, ...], Doc("markets that are traded, as the venue writes them, BTCUSDT")]
+    network: Annotated[Network, Doc("which of the venue's networks: its hosts and its kind of money")]
+    rest_url: Annotated[str, Doc("base URL of REST calls, without a final slash")] = ""
+    stream_url: Annotated[str, Doc("base URL of the user's stream")] = ""
+    api_url: Annotated[str, Doc("URL of the WebSocket API, with its path")] = ""
+    key: Annotated[str, Doc("name of the API key")] = ""
+    proxy: Annotated[str, Doc("proxy of REST and WebSocket; empty goes straight")] = ""
+    recv_window_ms: Annotated[int, Gt(0), Le(60_000), Doc("how late a signed request may arrive")] = 2000
+
+
+def resolved(access: VenueAccess, ports: Mapping[str, int]) -> VenueAccess | None:
+    """Return `access` with the URLs of the simulated venue filled in; None while it has not said its port."""
+    if access.network != "sim":
+        return access
+    port = ports.get(access.name)
+    if not port:
+        return None
+    stream = f"ws://127.0.0.1:{port}"
+    return replace(
+        access,
+        rest_url=f"http://127.0.0.1:{port}",
+        stream_url=stream,
+        api_url=stream + _SIMULATED_API.get(access.name, ""),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings:
     """Settings of `services.broker`; money in whole units of the quote asset."""
 
-    mode: Annotated[
-        str, Predicate(lambda mode: mode == "paper"), Doc("`paper`: no order leaves the host")
-    ] = "paper"
+    mode: Annotated[Mode, Doc("`paper`: no order leaves the host; the file says it as `mode` at its top")] = (
+        "paper"
+    )
+    venues: Annotated[
+        tuple[VenueAccess, ...], Doc("where orders go in testnet and live; from `venues` of the file")
+    ] = ()
     initial_balance: Annotated[
         Decimal, Gt(0), Doc("paper money of each wallet: one per venue and quote asset (BR-19)")
     ] = Decimal(10_000)

@@ -5,12 +5,11 @@ settings; `for_replay` fits a configuration to the markets of a capture.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, cast, get_args
 
-from services.broker.settings import BrokerSettings
+from services.broker.settings import BrokerSettings, Mode
 from services.bus.settings import BusSettings
 from services.cli import config_text
 from services.cli.config_check import near_miss, read
@@ -18,6 +17,7 @@ from services.cli.config_model import VENUES, Config, normal_symbol
 from services.cli.config_risk import prepare_risk, read_risk
 from services.cli.config_strategies import read_instances
 from services.cli.config_text import Problem, Tree
+from services.cli.config_venues import read_venues
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings
 from services.strategy.settings import ShadowSettings, StrategySettings
@@ -39,10 +39,6 @@ KEYS = (
     "gateway",
     "simulator",
     "bus",
-)
-_LIVE = (
-    "live trading is not in this version; write `mode: paper`: the same strategies, risk checks and order "
-    "life run on real or simulated market data, and no order leaves this machine"
 )
 
 
@@ -69,15 +65,23 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
     problems = [Problem((key,), f"unknown key; {near_miss(key, KEYS)}") for key in tree if key not in KEYS]
     mode = _mode(tree, problems)
     symbols = _symbols(tree, problems)
-    broker = read(BrokerSettings, tree.get("broker", {}), ("broker",), problems)
+    venues = read_venues(tree.get("venues", {}), symbols, mode, problems)
+    orders = {"mode": mode, "venues": venues.accounts}
+    broker = read(BrokerSettings, tree.get("broker", {}), ("broker",), problems, orders)
     services = {
-        "market_data": _market_data(tree, symbols, problems),
+        "market_data": read(
+            MarketDataSettings,
+            tree.get("market_data", {}),
+            ("market_data",),
+            problems,
+            {"venues": venues.feed},
+        ),
         "strategy": _strategy(tree, symbols, broker, problems),
         "risk": read_risk(tree, symbols, problems),
         "broker": broker,
         "gateway": read(GatewaySettings, tree.get("gateway", {}), ("gateway",), problems),
         "venue_sim": read(VenueSimSettings, tree.get("simulator", {}), ("simulator",), problems),
-        "bus": read(BusSettings, tree.get("bus", {}), ("bus",), problems),
+        "bus": _bus(tree, mode, problems),
     }
     if not problems:
         _check_simulated(services["market_data"], services["venue_sim"], problems)
@@ -137,13 +141,24 @@ def for_replay(cfg: Config, symbols: Sequence[str], files: Sequence[str] = ()) -
     return replay, lines
 
 
-def _mode(tree: Mapping[str, Tree], problems: list[Problem]) -> str:
+def _mode(tree: Mapping[str, Tree], problems: list[Problem]) -> Mode:
     mode = tree.get("mode", "paper")
-    if mode == "live":
-        problems.append(Problem(("mode",), _LIVE))
-    elif mode != "paper":
-        problems.append(Problem(("mode",), f"mode is paper; you wrote {mode!r}"))
-    return "paper"
+    if mode not in get_args(Mode):
+        problems.append(Problem(("mode",), f"mode is paper, testnet or live; you wrote {mode!r}"))
+        return "paper"
+    return cast(Mode, mode)
+
+
+def _bus(tree: Mapping[str, Tree], mode: Mode, problems: list[Problem]) -> BusSettings | None:
+    """Return the bus's settings: where orders leave the host, each approval is on disk before (rule 2)."""
+    written = tree.get("bus", {})
+    bus: BusSettings | None = read(BusSettings, written, ("bus",), problems)
+    if mode == "paper" or bus is None:
+        return bus
+    if isinstance(written, dict) and "sync_orders" in written and not bus.sync_orders:
+        text = f"orders leave this host in mode {mode}, so their approvals must be synced: remove the line"
+        problems.append(Problem(("bus", "sync_orders"), text))
+    return dataclasses.replace(bus, sync_orders=True)
 
 
 def _symbols(tree: Mapping[str, Tree], problems: list[Problem]) -> list[str]:
@@ -173,52 +188,6 @@ def symbol_text(word: Tree) -> str:
         f"a market is written venue:SYMBOL, as binance_usdm:BTCUSDT or binance:BTCUSDT; you wrote {word!r} "
         f"(venues: {', '.join(VENUES)})"
     )
-
-
-def _market_data(
-    tree: Mapping[str, Tree], symbols: Iterable[str], problems: list[Problem]
-) -> MarketDataSettings | None:
-    written = tree.get("venues", {})
-    if written == "":
-        written = {}
-    if not isinstance(written, dict):
-        problems.append(Problem(("venues",), "`venue:` blocks are due here, as `binance_usdm: {url: sim}`"))
-        written = {}
-    problems += [
-        Problem(("venues", name), f"unknown venue; {near_miss(name, VENUES)}")
-        for name in written
-        if name not in VENUES
-    ]
-    venues: list[Any] = []
-    for name in VENUES:
-        markets = tuple(venue_symbol(symbol) for symbol in symbols if venue_of(symbol) == name)
-        if not markets and name not in written:
-            continue
-        _check_urls(written.get(name, {}), ("venues", name), problems)
-        given = {"name": name, "symbols": markets}
-        venue = read(FeedVenue, written.get(name, {}), ("venues", name), problems, given)
-        if markets and venue is not None:
-            venues.append(venue)
-    section = tree.get("market_data", {})
-    settings: MarketDataSettings | None = read(
-        MarketDataSettings, section, ("market_data",), problems, {"venues": tuple(venues)}
-    )
-    return settings
-
-
-def _check_urls(written: Tree, path: tuple[str, ...], problems: list[Problem]) -> None:
-    for key, schemes in (("url", ("http", "https")), ("stream_url", ("ws", "wss"))):
-        url = written.get(key, "") if isinstance(written, dict) else ""
-        if url in ("", SIMULATED) or not isinstance(url, str):
-            continue
-        try:
-            parts = urlsplit(url)
-            is_address = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_address = False
-        if not is_address:
-            text = f"{url!r} is no address; write `sim`, or {schemes[1]}://host"
-            problems.append(Problem((*path, key), text))
 
 
 def _strategy(

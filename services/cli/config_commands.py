@@ -22,6 +22,11 @@ from shared.runtime.paths import DataDir
 FILE_NAME = "quotemesh.yaml"
 DEFAULT = ROOT / "deploy" / "paper.yaml"
 
+MODE_DOC = (
+    "`paper`: no order leaves this machine; `testnet`: orders go to play money, or to the simulated venue; "
+    "`live`: to real money (docs/live.md)"
+)
+
 file_option = click.option(
     "--config",
     "config_file",
@@ -104,9 +109,13 @@ def show(data: DataDir, config_file: Path | None, as_json: bool, origin: bool) -
 
 def effective(cfg: Config) -> list[Leaf]:
     """Return every effective value of `cfg` under the key that a file would use."""
-    found = [Leaf(("mode",), cfg.mode, "`paper`: no order leaves this machine", "")]
+    found = [Leaf(("mode",), cfg.mode, MODE_DOC, "")]
+    accounts = {account.name: account for account in cfg.broker.venues}
     for venue in cfg.market_data.venues:
         found += [leaf for leaf in leaves(venue, ("venues", venue.name)) if leaf.path[2:] not in _PLACED]
+        if venue.name in accounts:
+            account = leaves(accounts[venue.name], ("venues", venue.name))
+            found += [leaf for leaf in account if leaf.path[2:] not in _OF_FEED]
     found.append(Leaf(("symbols",), cfg.symbols, "markets to follow, as venue:SYMBOL", ""))
     found += [leaf for leaf in leaves(cfg.market_data, ("market_data",)) if leaf.path[1] != "venues"]
     found += [leaf for leaf in leaves(cfg.strategy, ()) if leaf.path[0] not in _DERIVED]
@@ -122,7 +131,7 @@ def effective(cfg: Config) -> list[Leaf]:
         ("simulator", cfg.venue_sim),
         ("bus", cfg.bus),
     ):
-        found += leaves(section, (key,))
+        found += [leaf for leaf in leaves(section, (key,)) if leaf.path[:2] not in OF_BROKER]
     return found
 
 
@@ -130,6 +139,10 @@ _DERIVED = {"instances", "shadow"}
 """Fields of the strategy section that other sections of the file hold."""
 _PLACED = {("name",), ("symbols",)}
 """Fields of a venue that the file holds elsewhere."""
+_OF_FEED = _PLACED | {("rest_url",), ("stream_url",)}
+"""Fields of an account that the feed of its venue has shown."""
+OF_BROKER = {("broker", "mode"), ("broker", "venues")}
+"""Fields of the broker's section that `mode` and `venues` of the file make."""
 
 
 def _file_of(data: DataDir) -> Path:

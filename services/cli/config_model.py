@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from services.broker.settings import BrokerSettings
+from services.broker.settings import BrokerSettings, Mode
 from services.bus.settings import BusSettings
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import MarketDataSettings
@@ -36,7 +36,7 @@ class Config:
     not there has its default.
     """
 
-    mode: str
+    mode: Mode
     market_data: MarketDataSettings
     strategy: StrategySettings
     risk: RiskSettings

@@ -9,11 +9,12 @@ from typing import Any
 from services.broker.settings import BrokerSettings
 from services.bus.settings import BusSettings
 from services.cli.config_check import Leaf, leaves
-from services.cli.config_commands import as_text
+from services.cli.config_commands import OF_BROKER, as_text
 from services.cli.config_risk import PREPARED
+from services.cli.config_venues import VenueEntry
 from services.cli.place import ROOT
 from services.gateway.settings import GatewaySettings
-from services.market_data.settings import FeedVenue, MarketDataSettings
+from services.market_data.settings import MarketDataSettings
 from services.risk.monitor_settings import MarginTier, PauseSettings
 from services.risk.settings import RiskSettings, SymbolOverrides
 from services.strategy.registry import STRATEGIES, settings_of
@@ -40,7 +41,7 @@ def table() -> str:
 def _sections() -> list[tuple[str, list[Leaf]]]:
     venue = [
         leaf
-        for leaf in leaves(FeedVenue(name="", symbols=()), ("venues", "VENUE"))
+        for leaf in leaves(VenueEntry(name="", symbols=()), ("venues", "VENUE"))
         if leaf.path[-1] not in {"name", "symbols"}
     ]
     feed = [leaf for leaf in leaves(MarketDataSettings(), ("market_data",)) if leaf.path[1] != "venues"]
@@ -73,7 +74,7 @@ def _sections() -> list[tuple[str, list[Leaf]]]:
         ("Strategies", instance),
         *kinds,
         ("Risk", risk + own + pause + tier),
-        ("Broker", leaves(BrokerSettings(), ("broker",))),
+        ("Broker", [one for one in leaves(BrokerSettings(), ("broker",)) if one.path not in OF_BROKER]),
         ("Gateway", leaves(GatewaySettings(), ("gateway",))),
         ("Simulated venue", simulator + markets + fault),
         ("Bus", leaves(BusSettings(), ("bus",))),

@@ -124,7 +124,7 @@ def test_all_mistakes_are_listed_at_once_with_line_and_key():
 
     assert text.startswith("test.yaml: 9 mistakes in the configuration; nothing was started\n")
     for expected in [
-        "line 1, mode: mode is paper; you wrote 'papper'",
+        "line 1, mode: mode is paper, testnet or live; you wrote 'papper'",
         "line 2, symbols.1: a market is written venue:SYMBOL",
         "line 4, strategies.Big-Name: a name is 1 to 12",
         "line 5, strategies.Big-Name.kind: kind 'gird' is no strategy",
@@ -136,12 +136,6 @@ def test_all_mistakes_are_listed_at_once_with_line_and_key():
     ]:
         assert expected in text
     assert "did you mean 'grid'?" in text
-
-
-def test_live_is_refused_with_what_to_write_instead():
-    assert "line 1, mode: live trading is not in this version; write `mode: paper`" in refusal(
-        "mode: live\n" + SMALL
-    )
 
 
 @pytest.mark.parametrize(
