@@ -1,0 +1,1 @@
+"""Who may speak to the simulated venue: signatures of requests, and how many of them."""
