@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from services.cli.exits import CommandError, ExitCode
 from services.cli.processes import POLL_S, processes_of, send, wait_until
+from services.cli.secrets import remove_secrets
 from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked
 from services.cli.venue_ping import venue_answers
 from shared.errors import QuotemeshError
@@ -152,6 +153,7 @@ def stop_mesh(data: DataDir) -> bool:
         pass
     finally:
         _stop_orphans(data)
+        remove_secrets(data)
     return was_running
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
 from services.cli.exits import CommandError
+from services.cli.modes import LIVE_VARIABLE
 from services.cli.place import ROOT
 from services.cli.processes import wait_until
 from shared.runtime.paths import DataDir
@@ -32,6 +33,7 @@ PASSED_ON = (
     "QUOTEMESH_KERNELS",
     "QUOTEMESH_CRASH_AT",
     "QUOTEMESH_CRASH_ONCE",
+    LIVE_VARIABLE,
 )
 """The only variables of the caller that reach the services: no secret gets in by accident."""
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,9 +20,11 @@ from services.cli.config_risk import planned
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh import Ready, kill_mesh, last_lines, start_stages, stop_mesh
 from services.cli.mesh_time import mesh_now_ns
+from services.cli.modes import keep_mode, refuse_other_mode, refuse_unarmed
 from services.cli.place import ROOT, data_option
 from services.cli.processes import processes_of
 from services.cli.replaying import Playback, Record, prepare_playback, resumed
+from services.cli.secrets import put_secrets, take_secrets
 from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked, start_supervisord, take_lock
 from shared.errors import ConfigError, QuotemeshError
 from shared.kernels import compiled_directory
@@ -74,12 +77,14 @@ def up(
         raise click.UsageError("--wait waits for the end of a capture: it needs --replay FILE...")
     files = tuple(str(Path(name).resolve()) for name in (*replay, *more_files))
     prepare(data)
+    secrets_given = take_secrets(os.environ)
     if build_kernels() and speed == "max":
         # This process has loaded the uncompiled ones: begin again.
         command = [sys.executable, "-P", "-m", "services.cli.main", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": str(ROOT)})  # noqa: S606
     try:
         config = configuration.load(config_file or default_config(data), os.environ)
+        refuse_mode(config, data, is_replay=bool(files), is_unchecked=skip_check)
         playback = None
         if files:
             record = Record(files, speed, str(Path(exchange_info).resolve()) if exchange_info else "")
@@ -98,7 +103,23 @@ def up(
         from services.cli.check_commands import refuse_failing  # noqa: PLC0415 - after the kernels are built
 
         refuse_failing(config, data)
-    run_mesh(data, config, playback, foreground, is_waiting)
+    run_mesh(data, config, secrets_given, playback, foreground, is_waiting)
+
+
+def refuse_mode(config: Config, data: DataDir, *, is_replay: bool, is_unchecked: bool) -> None:
+    """Raise `CommandError` when this start may not trade as the configuration's mode says."""
+    if config.mode != "paper" and is_replay:
+        raise CommandError(
+            f"--replay plays a capture on paper, and the configuration says mode {config.mode}: no venue "
+            "takes orders of another time",
+            ExitCode.USAGE,
+        )
+    refuse_unarmed(config, os.environ)
+    if config.mode == "live" and is_unchecked:
+        raise CommandError(
+            "mode live starts with a passing check only: leave --skip-check out", ExitCode.USAGE
+        )
+    refuse_other_mode(config, data)
 
 
 def default_config(data: DataDir) -> Path:
@@ -130,7 +151,12 @@ def prepare(data: DataDir) -> None:
 
 
 def run_mesh(
-    data: DataDir, config: Config, playback: Playback | None, foreground: bool, is_waiting: bool
+    data: DataDir,
+    config: Config,
+    secrets_given: Mapping[str, str],
+    playback: Playback | None,
+    foreground: bool,
+    is_waiting: bool,
 ) -> None:
     """Start everything; stop what was started and raise when one part does not become ready."""
     check_port(config.gateway.host, config.gateway.port)
@@ -138,6 +164,8 @@ def run_mesh(
     for name, settings in configuration.sections(config).items():
         write_private(data.settings(name), pack(settings))
     token_file = ensure_token(data)
+    keep_mode(config, data)
+    put_secrets(data, secrets_given)
     if playback is not None:
         playback.hold_clock(data)
     with StopSignals(data) as asked:
