@@ -17,7 +17,9 @@ from structlog.stdlib import BoundLogger
 from services.venue_sim.build import make_venue
 from services.venue_sim.faults import FaultyVenue
 from services.venue_sim.settings import VenueSimSettings
-from services.venue_sim.shell import IDLE_S, App, VenueServer
+from services.venue_sim.shell import IDLE_S, VenueServer
+from services.venue_sim.shell_asgi import App
+from services.venue_sim.shell_control import ControlPort
 from services.venue_sim.venue import SPOT, USDM
 from shared.errors import UNDECODABLE, ConfigError, JournalError
 from shared.runtime import logs
@@ -178,7 +180,7 @@ async def serve(data: DataDir) -> None:
     apps: dict[str, App] = {
         SPOT: host.venue_app(SPOT),
         USDM: host.venue_app(USDM),
-        "control": host.control_app,
+        "control": ControlPort(sim, host.trading, host.status).app,
     }
     servers = {name: _server(app, name) for name, app in apps.items()}
     pump = asyncio.ensure_future(host.pump())

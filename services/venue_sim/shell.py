@@ -2,30 +2,20 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
-
-import msgspec
 
 from services.venue_sim.connection import StreamConnection
 from services.venue_sim.faults import FaultyVenue
-from services.venue_sim.settings import FaultSettings
-from services.venue_sim.venue import VENUES, StreamFrame
-from shared.errors import UNDECODABLE
+from services.venue_sim.shell_asgi import App, AsgiReceive, AsgiSend, Scope, answer, target_of
+from services.venue_sim.trading_faults import TradingFaults
+from services.venue_sim.venue import StreamFrame
 from shared.units import NS_PER_MS
-
-Scope = MutableMapping[str, Any]
-AsgiReceive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-AsgiSend = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, AsgiReceive, AsgiSend], Awaitable[None]]
 
 # A held clock, a paused venue and new faults are looked at this often.
 IDLE_S = 0.05
 PUMP_PAUSE_S = 0.001
 SLICE_NS = 100 * NS_PER_MS
 MESSAGES_PER_S = {"binance": 5, "binance_usdm": 10}
-BODY_BYTES_MAX = 1_000_000
-LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class Clock(Protocol):
@@ -94,6 +84,7 @@ class VenueServer:
     ) -> None:
         self.sim = sim
         self.clock = clock
+        self.trading = TradingFaults()
         self.clients: set[Client] = set()
         self.counts: Counter[str] = Counter()
         self._queue_max = queue_max
@@ -147,15 +138,15 @@ class VenueServer:
             if scope["type"] == "websocket":
                 await self._stream(venue, scope, receive, send)
             elif scope["type"] == "http":
-                status, body = self.sim.request(venue, scope["method"], _target(scope), self.clock.now_ns())
+                status, body = self.sim.request(venue, scope["method"], target_of(scope), self.clock.now_ns())
                 self.counts[f"{venue} {status}"] += 1
-                await _answer(send, status, body)
+                await answer(send, status, body)
 
         return app
 
     async def _stream(self, venue: str, scope: Scope, receive: AsgiReceive, send: AsgiSend) -> None:
         connection = StreamConnection(self.sim, venue)
-        first = connection.open(_target(scope))
+        first = connection.open(target_of(scope))
         await receive()
         if first is None:
             await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
@@ -195,45 +186,6 @@ class VenueServer:
             recent.append(now_s)
             client.put(client.connection.take(message.get("text") or message.get("bytes") or b""))
 
-    async def control_app(self, scope: Scope, receive: AsgiReceive, send: AsgiSend) -> None:
-        """Serve `GET /sim/status` and `POST /sim/faults`; only for programs of this host."""
-        if scope["type"] != "http":
-            return
-        headers = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1").rpartition(":")[0]
-        if host not in LOCAL_HOSTS:
-            await _answer(send, 403, b'{"error":"only http://127.0.0.1 may be asked"}')
-        elif (scope["method"], scope["path"]) == ("GET", "/sim/status"):
-            await _answer(send, 200, msgspec.json.encode(self.status()))
-        elif (scope["method"], scope["path"]) == ("POST", "/sim/faults"):
-            if headers.get(b"content-type", b"").partition(b";")[0] != b"application/json":
-                await _answer(send, 415, b'{"error":"send application/json"}')
-                return
-            await _answer(send, *self._command(await _body(receive)))
-        else:
-            await _answer(send, 404, b'{"error":"there are GET /sim/status and POST /sim/faults"}')
-
-    def _command(self, body: bytes) -> tuple[int, bytes]:
-        try:
-            faults = msgspec.json.decode(body, type=FaultSettings | list[FaultSettings])
-        except UNDECODABLE as error:
-            return 400, msgspec.json.encode(
-                {"error": f"no fault ({error}); send kind, venue, stream, count, delay_ms, skip"}
-            )
-        wanted = faults if isinstance(faults, list) else [faults]
-        wrong = [
-            f for f in wanted if f.count < 1 or f.skip < 0 or f.delay_ms < 0 or f.venue not in {"", *VENUES}
-        ]
-        if wrong:
-            return 400, msgspec.json.encode(
-                {"error": f"count, skip, delay_ms or venue is wrong in {wrong[0]}"}
-            )
-        if not wanted:
-            self.sim.clear()
-        for fault in wanted:
-            self.sim.command(fault)
-        return 200, msgspec.json.encode({"accepted": len(wanted), "pending": self.sim.pending})
-
     def status(self) -> dict[str, Any]:
         """Return what the simulator does, for people and tests."""
         clients = [
@@ -253,31 +205,9 @@ class VenueServer:
             "clients": clients,
             "counts": dict(self.counts),
             "faults": {
-                "pending": self.sim.pending,
-                "injected": dict(self.sim.counts),
+                "pending": self.sim.pending + self.trading.pending,
+                "injected": dict(self.sim.counts + self.trading.counts),
                 "last": [{**item._asdict(), "at_ns": str(item.at_ns)} for item in self.sim.injected],
+                "trading": [{**item._asdict(), "at_ns": str(item.at_ns)} for item in self.trading.injected],
             },
         }
-
-
-def _target(scope: Scope) -> str:
-    query = scope["query_string"].decode("latin-1")
-    path = scope["raw_path"].decode("latin-1").partition("?")[0]
-    return f"{path}?{query}" if query else path
-
-
-async def _body(receive: AsgiReceive) -> bytes:
-    body = bytearray()
-    while len(body) <= BODY_BYTES_MAX:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return bytes(body)
-    return b""
-
-
-async def _answer(send: AsgiSend, status: int, body: bytes) -> None:
-    kind = b"text/html" if body.startswith(b"<") else b"application/json;charset=UTF-8"
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
