@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from services.venue_sim.trading_faults import MangleKind
 from shared.errors import UNDECODABLE
 
 GARBAGE = b"<html><body><h1>Bad Gateway</h1></body></html>"
@@ -15,8 +14,8 @@ WRAPPERS = frozenset({"result", "event", "o", "a", "data"})
 WRONG_VALUES: tuple[Any, ...] = (None, [], {"a": 1}, True, -1.5, "NaN")
 
 
-def mangled(body: bytes, kind: MangleKind, field: str, turn: int) -> bytes:
-    """Return `body` broken in the way of `kind`; `turn` picks the field when none is named.
+def mangled(body: bytes, kind: str, field: str, turn: int) -> bytes:
+    """Return `body` broken in the way of a MangleKind; `turn` picks the field when none is named.
 
     What is no JSON object or list of objects is returned cut in half.
     """

@@ -165,6 +165,7 @@ class TradingFaults:
 
     def __init__(self) -> None:
         self._active: list[_Active] = []
+        self._down: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.injected: deque[InjectedFault] = deque(maxlen=INJECTED_KEPT)
 
@@ -183,6 +184,15 @@ class TradingFaults:
     def clear(self) -> None:
         """End all faults; what is held or late still comes."""
         self._active.clear()
+
+    def set_down(self, venue: str, is_down: bool) -> None:
+        """Begin or end a maintenance (of both venues when empty): every call is refused, nothing is done."""
+        for name in (venue,) if venue else VENUES:
+            (self._down.add if is_down else self._down.discard)(name)
+
+    def is_down(self, venue: str) -> bool:
+        """Return whether the venue is under maintenance."""
+        return venue in self._down
 
     def of_call(self, venue: str, call: str, now_ns: int) -> TradingFault | None:
         """Return the fault that this call suffers."""
