@@ -10,8 +10,11 @@ from services.venue_sim import rest
 from services.venue_sim.capture_facts import RecordedFacts
 from services.venue_sim.capture_file import CaptureLine, merge_captures
 from services.venue_sim.capture_scan import CaptureScan, Depth, Snapshot, depth_decoder, scaled, scan_captures
+from services.venue_sim.exchange.exchange import Exchange
+from services.venue_sim.settings import VenueSimSettings
 from services.venue_sim.streams import DEPTH, kind_of, source_of, trade_stream_of
 from services.venue_sim.venue import CAPTURE_STREAM, USDM, Market, StreamFrame, finished_payload
+from shared.units import NS_PER_MS
 
 # Diffs kept while no snapshot fits: more than a recorder lets pass between a diff and its snapshot.
 DIFFS_KEPT = 2_000
@@ -123,6 +126,7 @@ class CaptureVenue:
         files: tuple[str, ...],
         allow_truncated: bool = False,
         exchange_info: dict[str, bytes] | None = None,
+        settings: VenueSimSettings | None = None,
     ) -> None:
         scan = scan_captures(files, allow_truncated)
         self.origin_ns = scan.origin_ns
@@ -142,6 +146,7 @@ class CaptureVenue:
         self._sources = {(venue, source_of(stream)) for venue, stream in scan.streams}
         self._lines: Iterator[CaptureLine] = merge_captures(files, allow_truncated)
         self._next = next(self._lines, None)
+        self.exchange = Exchange((), settings or VenueSimSettings(), scan.origin_ns // NS_PER_MS)
 
     def markets_of(self, venue: str) -> list[Market]:
         """Return the recorded markets of a venue."""

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from typing import NamedTuple
 
 from services.venue_sim.draw import mix
+from services.venue_sim.exchange.exchange import Exchange
 from services.venue_sim.settings import FaultKind, FaultSchedule, FaultSettings
 from services.venue_sim.streams import source_of
 from services.venue_sim.venue import CAPTURE_STREAM, CUT_STREAM, VENUES, StreamFrame, Venue
@@ -62,6 +63,11 @@ class FaultyVenue:
     def origin_ns(self) -> int:
         """Mesh time at which a fresh mesh should start."""
         return self._inner.origin_ns
+
+    @property
+    def exchange(self) -> Exchange:
+        """The trading side of the venue."""
+        return self._inner.exchange
 
     @property
     def notice(self) -> str:

@@ -25,7 +25,8 @@ SWEEP_MIN_PPB, SWEEP_SPREAD_PPB = 150_000, 650_000
 class OrderFlow:
     """Submits and cancels orders on `book`; every trade comes from the matching core.
 
-    Order ids count up from 1; a grid order rests at multiples of `_gap_ticks`, a near order at the touch.
+    Order ids count up from 1 (orders of accounts have negative ones); a grid order rests at multiples of
+    `_gap_ticks`, a near order at the touch.
     """
 
     def __init__(self, book: MatchingBook, draw: Draw, touch_lots: int, tick_e8: int, start_e8: int) -> None:
@@ -37,6 +38,7 @@ class OrderFlow:
         self._next_id = 1
         self._grid: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._near: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self._crossed: list[Match] = []
 
     def open(self, price_e8: int) -> None:
         """Fill an empty book around a price."""
@@ -63,6 +65,8 @@ class OrderFlow:
         for side in (BUY, SELL):
             self._quote(side, touches[side], mood.lean_ppm)
             self._keep_grid(side, touches[side], is_opening=False)
+        matches += self._crossed
+        self._crossed = []
         return matches
 
     def _taker_side(self, mood: Mood) -> int:
@@ -106,10 +110,14 @@ class OrderFlow:
                 del kept[key]
 
     def _withdraw(self, side: int, touch_ticks: int) -> None:
-        """Cancel what is better than makers want, and near orders that the price has left behind."""
+        """Cancel what is better than makers want, and near orders that the price has left behind.
+
+        Orders with a negative id belong to accounts; only their owners cancel them.
+        """
         stale = self.book.resting_better(side, touch_ticks)
         for order_id in stale:
-            self.book.cancel(order_id)
+            if order_id > 0:
+                self.book.cancel(order_id)
         near = self._near[side]
         for price_ticks in [p for p in near if abs(p - touch_ticks) > NEAR_TICKS_MAX]:
             self.book.cancel(near[price_ticks])
@@ -151,7 +159,8 @@ class OrderFlow:
     def _rest(self, side: int, price_ticks: int, lots: int) -> int:
         order_id = self._take_id()
         matches = self.book.submit(order_id, side, price_ticks, lots)
-        assert not matches, "makers withdraw before they quote, so a quote never crosses"
+        assert all(match.maker_id < 0 for match in matches), "makers withdraw before they quote"
+        self._crossed += matches
         return order_id
 
     def _take_id(self) -> int:

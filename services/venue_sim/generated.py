@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from services.venue_sim import rest
+from services.venue_sim.exchange.exchange import Exchange
+from services.venue_sim.exchange.sides import GeneratedSide
 from services.venue_sim.market import PPB, GeneratedMarket
 from services.venue_sim.matching import BUY, SELL, UpdateIds
 from services.venue_sim.regime import STEP_MS, FairPrice
@@ -42,6 +44,7 @@ class _State(msgspec.Struct):
     fair: dict[int, list[Any]]
     markets: list[list[Any]]
     facts: list[list[Any]] = []
+    exchange: bytes = b""
 
 
 class GeneratedVenue:
@@ -88,6 +91,8 @@ class GeneratedVenue:
         for market in self.markets:
             market.trade_id = start_ms
         self._funding_ms = settings.funding_interval_s * 1000
+        sides = [GeneratedSide(market, self._next_funding_ms) for market in self.markets]
+        self.exchange = Exchange(sides, settings, start_ms)
         if state is None or not self._load(state):
             for market in self.markets:
                 market.open()
@@ -153,12 +158,13 @@ class GeneratedVenue:
         return rest.respond(self, venue, method, target, now_ns)
 
     def due_ns(self) -> int | None:
-        """Return when the next step is due."""
-        return self._next_ns
+        """Return when the next step is due; at once while there are frames of orders."""
+        has_frames = any(market.outbox for market in self.markets)
+        return self._now_ms * NS_PER_MS if has_frames else self._next_ns
 
     def advance(self, now_ns: int) -> list[StreamFrame]:
         """Play all steps due; the frames do not depend on how the time is cut into calls."""
-        frames: list[StreamFrame] = []
+        frames = self._of_orders()
         while self._next_ns <= now_ns:
             self._now_ms = self._next_ns // NS_PER_MS
             moods = {stream: fair.step() for stream, fair in self._fair.items()}
@@ -171,7 +177,17 @@ class GeneratedVenue:
                 frames += market.step_facts(mood, index_e8, self._now_ms, self._next_funding_ms())
             self._step += 1
             self._next_ns += STEP_NS
+            self.exchange.advance(self._now_ms)
+            frames += self._of_orders()
         self.frames += len(frames)
+        return frames
+
+    def _of_orders(self) -> list[StreamFrame]:
+        """Take the frames of what orders of accounts did since the last step."""
+        frames: list[StreamFrame] = []
+        for market in self.markets:
+            frames += market.outbox
+            market.outbox.clear()
         return frames
 
     def _spot_basis_ppb(self, stream: int) -> int:
@@ -207,6 +223,7 @@ class GeneratedVenue:
                 fair={stream: fair.dump() for stream, fair in self._fair.items()},
                 markets=[market.dump() for market in self.markets],
                 facts=[market.dump_facts() for market in self.markets],
+                exchange=self.exchange.dump(),
             )
         )
 
@@ -231,4 +248,6 @@ class GeneratedVenue:
             ids.last = last
         for market, facts in zip(self.markets, state.facts, strict=False):
             market.load_facts(facts)
+        if state.exchange:
+            self.exchange.load(state.exchange)
         return True

@@ -1,13 +1,14 @@
 """One generated market: its flow, its book, its candles and facts, and all their payloads."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from services.venue_sim.candles import CandleSeries
 from services.venue_sim.derivative import SECOND_MS, Derivative
 from services.venue_sim.draw import Draw
 from services.venue_sim.flow import OrderFlow
-from services.venue_sim.matching import BUY, SELL, MatchingBook, UpdateIds
+from services.venue_sim.matching import BUY, SELL, Match, MatchingBook, UpdateIds
 from services.venue_sim.regime import Mood
 from services.venue_sim.settings import MarketSettings
 from services.venue_sim.streams import (
@@ -33,8 +34,23 @@ CANDLE_DRAWS, FACT_DRAWS = 1_000_000, 2_000_000
 MARK_EVERY_MS = 3 * SECOND_MS
 
 
+class Execution(NamedTuple):
+    """One trade under the id that the public stream gives it; order ids below 0 are those of accounts."""
+
+    trade_id: int
+    maker_id: int
+    taker_id: int
+    taker_side: int
+    price_ticks: int
+    lots: int
+
+
 class GeneratedMarket:
-    """One market; `step` plays its flow, `step_facts` what a perpetual says besides."""
+    """One market; `step` plays its flow, `step_facts` what a perpetual says besides.
+
+    Orders of accounts join the same book (`enter`); `on_execution(execution, now_ms)` tells those of their
+    trades that the flow made, `outbox` holds the frames of what they did between two steps.
+    """
 
     def __init__(self, settings: MarketSettings, seed: int, stream: int, ids: UpdateIds) -> None:
         self.venue, self.name = venue_of(settings.symbol), venue_symbol(settings.symbol)
@@ -58,6 +74,9 @@ class GeneratedMarket:
         self._candle_draws = (seed, CANDLE_DRAWS + stream)
         self._touch_lots = settings.touch_lots
         self.candles = CandleSeries()
+        self.on_execution: Callable[[Execution, int], None] | None = None
+        self.outbox: list[StreamFrame] = []
+        self.last_ticks = 0
         self.derivative = (
             None
             if is_spot
@@ -88,22 +107,10 @@ class GeneratedMarket:
             for candle in ended
         ]
         for match in self.flow.step(mood):
-            self.trade_id += 1
-            is_buy = match.taker_side == BUY
-            self.candles.take(match.price_ticks, match.lots, self.trade_id, is_buy=is_buy)
-            data = self.wire.trade(
-                now_ms,
-                self.trade_id,
-                match.price_ticks,
-                match.lots,
-                is_buyer_maker=match.taker_side == SELL,
-            )
-            frames.append(StreamFrame(self.venue, self._source + TRADE, data))
-        top = self._touch()
-        if top != self._top:
-            self._top = top
-            ticker = self.wire.book_ticker(now_ms, self.book.last_id, top[:2], top[2:])
-            frames.append(StreamFrame(self.venue, self._source + BOOK_TICKER, ticker))
+            execution = self._print(match, now_ms, frames)
+            if match.maker_id < 0 and self.on_execution is not None:
+                self.on_execution(execution, now_ms)
+        self._print_touch(now_ms, frames)
         if is_diff_step and self.book.changed:
             ids = (self.book.first_id, self.book.last_id, self.diff_id)
             bids, asks = self.book.drain()
@@ -115,6 +122,48 @@ class GeneratedMarket:
             data = self.wire.kline(now_ms, candle, is_closed=False)
             frames.append(StreamFrame(self.venue, source + CANDLES, data))
         return frames
+
+    def enter(
+        self, order_id: int, side: int, price_ticks: int, lots: int, now_ms: int, *, is_ioc: bool
+    ) -> list[Execution]:
+        """Submit the order of an account, whose id is below 0; its trades and the new touch go to `outbox`."""
+        if self.candles.open is None:
+            self.candles.roll(now_ms, price_ticks)
+        matches = self.book.submit(order_id, side, price_ticks, lots, is_ioc=is_ioc)
+        executions = [self._print(match, now_ms, self.outbox) for match in matches]
+        self._print_touch(now_ms, self.outbox)
+        return executions
+
+    def withdraw(self, order_id: int, now_ms: int) -> int:
+        """Cancel the resting order of an account; returns what was left of it in lots."""
+        lots = self.book.cancel(order_id)
+        self._print_touch(now_ms, self.outbox)
+        return lots
+
+    def shrink(self, order_id: int, lots: int, now_ms: int) -> None:
+        """Lower what is left of an account's order to `lots`; it keeps its place in the queue."""
+        self.book.reduce(order_id, lots)
+        self._print_touch(now_ms, self.outbox)
+
+    def _print(self, match: Match, now_ms: int, frames: list[StreamFrame]) -> Execution:
+        """Give a trade its id and put it on the stream."""
+        self.trade_id += 1
+        self.last_ticks = match.price_ticks
+        is_buy = match.taker_side == BUY
+        self.candles.take(match.price_ticks, match.lots, self.trade_id, is_buy=is_buy)
+        data = self.wire.trade(
+            now_ms, self.trade_id, match.price_ticks, match.lots, is_buyer_maker=match.taker_side == SELL
+        )
+        frames.append(StreamFrame(self.venue, self._source + TRADE, data))
+        return Execution(self.trade_id, *match)
+
+    def _print_touch(self, now_ms: int, frames: list[StreamFrame]) -> None:
+        """Put the touch on the stream when it has changed."""
+        top = self._touch()
+        if top != self._top:
+            self._top = top
+            ticker = self.wire.book_ticker(now_ms, self.book.last_id, top[:2], top[2:])
+            frames.append(StreamFrame(self.venue, self._source + BOOK_TICKER, ticker))
 
     def step_facts(self, mood: Mood, index_e8: int, now_ms: int, funding_ms: int) -> list[StreamFrame]:
         """Return what a perpetual says besides, once a second."""

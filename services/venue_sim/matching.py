@@ -104,6 +104,15 @@ class MatchingBook:
         self._remove(order_id, order, level)
         return order.lots
 
+    def reduce(self, order_id: int, lots: int) -> None:
+        """Lower what is left of a resting order to `lots`; it keeps its place."""
+        order = self._orders[order_id]
+        assert 0 < lots <= order.lots, f"order {order_id} of {order.lots} lots cannot become {lots}"
+        if lots < order.lots:
+            level = self._sides[order.side][order.price_ticks]
+            self._shrink(order.side, order.price_ticks, level, order.lots - lots)
+            order.lots = lots
+
     def _rest(self, order_id: int, side: int, price_ticks: int, lots: int) -> None:
         book = self._sides[side]
         level = book.get(price_ticks)
@@ -155,6 +164,26 @@ class MatchingBook:
         chosen = reversed(items[-count:]) if side == BUY else items[:count]
         return [(price_ticks, level.lots) for price_ticks, level in chosen]
 
+    def walk(self, side: int) -> Iterator[tuple[int, int]]:
+        """Yield the levels of a side as (price_ticks, lots), best first; the book must not change meanwhile."""
+        book = self._sides[side]
+        for price_ticks in reversed(book) if side == BUY else iter(book):
+            yield price_ticks, book[price_ticks].lots
+
+    def lots_before(self, order_id: int) -> int:
+        """Return the lots that a taker meets before a resting order."""
+        order = self._orders[order_id]
+        before = 0
+        for price_ticks, lots in self.walk(order.side):
+            if price_ticks == order.price_ticks:
+                break
+            before += lots
+        for other_id, other in self._sides[order.side][order.price_ticks].orders.items():
+            if other_id == order_id:
+                break
+            before += other.lots
+        return before
+
     def lots_until(self, side: int, price_ticks: int) -> int:
         """Return the lots of a side from its best price to `price_ticks`, included."""
         book = self._sides[side]
@@ -164,6 +193,11 @@ class MatchingBook:
     def has(self, order_id: int) -> bool:
         """Return whether an order rests."""
         return order_id in self._orders
+
+    def lots_of(self, order_id: int) -> int:
+        """Return what is left of a resting order in lots, 0 when there is no such order."""
+        order = self._orders.get(order_id)
+        return order.lots if order is not None else 0
 
     def queue(self, side: int, price_ticks: int) -> list[tuple[int, int]]:
         """Return the orders at a price as (order_id, lots), first in line first."""

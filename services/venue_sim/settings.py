@@ -7,6 +7,7 @@ from shared.settings import Doc, Ge, Gt, Le, MinLen
 
 Mode = Literal["generate", "capture"]
 RegimeName = Literal["mixed", "trend", "jump", "adverse", "quiet"]
+KeyType = Literal["hmac", "ed25519", "rsa"]
 FaultKind = Literal["drop", "double", "swap", "cut", "delay"]
 
 # 2024-01-01 00:00 UTC: where generated time starts when no mesh clock says otherwise (virtual time).
@@ -72,6 +73,45 @@ DEFAULT_MARKETS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceSettings:
+    """Money of an account."""
+
+    asset: Annotated[str, Doc("asset as the venue names it, `USDT`")]
+    amount: Annotated[str, Doc("amount as a decimal text")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """An account of the simulated venue, with one key."""
+
+    name: Annotated[str, MinLen(1), Doc("name of the account on the control port and in the ledger")] = "sim"
+    api_key: Annotated[str, Doc("key as clients send it; empty makes one from the seed")] = ""
+    key_type: Annotated[KeyType, Doc("what the key signs with")] = "hmac"
+    secret: Annotated[
+        str, Doc("HMAC secret, or the public key as PEM; empty makes an HMAC secret from the seed")
+    ] = ""
+    can_withdraw: Annotated[bool, Doc("the key may withdraw; the broker must refuse such a key")] = False
+    allowed_addresses: Annotated[
+        tuple[str, ...], Doc("addresses from which the key is accepted; empty for all")
+    ] = ()
+    spot: Annotated[tuple[BalanceSettings, ...], Doc("balances on spot")] = (
+        BalanceSettings(asset="USDT", amount="1000000"),
+        BalanceSettings(asset="BTC", amount="20"),
+        BalanceSettings(asset="ETH", amount="400"),
+        BalanceSettings(asset="BNB", amount="1000"),
+    )
+    usdm: Annotated[tuple[BalanceSettings, ...], Doc("balances of the USD-M wallet")] = (
+        BalanceSettings(asset="USDT", amount="1000000"),
+    )
+    spot_maker_ppm: Annotated[int, Ge(-10_000), Le(10_000), Doc("spot maker commission, millionths")] = 1_000
+    spot_taker_ppm: Annotated[int, Ge(-10_000), Le(10_000), Doc("spot taker commission, millionths")] = 1_000
+    usdm_maker_ppm: Annotated[int, Ge(-10_000), Le(10_000), Doc("USD-M maker commission, millionths")] = 200
+    usdm_taker_ppm: Annotated[int, Ge(-10_000), Le(10_000), Doc("USD-M taker commission, millionths")] = 500
+    pays_fees_in_bnb: Annotated[bool, Doc("spot commissions are taken in BNB, a quarter less")] = False
+    is_hedge: Annotated[bool, Doc("long and short positions of a USD-M market beside each other")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueSimSettings:
     """Settings of `services.venue_sim`."""
 
@@ -101,4 +141,16 @@ class VenueSimSettings:
     control_port: Annotated[int, Ge(0), Le(65535), Doc("port of /sim/status and /sim/faults; 0 picks")] = 0
     client_queue_frames: Annotated[
         int, Ge(100), Doc("frames waiting for one client before it is disconnected as too slow")
+    ] = 20_000
+    accounts: Annotated[
+        tuple[AccountSettings, ...], MinLen(1), Doc("accounts that trade on the simulator")
+    ] = (AccountSettings(),)
+    closed_orders_kept: Annotated[
+        int, Ge(0), Le(1_000_000), Doc("closed orders of an account that each venue still tells")
+    ] = 5_000
+    trades_kept: Annotated[
+        int, Ge(100), Le(1_000_000), Doc("trades of an account that each market still tells")
+    ] = 10_000
+    ledger_entries_kept: Annotated[
+        int, Ge(0), Le(10_000_000), Doc("entries of the ledger of all accounts, the newest")
     ] = 20_000

@@ -1,6 +1,9 @@
 """The port of a simulated venue: requests in, stream frames out, time passed in; and its fixed names."""
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from services.venue_sim.exchange.exchange import Exchange
 
 SPOT = "binance"
 USDM = "binance_usdm"
@@ -40,6 +43,10 @@ class Venue(Protocol):
     @property
     def origin_ns(self) -> int:
         """Mesh time at which a fresh mesh should start."""
+
+    @property
+    def exchange(self) -> "Exchange":
+        """The trading side: accounts, orders, fills."""
 
     @property
     def finished(self) -> bool:
