@@ -7,6 +7,7 @@ nanoseconds since 1970. Floats are for estimates only and never enter a message 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import IntEnum
 
+NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 PPM = 1_000_000

@@ -17,7 +17,7 @@ import msgspec
 
 from shared.messages import Event, market, orders
 from shared.paper.arrival import arrive
-from shared.paper.market import PaperMarket
+from shared.paper.market import PaperMarket, QueuePlace
 from shared.units import PPM, Side
 
 UNLIMITED = 1 << 62
@@ -167,8 +167,8 @@ class Shadow:
     def _place(self, symbol: str) -> PaperMarket:
         place = self._places.get(symbol)
         if place is None:
-            place = self._places[symbol] = PaperMarket(symbol, is_pro_rata=True)
-            place.queue.set_share(self.model.ahead_ppm)
+            choice = QueuePlace(queue_ahead_ppm=self.model.ahead_ppm)
+            place = self._places[symbol] = PaperMarket(symbol, choice)
         return place
 
     def _later(self, now_ns: int, client_order_id: str, *, is_cancel: bool) -> None:

@@ -16,7 +16,7 @@ from shared.messages import Event, Message, control, market, orders, system
 from shared.messages.orders import PositionChanged
 from shared.orders import OrderState
 from shared.paper.latency import latency_ns
-from shared.paper.market import PaperMarket, PaperMarketState
+from shared.paper.market import PaperMarket, PaperMarketState, queue_place
 from shared.settings import unpack
 from shared.units import NS_PER_MS, PPM, Side
 
@@ -83,8 +83,7 @@ class BrokerKnowledge:
         """Return the market of a symbol, new when it was not seen before."""
         place = self.markets.get(symbol)
         if place is None:
-            is_pro_rata = self.settings.queue_model == "pro_rata"
-            place = self.markets[symbol] = PaperMarket(symbol, is_pro_rata=is_pro_rata)
+            place = self.markets[symbol] = PaperMarket(symbol, self.settings)
         return place
 
     @property
@@ -236,10 +235,9 @@ class BrokerKnowledge:
 
     def configure(self, settings: BrokerSettings) -> None:
         """Go on with other settings."""
-        is_pro_rata = settings.queue_model == "pro_rata"
-        if settings.queue_model != self.settings.queue_model:
+        if queue_place(settings) != queue_place(self.settings):
             for place in self.markets.values():
-                place.model(is_pro_rata=is_pro_rata)
+                place.model(settings)
         self.settings = settings
 
     def _observe_epoch(self, event: Event) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from shared.settings import Doc, Ge, Gt, Le
 
-QueueModel = Literal["pro_rata", "behind"]
+QueueModel = Literal["pro_rata", "behind", "power", "power2", "power3", "log", "log2"]
 BooklessModel = Literal["reject", "simple"]
 Mode = Literal["paper", "testnet", "live"]
 Network = Literal["sim", "testnet", "demo", "live", "own"]
@@ -71,8 +71,24 @@ class BrokerSettings:
     latency_spike_factor: Annotated[int, Ge(1), Doc("a spike takes this many times as long")] = 10
     queue_model: Annotated[
         QueueModel,
-        Doc("where cancels of others happen: `pro_rata` all over the level, `behind` us only (strictest)"),
+        Doc(
+            "where cancels of others happen: `pro_rata` all over the level, `behind` us only (strictest), or "
+            "by a probability model of hftbacktest: docs/backtesting.md"
+        ),
     ] = "pro_rata"
+    queue_power_pct: Annotated[
+        int, Ge(10), Le(2000), Doc("n of the power models in hundredths: 300 is a power of 3")
+    ] = 300
+    queue_ahead_ppm: Annotated[
+        int,
+        Ge(0),
+        Le(1_000_000),
+        Doc("pro_rata: this part of our share of the cancels is ahead of us; `fidelity` fits it"),
+    ] = 1_000_000
+    latency_recorded_us: Annotated[
+        tuple[int, ...],
+        Doc("latencies to draw from instead, in microseconds; `fidelity --latencies` writes them"),
+    ] = ()
     without_book: Annotated[
         BooklessModel,
         Doc("an order that meets no trusted book: `reject`, or `simple`, a fill near the last trade"),

@@ -303,9 +303,9 @@ _OPTIONS = (
     click.option("--to", "end", metavar="TIME", help="End here."),
     click.option("--allow", metavar="WHAT,...", help="Defects of the data to accept: gaps, duplicates, ..."),
     click.option(
-        "--latency", metavar="MS[/STD[/LEAST]]", help="Time from us to the venue; default: `broker`."
+        "--latency", metavar="MS[/STD[/LEAST]]", help="Time to the venue, or recorded:FILE; see the guide."
     ),
-    click.option("--queue", metavar="MODEL", help="Where cancels of others happen: pro_rata or behind."),
+    click.option("--queue", metavar="MODEL[:N]", help="Where cancels of others happen; see the guide."),
     click.option("--fees", metavar="MAKER/TAKER", help="Fees in parts per million; default: `venues`."),
     click.option("--seed", type=int, help="Seed of the latency draws; default: `broker.seed`."),
 )

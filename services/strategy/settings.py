@@ -68,7 +68,10 @@ class ShadowSettings:
     latency_min_ms: Annotated[int, Ge(0), Doc("its least value")] = 10
     latency_spike_ppm: Annotated[int, Ge(0), Doc("share of spikes, parts per million")] = 10_000
     latency_spike_factor: Annotated[int, Ge(1), Doc("a spike takes this many times as long")] = 10
-    queue_model: Annotated[Literal["pro_rata", "behind"], Doc("where cancels of others happen")] = "pro_rata"
+    queue_model: Annotated[str, Doc("where cancels of others happen")] = "pro_rata"
+    queue_power_pct: Annotated[int, Doc("n of the power models in hundredths")] = 300
+    queue_ahead_ppm: Annotated[int, Doc("part of our share of the cancels that is ahead of us")] = 1_000_000
+    latency_recorded_us: Annotated[tuple[int, ...], Doc("latencies to draw from, in microseconds")] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

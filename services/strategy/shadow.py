@@ -75,14 +75,13 @@ class ShadowVenue:
         self._handle_count = 0
         self._fill_count = 0
         self._cash_atoms = 0
-        is_pro_rata = settings.queue_model == "pro_rata"
-        self._market = PaperMarket(instance.symbol, is_pro_rata=is_pro_rata, book=world.book(instance.symbol))
+        self._market = PaperMarket(instance.symbol, settings, book=world.book(instance.symbol))
 
     def model(self, settings: ShadowSettings) -> None:
         """Go on with other settings."""
         if settings != self.settings:
             self.settings = settings
-            self._market.model(is_pro_rata=settings.queue_model == "pro_rata")
+            self._market.model(settings)
 
     # ---- what the strategy wants
 

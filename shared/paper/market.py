@@ -10,7 +10,7 @@ capture of 2024-08-08 those are 302 of 21,313 trades (1.4 %).
 """
 
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -23,6 +23,46 @@ from shared.units import Side
 FIRST_LEVELS = 32
 RECENT_TRADES = 50
 """Public trades whose volume counts as visible where there is no book (BR-18)."""
+
+
+class QueueModel(Protocol):
+    """The settings of our place in the queue: where others cancel, as seen from our order (BR-16).
+
+    `queue_power_pct` is n of the power models in hundredths, `queue_ahead_ppm` the part of our share of the
+    cancels that happens ahead of us by `pro_rata`.
+    """
+
+    @property
+    def queue_model(self) -> str:
+        """Return the name of the model, one of `shared.kernels.matching.MODELS`."""
+
+    @property
+    def queue_power_pct(self) -> int:
+        """Return the power in hundredths."""
+
+    @property
+    def queue_ahead_ppm(self) -> int:
+        """Return the part in parts per million."""
+
+
+class QueuePlace(NamedTuple):
+    """A choice of the model; see `QueueModel`."""
+
+    queue_model: str = "pro_rata"
+    queue_power_pct: int = 300
+    queue_ahead_ppm: int = 1_000_000
+
+
+def queue_place(settings: QueueModel) -> QueuePlace:
+    """Return what settings say of the queue."""
+    return QueuePlace(settings.queue_model, settings.queue_power_pct, settings.queue_ahead_ppm)
+
+
+def _queue_of(choice: QueueModel) -> RestingQueue:
+    queue = RestingQueue()
+    queue.set_model(choice.queue_model, choice.queue_power_pct / 100)
+    queue.set_share(choice.queue_ahead_ppm)
+    return queue
 
 
 class Part(NamedTuple):
@@ -61,10 +101,10 @@ class PaperMarket:
     `fresh_ns` is when the newest data of a trusted book were received (mesh time).
     """
 
-    def __init__(self, symbol: str, *, is_pro_rata: bool, book: Book | None = None) -> None:
+    def __init__(self, symbol: str, queue: QueueModel, *, book: Book | None = None) -> None:
         self.symbol = symbol
         self.book = Book() if book is None else book
-        self.queue = RestingQueue(is_pro_rata)
+        self.queue = _queue_of(queue)
         self.rules: InstrumentRules | None = None
         self.fresh_ns = 0
         self.last_ticks = 0
@@ -168,10 +208,10 @@ class PaperMarket:
         """Return the best price of our own orders that an order of `side` would meet, 0 when none rests."""
         return int(self.queue.best_ticks(int(side.opposite)))
 
-    def model(self, *, is_pro_rata: bool) -> None:
+    def model(self, choice: QueueModel) -> None:
         """Go on with another model of cancels in the queue."""
         state = self.queue.dump()
-        self.queue = RestingQueue(is_pro_rata)
+        self.queue = _queue_of(choice)
         self.queue.load(state)
 
     def _free(self, side: Side, price_ticks: int, level_lots: int) -> int:

@@ -88,7 +88,9 @@ def settings(draw, symbol):
         latency_std_ms=draw.choice([0, 20]),
         # At 0 a report may be said with another event of the same time, which one path does not have.
         latency_min_ms=1,
-        queue_model=draw.choice(["pro_rata", "behind"]),
+        queue_model=draw.choice(["pro_rata", "behind", "power", "power3", "log2"]),
+        queue_ahead_ppm=draw.choice([1_000_000, 300_000]),
+        latency_recorded_us=draw.choice([(), (1_000, 40_000, 251_500)]),
         start_grace_ms=draw.choice([0, 15_000]),
         initial_balance=Decimal(draw.choice([100, 10_000])),
     )

@@ -74,12 +74,47 @@ def test_options_stand_in_place_of_the_configuration(asked):
 
 
 @pytest.mark.parametrize(
+    ("queue", "expected"),
+    [
+        ("log", ("log", 300, 1_000_000)),
+        ("power2:2.5", ("power2", 250, 1_000_000)),
+        ("pro_rata:0.77", ("pro_rata", 300, 770_000)),
+    ],
+)
+def test_a_queue_model_is_named_with_its_number(asked, queue, expected):
+    sections = prepare(asked(options=RunOptions(queue=queue))).job.sections
+
+    for settings in (sections["broker"], sections["strategy"].shadow):
+        found = (settings.queue_model, settings.queue_power_pct, settings.queue_ahead_ppm)
+        assert found == expected
+
+
+def test_recorded_latencies_are_read_from_a_file(asked, tmp_path):
+    file = tmp_path / "latencies.txt"
+    file.write_text("51000\n48200\n\n250000\n")
+
+    sections = prepare(asked(options=RunOptions(latency=f"recorded:{file}"))).job.sections
+
+    assert sections["broker"].latency_recorded_us == (51_000, 48_200, 250_000)
+    for text in ("", "12.5\n", "-1\n", "3600000001\n", "x\n"):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match="one whole number of microseconds"):
+            prepare(asked(options=RunOptions(latency=f"recorded:{file}")))
+
+
+@pytest.mark.parametrize(
     ("options", "text"),
     [
         (RunOptions(latency="fast"), "--latency 'fast': write milliseconds"),
         (RunOptions(latency="1/2/3/4"), "--latency"),
         (RunOptions(latency="-5"), "--latency"),
-        (RunOptions(queue="first"), "--queue 'first': write one of pro_rata"),
+        (RunOptions(queue="first"), "--queue 'first': write one of behind, pro_rata"),
+        (RunOptions(queue="power:0"), "the power of power, power2, power3"),
+        (RunOptions(queue="power:nan"), "behind the colon"),
+        (RunOptions(queue="pro_rata:1.5"), "share"),
+        (RunOptions(queue="behind:1"), "behind the colon"),
+        (RunOptions(queue="power:x"), "behind the colon"),
+        (RunOptions(latency="recorded:nowhere"), "recorded:nowhere: cannot be read"),
         (RunOptions(fees="2"), "--fees '2': write MAKER/TAKER"),
         (RunOptions(fees="2/x"), "--fees"),
         (RunOptions(fees="200000/1"), "at most 100000"),

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from services.backtest.research import research_package
 from services.cli import install
-from services.cli.bootstrap import DEV_LOCK, RESEARCH_LOCK, locks_beside
+from services.cli.bootstrap import DEV_LOCK, EXTRA_LOCKS, locks_beside
 from services.cli.main import main
 from shared.errors import ConfigError
 
@@ -17,8 +17,10 @@ from shared.errors import ConfigError
 def test_only_tests_and_the_extra_itself_install_more_than_trading_needs():
     assert locks_beside(["up"]) == []
     assert locks_beside([]) == []
-    assert locks_beside(["install", "research"]) == [RESEARCH_LOCK]
-    assert locks_beside(["test", "tests/docs"]) == [DEV_LOCK, RESEARCH_LOCK]
+    assert locks_beside(["install", "research"]) == [EXTRA_LOCKS["research"]]
+    assert locks_beside(["install", "ccxt"]) == [EXTRA_LOCKS["ccxt"]]
+    assert locks_beside(["install"]) == locks_beside(["install", "numpy"]) == []
+    assert locks_beside(["test", "tests/docs"]) == [DEV_LOCK, *EXTRA_LOCKS.values()]
 
 
 def test_an_installed_extra_is_listed_with_its_versions():
@@ -59,7 +61,7 @@ def test_no_process_of_the_live_system_imports_a_package_of_the_extra():
     code = (
         "import sys, importlib\n"
         f"[importlib.import_module(f'services.{{n}}.main') for n in {mains}]\n"
-        "extra = ('numpy', 'matplotlib', 'plotly', 'pyarrow', 'dask', 'optuna')\n"
+        "extra = ('numpy', 'matplotlib', 'plotly', 'pyarrow', 'dask', 'optuna', 'ccxt', 'aiohttp', 'cryptography')\n"
         "print([m for m in extra if m in sys.modules])"
     )
 

@@ -7,7 +7,7 @@ import pytest
 from shared.messages.market import BookSnapshot
 from shared.messages.orders import OrderType, TimeInForce
 from shared.paper.arrival import arrive
-from shared.paper.market import PaperMarket
+from shared.paper.market import PaperMarket, QueuePlace
 from shared.units import Side
 
 
@@ -27,7 +27,7 @@ class Order:
 @pytest.fixture
 def place_of(make_bench):
     def make(symbol):
-        place = PaperMarket(symbol, is_pro_rata=True)
+        place = PaperMarket(symbol, QueuePlace())
         place.rules = make_bench.rules(symbol)
         levels = make_bench.block([(600_000, 10)], [(600_010, 10)])
         place.apply(BookSnapshot(symbol, 1, 1, 1, levels, "start", 0, 0), 0)

@@ -20,6 +20,7 @@ class Model:
     latency_min_ms: int = 10
     latency_spike_ppm: int = 10_000
     latency_spike_factor: int = 10
+    latency_recorded_us: tuple[int, ...] = ()
 
 
 def draws(settings, count=4000):
@@ -55,3 +56,15 @@ def test_without_deviation_it_is_constant():
     settings = Model(latency_ms=1, latency_std_ms=0, latency_min_ms=0, latency_spike_ppm=0)
 
     assert set(draws(settings, 20)) == {1}
+
+
+@pytest.mark.req("BR-17")
+def test_recorded_latencies_are_drawn_evenly_and_as_they_are():
+    recorded = (48_200, 51_000, 250_000)
+
+    values = draws(Model(latency_recorded_us=recorded))
+
+    shares = [values.count(us / 1000) / len(values) for us in recorded]
+    assert sum(shares) == 1
+    assert all(0.3 < share < 0.37 for share in shares)
+    assert values == draws(Model(latency_recorded_us=recorded))

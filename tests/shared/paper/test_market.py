@@ -3,13 +3,13 @@
 import pytest
 
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate
-from shared.paper.market import PaperMarket, Part
+from shared.paper.market import PaperMarket, Part, QueuePlace
 from shared.units import Side
 
 
 @pytest.fixture
 def place(make_bench):
-    place = PaperMarket(make_bench.PERP, is_pro_rata=True)
+    place = PaperMarket(make_bench.PERP, QueuePlace())
     place.rules = make_bench.rules()
     asks = [(101 + n, 1) for n in range(400)]
     levels = make_bench.block([(100, 7)], asks)
@@ -63,7 +63,7 @@ def test_a_market_without_rules_is_closed(place):
 def test_both_views_are_restored(place):
     place.queue.add(0, 1, 100, 5, 7)
     place.take(Side.SELL, 101, 1)
-    copy = PaperMarket(place.symbol, is_pro_rata=True)
+    copy = PaperMarket(place.symbol, QueuePlace())
 
     copy.load(place.dump())
 
@@ -74,8 +74,34 @@ def test_both_views_are_restored(place):
 def test_another_model_keeps_the_orders(place):
     place.queue.add(0, 1, 100, 5, 7)
 
-    place.model(is_pro_rata=False)
+    place.model(QueuePlace("behind"))
 
     assert place.queue.ahead_lots(1) == 7
     assert place.own_opposite_ticks(Side.SELL) == 100
     assert place.opposite_touch_ticks(Side.SELL) == 100
+
+
+@pytest.mark.req("BR-16")
+@pytest.mark.parametrize(
+    ("choice", "ahead_lots"),
+    [
+        # 10 of 40 others are cancelled with 20 ahead and 20 behind us.
+        (QueuePlace("behind"), 20),
+        (QueuePlace("pro_rata"), 15),
+        (QueuePlace("pro_rata", queue_ahead_ppm=400_000), 18),
+        (QueuePlace("power", queue_power_pct=100), 15),
+        # 1 - (20 / 40)^2 = 3/4 behind us
+        (QueuePlace("power3", queue_power_pct=200), 18),
+    ],
+)
+def test_the_model_of_cancels_is_the_one_of_the_settings(make_bench, choice, ahead_lots):
+    place = PaperMarket(make_bench.PERP, choice)
+    place.queue.add(0, 1, 100, 5, 20)
+    state = place.queue.dump()
+    state[0][0][4] = 40
+    place.queue.load(state)
+    place.book.snapshot(make_bench.block([(100, 30)], [(101, 9)]), 1, 1)
+
+    place.queue.sync(place.book, True)
+
+    assert place.queue.ahead_lots(1) == ahead_lots
