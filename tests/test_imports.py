@@ -8,7 +8,7 @@ import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = {"backtest", "bench", "cli", "fused", "replay", "hostile", "report", "gateway"}
+TOOLS = {"backtest", "bench", "canceller", "cli", "fused", "replay", "hostile", "report", "gateway"}
 IO_MODULES = {
     "os",
     "socket",

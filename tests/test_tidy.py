@@ -24,7 +24,7 @@ TEXT_SUFFIXES = {".py", ".pxd", ".md", ".toml", ".yml", ".yaml", ".conf", ".lock
 
 TOOLS = tuple(
     f"services/{name}/"
-    for name in ("backtest", "bench", "cli", "fused", "gateway", "hostile", "replay", "report")
+    for name in ("backtest", "bench", "canceller", "cli", "fused", "gateway", "hostile", "replay", "report")
 )
 IMPURE_FOLDERS = ("shared/runtime/", *TOOLS)
 IMPURE_NAMES = ("main.py", "__init__.py", "settings.py")

@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 
 from services.broker.settings import BrokerSettings, Mode
 from services.bus.settings import BusSettings
+from services.canceller.settings import CancellerSettings
 from services.cli import config_text
 from services.cli.config_check import near_miss, read
 from services.cli.config_model import VENUES, Config, normal_symbol
@@ -36,6 +37,7 @@ KEYS = (
     "callback_limit_ms",
     "risk",
     "broker",
+    "canceller",
     "gateway",
     "simulator",
     "bus",
@@ -67,6 +69,7 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
     symbols = _symbols(tree, problems)
     venues = read_venues(tree.get("venues", {}), symbols, mode, problems)
     orders = {"mode": mode, "venues": venues.accounts}
+    cleared = {"venues": venues.cancels}
     broker = read(BrokerSettings, tree.get("broker", {}), ("broker",), problems, orders)
     services = {
         "market_data": read(
@@ -79,6 +82,7 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
         "strategy": _strategy(tree, symbols, broker, problems),
         "risk": read_risk(tree, symbols, problems),
         "broker": broker,
+        "canceller": read(CancellerSettings, tree.get("canceller", {}), ("canceller",), problems, cleared),
         "gateway": read(GatewaySettings, tree.get("gateway", {}), ("gateway",), problems),
         "venue_sim": read(VenueSimSettings, tree.get("simulator", {}), ("simulator",), problems),
         "bus": _bus(tree, mode, problems),

@@ -127,6 +127,7 @@ def effective(cfg: Config) -> list[Leaf]:
     found += [leaf for leaf in leaves(cfg.risk, ("risk",)) if leaf.path[1] != PREPARED]
     for key, section in (
         ("broker", cfg.broker),
+        ("canceller", cfg.canceller),
         ("gateway", cfg.gateway),
         ("simulator", cfg.venue_sim),
         ("bus", cfg.bus),
@@ -141,8 +142,8 @@ _PLACED = {("name",), ("symbols",)}
 """Fields of a venue that the file holds elsewhere."""
 _OF_FEED = _PLACED | {("rest_url",), ("stream_url",)}
 """Fields of an account that the feed of its venue has shown."""
-OF_BROKER = {("broker", "mode"), ("broker", "venues")}
-"""Fields of the broker's section that `mode` and `venues` of the file make."""
+OF_BROKER = {("broker", "mode"), ("broker", "venues"), ("canceller", "venues")}
+"""Fields of sections that `mode` and `venues` of the file make."""
 
 
 def _file_of(data: DataDir) -> Path:

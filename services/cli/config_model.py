@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.broker.settings import BrokerSettings, Mode
 from services.bus.settings import BusSettings
+from services.canceller.settings import CancellerSettings
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import MarketDataSettings
 from services.risk.settings import RiskSettings
@@ -41,6 +42,7 @@ class Config:
     strategy: StrategySettings
     risk: RiskSettings
     broker: BrokerSettings
+    canceller: CancellerSettings
     gateway: GatewaySettings
     venue_sim: VenueSimSettings
     bus: BusSettings

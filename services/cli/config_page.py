@@ -8,6 +8,7 @@ from typing import Any
 
 from services.broker.settings import BrokerSettings
 from services.bus.settings import BusSettings
+from services.canceller.settings import CancellerSettings
 from services.cli.config_check import Leaf, leaves
 from services.cli.config_commands import OF_BROKER, as_text
 from services.cli.config_risk import PREPARED
@@ -74,11 +75,17 @@ def _sections() -> list[tuple[str, list[Leaf]]]:
         ("Strategies", instance),
         *kinds,
         ("Risk", risk + own + pause + tier),
-        ("Broker", [one for one in leaves(BrokerSettings(), ("broker",)) if one.path not in OF_BROKER]),
+        ("Broker", _written(leaves(BrokerSettings(), ("broker",)))),
+        ("Canceller", _written(leaves(CancellerSettings(), ("canceller",)))),
         ("Gateway", leaves(GatewaySettings(), ("gateway",))),
         ("Simulated venue", simulator + markets + fault),
         ("Bus", leaves(BusSettings(), ("bus",))),
     ]
+
+
+def _written(found: list[Leaf]) -> list[Leaf]:
+    """Return the values that a file may hold: `mode` and `venues` of a section come from elsewhere in it."""
+    return [leaf for leaf in found if leaf.path not in OF_BROKER]
 
 
 def _default(value: Any) -> str:

@@ -7,7 +7,7 @@ own        `url` names a host itself, as a proxy or another simulated venue
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -75,6 +75,9 @@ class VenueEntry(FeedVenue):
     key: Annotated[
         str, Doc("name of the API key that signs (`keys add`); needed in testnet and live, not for `sim`")
     ] = ""
+    canceller_key: Annotated[
+        str, Doc("name of a key of its own for the canceller; empty: the same, and its request limits")
+    ] = ""
     proxy: Annotated[str, Doc("proxy of the broker's calls, as socks5://host:1080; empty goes straight")] = ""
     recv_window_ms: Annotated[
         int, Gt(0), Le(60_000), Doc("how late a signed request may arrive at the venue")
@@ -82,10 +85,11 @@ class VenueEntry(FeedVenue):
 
 
 class Venues(NamedTuple):
-    """The feed's venues and, in testnet and live, the accounts of the broker."""
+    """The feed's venues and, in testnet and live, the accounts of the broker; `cancels` for the canceller."""
 
     feed: tuple[FeedVenue, ...]
     accounts: tuple[VenueAccess, ...]
+    cancels: tuple[VenueAccess, ...]
 
 
 def read_venues(written: Tree, symbols: Iterable[str], mode: str, problems: list[Problem]) -> Venues:
@@ -102,6 +106,7 @@ def read_venues(written: Tree, symbols: Iterable[str], mode: str, problems: list
     ]
     feed: list[FeedVenue] = []
     accounts: list[VenueAccess] = []
+    cancels: list[VenueAccess] = []
     for name in VENUES:
         markets = tuple(venue_symbol(symbol) for symbol in symbols if venue_of(symbol) == name)
         if not markets and name not in written:
@@ -117,7 +122,8 @@ def read_venues(written: Tree, symbols: Iterable[str], mode: str, problems: list
         feed.append(_feed(entry, network, hosts))
         if mode != "paper":
             accounts.append(_account(entry, network, hosts, path, problems))
-    return Venues(tuple(feed), tuple(accounts))
+            cancels.append(replace(accounts[-1], key=entry.canceller_key or accounts[-1].key))
+    return Venues(tuple(feed), tuple(accounts), tuple(cancels))
 
 
 def _network(entry: VenueEntry, mode: str, path: tuple[str, ...], problems: list[Problem]) -> Network:

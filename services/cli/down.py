@@ -3,7 +3,7 @@
 import click
 
 from services.cli.exits import CommandError, ExitCode
-from services.cli.mesh import SERVICES, Ready, stop_mesh, stop_services, wait_ready
+from services.cli.mesh import Ready, services_of, stop_mesh, stop_services, wait_ready
 from services.cli.place import data_option, existing
 from services.cli.supervise import Supervisor
 from shared.runtime.paths import DataDir
@@ -26,12 +26,13 @@ def down(data: DataDir) -> None:
 @click.argument("service")
 def restart(data: DataDir, service: str) -> None:
     """Stop SERVICE, which takes its snapshot, start it again, and return when it has caught up."""
-    if service not in SERVICES:
-        raise CommandError(f"no service {service!r}: one of {', '.join(SERVICES)}", ExitCode.NOT_FOUND)
-    supervisor = Supervisor(existing(data))
+    known = services_of(existing(data))
+    if service not in known:
+        raise CommandError(f"no service {service!r}: one of {', '.join(known)}", ExitCode.NOT_FOUND)
+    supervisor = Supervisor(data)
     if not supervisor.answers():
         raise CommandError(f"no mesh runs on {data.root}: start it with up", ExitCode.NOT_RUNNING)
-    stop_services(supervisor, (service,))
+    stop_services(data, supervisor, (service,))
     supervisor.start(service)
     wait_ready(data, supervisor, (service,), _tell)
 

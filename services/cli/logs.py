@@ -8,7 +8,7 @@ from typing import BinaryIO
 import click
 
 from services.cli.exits import CommandError, ExitCode
-from services.cli.mesh import SERVICES
+from services.cli.mesh import services_of
 from services.cli.place import data_option, existing
 from shared.runtime.paths import DataDir
 
@@ -26,7 +26,7 @@ TAIL_BYTES_MAX = 1 << 20
 def logs(data: DataDir, follow: bool, lines: int, service: str | None) -> None:
     """Show the newest log lines of SERVICE, or of every process."""
     existing(data)
-    names = (*SERVICES, "supervisord")
+    names = (*services_of(data), "supervisord")
     if service is not None and service not in names:
         raise CommandError(f"no service {service!r}: one of {', '.join(names)}", ExitCode.NOT_FOUND)
     chosen = (service,) if service else names

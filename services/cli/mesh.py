@@ -20,8 +20,13 @@ STAGES = (("bus",), ("venue_sim", "broker"), ("risk",), ("market_data", "gateway
 
 SERVICES = tuple(name for stage in STAGES for name in stage)
 
+CANCELLER = "canceller"
+"""Watches the broker where orders leave this host; its settings lie in `run/` only then."""
+
 READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
+BROKER_STOP_LIMIT_S = 35.0
+"""Longer than `stopwaitsecs` of the broker in supervisord.conf, which is longer than its drain."""
 ORPHAN_LIMIT_S = 5.0
 STATUS_TIMEOUT_MS = 500
 LOG_LINES_SHOWN = 8
@@ -46,10 +51,24 @@ def bus_status(data: DataDir) -> dict[str, Any] | None:
         return None
 
 
+def stages_of(data: DataDir) -> tuple[tuple[str, ...], ...]:
+    """Return the stages of this mesh; the canceller comes and goes with the broker it watches."""
+    if not data.settings(CANCELLER).exists():
+        return STAGES
+    return tuple((*stage, CANCELLER) if "broker" in stage else stage for stage in STAGES)
+
+
+def services_of(data: DataDir) -> tuple[str, ...]:
+    """Return every service of this mesh in the order of the start."""
+    return tuple(name for stage in stages_of(data) for name in stage)
+
+
 def is_ready(name: str, pid: int, data: DataDir, status: dict[str, Any] | None) -> bool:
     """Return whether the process `pid` of service `name` does its work; an earlier life does not count."""
     if name == "venue_sim":
         return venue_answers(data)
+    if name == CANCELLER:
+        return (data.run / f"{CANCELLER}.armed").exists()
     if status is None:
         return False
     if name == "bus":
@@ -62,7 +81,7 @@ def start_stages(
     data: DataDir, supervisor: Supervisor, report: Callable[[Ready], None], go_on: Callable[[], None]
 ) -> None:
     """Start all services in order, each stage when the one before is ready; `go_on` may raise to end that."""
-    for stage in STAGES:
+    for stage in stages_of(data):
         for name in stage:
             supervisor.start(name)
         wait_ready(data, supervisor, stage, report, go_on)
@@ -122,9 +141,10 @@ def last_lines(data: DataDir, name: str) -> str:
     return "\n".join(shown) or "  (its log is empty)"
 
 
-def stop_services(supervisor: Supervisor, names: tuple[str, ...] = SERVICES) -> None:
-    """Stop `names` in reverse order of the start, each stage before the next; the bus is last."""
-    for stage in reversed(STAGES):
+def stop_services(data: DataDir, supervisor: Supervisor, names: tuple[str, ...] = ()) -> None:
+    """Stop `names` (or all) in reverse order of the start, each stage before the next; the bus is last."""
+    names = names or services_of(data)
+    for stage in reversed(stages_of(data)):
         stopping = [name for name in stage if name in names]
         for name in stopping:
             supervisor.stop(name)
@@ -133,10 +153,9 @@ def stop_services(supervisor: Supervisor, names: tuple[str, ...] = SERVICES) -> 
             programs = supervisor.programs()
             return all(programs[name].pid == 0 for name in stage_names)
 
-        if stopping and not wait_until(are_stopped, STOP_LIMIT_S):
-            raise CommandError(
-                f"{', '.join(stopping)} did not stop in {STOP_LIMIT_S:.0f} s", ExitCode.TIMEOUT
-            )
+        limit_s = BROKER_STOP_LIMIT_S if "broker" in stopping else STOP_LIMIT_S
+        if stopping and not wait_until(are_stopped, limit_s):
+            raise CommandError(f"{', '.join(stopping)} did not stop in {limit_s:.0f} s", ExitCode.TIMEOUT)
 
 
 def stop_mesh(data: DataDir) -> bool:
@@ -146,7 +165,7 @@ def stop_mesh(data: DataDir) -> bool:
     try:
         if supervisor.answers():
             _announce_stop(data)
-            stop_services(supervisor)
+            stop_services(data, supervisor)
             supervisor.call("shutdown")
             wait_until(lambda: not is_locked(data), STOP_LIMIT_S)
     except SUPERVISOR_ERRORS:  # it died while it was asked; what it left is found by what it is
@@ -154,6 +173,7 @@ def stop_mesh(data: DataDir) -> bool:
     finally:
         _stop_orphans(data)
         remove_secrets(data)
+        (data.run / f"{CANCELLER}.armed").unlink(missing_ok=True)
     return was_running
 
 
@@ -179,13 +199,13 @@ def _stop_orphans(data: DataDir) -> None:
     if not left:
         return
     send([process for process in left if process.name == "supervisord"], signal.SIGKILL)
-    for stage in reversed(STAGES):
+    for stage in reversed(stages_of(data)):
         send([process for process in processes_of(data) if process.name in stage], signal.SIGTERM)
 
         def is_gone(names: tuple[str, ...] = stage) -> bool:
             return not any(process.name in names for process in processes_of(data))
 
-        if not wait_until(is_gone, ORPHAN_LIMIT_S):
+        if not wait_until(is_gone, BROKER_STOP_LIMIT_S if "broker" in stage else ORPHAN_LIMIT_S):
             send([process for process in processes_of(data) if process.name in stage], signal.SIGKILL)
     if not wait_until(lambda: not processes_of(data), ORPHAN_LIMIT_S):
         left = processes_of(data)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from services.cli.exits import CommandError, ExitCode
-from services.cli.mesh import SERVICES, bus_status, is_ready
+from services.cli.mesh import bus_status, is_ready, services_of
 from services.cli.mesh_time import mesh_now_ns
 from services.cli.pauses import pause_row, risk_settings
 from services.cli.place import data_option, existing
@@ -41,7 +41,7 @@ def collect(data: DataDir, supervisor: Supervisor) -> dict[str, Any]:
     bus = bus_status(data)
     head_seq = bus["head_seq"] if bus else None
     processes: dict[str, dict[str, Any]] = {}
-    for name in SERVICES:
+    for name in services_of(data):
         program = programs[name]
         said: dict[str, Any] = ((bus or {}).get("services") or {}).get(name) or {}
         applied = said.get("applied_seq") if said.get("pid") == program.pid else None

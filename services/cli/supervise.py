@@ -37,7 +37,7 @@ PASSED_ON = (
 )
 """The only variables of the caller that reach the services: no secret gets in by accident."""
 
-GROUPS = {"bus": "base", "venue_sim": "base"}
+GROUPS = {"bus": "base", "venue_sim": "base", "canceller": "base"}
 """Group of each program in supervisord.conf; `services` for all others."""
 
 

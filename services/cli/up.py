@@ -18,7 +18,7 @@ from services.cli.config_commands import DEFAULT, FILE_NAME
 from services.cli.config_model import Config
 from services.cli.config_risk import planned
 from services.cli.exits import CommandError, ExitCode
-from services.cli.mesh import Ready, kill_mesh, last_lines, start_stages, stop_mesh
+from services.cli.mesh import CANCELLER, Ready, kill_mesh, last_lines, start_stages, stop_mesh
 from services.cli.mesh_time import mesh_now_ns
 from services.cli.modes import keep_mode, refuse_other_mode, refuse_unarmed
 from services.cli.place import ROOT, data_option
@@ -161,6 +161,7 @@ def run_mesh(
     """Start everything; stop what was started and raise when one part does not become ready."""
     check_port(config.gateway.host, config.gateway.port)
     lock = take_lock(data)  # from here on nobody else starts or writes anything there
+    data.settings(CANCELLER).unlink(missing_ok=True)
     for name, settings in configuration.sections(config).items():
         write_private(data.settings(name), pack(settings))
     token_file = ensure_token(data)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.cli.mesh import SERVICES, STAGES
+from services.cli.mesh import CANCELLER, SERVICES, STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY_PORT = 8686
@@ -251,8 +251,8 @@ def test_supervisord_has_two_groups_and_stops_the_bus_last():
     assert "bus" in groups["base"]["programs"].split(",")
     assert int(groups["base"]["priority"]) < int(groups["services"]["priority"]), "stopped in reverse order"
     members = ",".join(group["programs"] for group in groups.values()).split(",")
-    assert sorted(members) == sorted(SERVICES)
-    assert all(conf[f"program:{name}"]["autostart"] == "false" for name in SERVICES)
+    assert sorted(members) == sorted((*SERVICES, CANCELLER))
+    assert all(conf[f"program:{name}"]["autostart"] == "false" for name in (*SERVICES, CANCELLER))
 
 
 @pytest.mark.req("OP-11")

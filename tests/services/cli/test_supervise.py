@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.exits import CommandError
-from services.cli.mesh import SERVICES
+from services.cli.mesh import CANCELLER, SERVICES
 from services.cli.place import ROOT
 from services.cli.supervise import Supervisor, environment, full_name, is_locked, take_lock
 from shared.runtime.paths import DataDir
@@ -61,11 +61,11 @@ def test_supervisord_knows_every_service_with_the_bus_stopped_last() -> None:
         for name in conf[section]["programs"].split(",")
     }
 
-    assert programs == set(SERVICES)
-    assert groups == {full_name(name) for name in SERVICES}
+    assert programs == {*SERVICES, CANCELLER}
+    assert groups == {full_name(name) for name in (*SERVICES, CANCELLER)}
     # A lower number starts first and stops last.
     assert int(conf["group:base"]["priority"]) < int(conf["group:services"]["priority"])
-    for name in SERVICES:
+    for name in (*SERVICES, CANCELLER):
         program = conf[f"program:{name}"]
         assert program["command"].endswith(f"-m services.{name}.main")
         assert (program["stdout_logfile_maxbytes"], program["stdout_logfile_backups"]) == ("10MB", "5")

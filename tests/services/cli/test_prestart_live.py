@@ -1,0 +1,171 @@
+"""The pre-start check of an account at a venue: key, orders, positions."""
+
+import pytest
+
+from services.broker.settings import VenueAccess
+from services.canceller.truth import Truth, is_ours
+from services.cli import config
+from services.cli.prestart_live import AccountTruth, live_items, rights_score, venue_balances
+from shared.execution.reports import Balance, KeyRightsTold, VenueOrder, VenuePosition, VenueState
+from shared.messages.market import InstrumentRules
+from shared.units import Side
+
+SYMBOL = "binance_usdm:BTCUSDT"
+RULES = InstrumentRules(
+    symbol=SYMBOL,
+    base_asset="BTC",
+    quote_asset="USDT",
+    tick_size="0.1",
+    lot_size="0.001",
+    quote_exponent=4,
+    tick_lot_atoms=1,
+    min_qty_lots=1,
+    max_qty_lots=0,
+    min_notional_atoms=0,
+    min_price_ticks=0,
+    max_price_ticks=0,
+    maker_fee_ppm=200,
+    taker_fee_ppm=500,
+    is_derivative=True,
+)
+GOOD = {"can_trade": True, "can_withdraw": False, "can_transfer": False, "is_address_limited": True}
+
+
+def rights(**changes):
+    return KeyRightsTold(1, **{**GOOD, **changes})
+
+
+def order(client_order_id, symbol=SYMBOL):
+    return VenueOrder(symbol, client_order_id, "7", VenueState.PARTIALLY_FILLED, Side.SELL, 600_005, 30, 10)
+
+
+def items(mode="live", held=None, error="", **truth):
+    text = (
+        f'mode: {mode}\nsymbols: [{SYMBOL}]\nvenues: {{binance_usdm: {{url: "https://v.example", key: k}}}}\n'
+    )
+    cfg = config.loads("test.yaml", text, {})
+    found = {"rights": rights(), "balances": [], "positions": [], "orders": [], **truth}
+    account = AccountTruth(
+        access=cfg.broker.venues[0],
+        truth=None if error else Truth(**found),
+        error=error,
+        fingerprint="1a2b",
+        rules={SYMBOL: RULES},
+    )
+    return {one.name: one for one in live_items(cfg, [account], held or {})}
+
+
+def test_a_clean_account_passes_and_names_its_network_and_key():
+    found = items()
+
+    assert {one.state for one in found.values()} <= {"pass", "info"}
+    assert found["account binance_usdm"].text == "own, key k (1a2b)"
+    assert found["key binance_usdm"].text == "may trade; score 100, at least 80 wanted"
+
+
+def test_a_venue_that_does_not_answer_fails_with_its_reason():
+    found = items(error="-2015 invalid API key")
+
+    assert found["account binance_usdm"].is_hard
+    assert "-2015 invalid API key" in found["account binance_usdm"].text
+
+
+@pytest.mark.req("RK-17")
+@pytest.mark.parametrize(
+    ("changes", "score"),
+    [
+        ({}, 100),
+        ({"is_address_limited": False}, 80),
+        ({"can_transfer": True}, 70),
+        ({"can_withdraw": True}, 50),
+        ({"can_withdraw": True, "can_transfer": True, "is_address_limited": False}, 0),
+    ],
+)
+def test_a_key_is_scored_by_what_it_may_do_beyond_trading(changes, score):
+    assert rights_score(rights(**changes)) == score
+
+
+@pytest.mark.req("RK-17")
+@pytest.mark.parametrize("mode", ["live", "testnet"])
+def test_a_key_that_can_withdraw_keeps_the_mesh_down(mode):
+    item = items(mode, rights=rights(can_withdraw=True))["key binance_usdm"]
+
+    assert (item.state, item.is_hard, item.value, item.limit) == ("fail", True, "50", "80")
+    assert "a key that can withdraw is refused" in item.text
+
+
+@pytest.mark.req("RK-17")
+@pytest.mark.parametrize(("mode", "is_hard"), [("live", True), ("testnet", False)])
+def test_a_key_below_the_score_keeps_a_live_mesh_down_and_warns_a_testnet(mode, is_hard):
+    item = items(mode, rights=rights(can_transfer=True))["key binance_usdm"]
+
+    assert (item.state, item.is_hard) == ("fail", is_hard)
+    assert "take transfers away from it" in item.text
+
+
+def test_a_key_that_cannot_trade_is_of_no_use():
+    assert "allow trading" in items(rights=rights(can_trade=False))["key binance_usdm"].text
+
+
+@pytest.mark.parametrize(("mode", "state"), [("live", "fail"), ("testnet", "warning")])
+def test_rights_that_the_venue_does_not_tell_are_no_clean_rights(mode, state):
+    assert items(mode, rights=None)["key binance_usdm"].state == state
+
+
+def test_orders_of_others_are_shown_with_what_happens_to_them():
+    found = items(orders=[order("web_abc"), order("1kz-as_btc-b0-1a")])
+
+    other = found["other orders binance_usdm"]
+    assert (other.state, other.value) == ("warning", "1")
+    assert f"{SYMBOL} sell 0.020 at 60000.5" in other.text
+    assert "count against risk as `external`" in other.text
+    assert found["own orders binance_usdm"].value == "1"
+
+
+def test_a_position_that_our_log_does_not_know_is_shown_with_both_numbers():
+    found = items(positions=[VenuePosition(SYMBOL, -5)], held={SYMBOL: 7, "binance:BTCUSDT": 3})
+
+    item = found[f"position {SYMBOL}"]
+    assert (item.state, item.value, item.limit) == ("warning", "-0.005", "0.007")
+    assert "adopted as `external`" in item.text
+
+
+def test_a_position_only_on_our_log_and_one_in_a_foreign_market_are_differences_too():
+    foreign = "binance_usdm:XRPUSDT"
+    found = items(positions=[VenuePosition(foreign, 9)], held={SYMBOL: 7})
+
+    assert found[f"position {SYMBOL}"].value == "0.000"
+    assert "nobody manages it" in found[f"position {foreign}"].text
+
+
+def test_positions_as_on_our_log_pass():
+    found = items(positions=[VenuePosition(SYMBOL, 7)], held={SYMBOL: 7})
+
+    assert found["positions binance_usdm"].state == "pass"
+
+
+def test_balances_are_free_and_locked_by_venue_and_none_while_one_venue_is_silent():
+    access = VenueAccess(name="binance", symbols=("BTCUSDT",), network="sim")
+    told = Truth(None, [Balance("USDT", "1.5", "2")], [], [])
+    spoken = AccountTruth(access=access, truth=told, rules={})
+
+    assert {key: str(value) for key, value in venue_balances([spoken]).items()} == {
+        ("binance", "USDT"): "3.5"
+    }
+    assert venue_balances([spoken, AccountTruth(access=access, error="x", rules={})]) is None
+
+
+@pytest.mark.parametrize(
+    ("client_order_id", "expected"),
+    [
+        ("1kz0a-as_btc-b0-1a", True),
+        ("web_abc", False),
+        ("", False),
+        ("a-b-c-", False),
+        ("1kz0a-as_btc-b0-1A", False),
+        ("x-y-z", False),
+        ("x-1-y-2-z", False),
+    ],
+)
+def test_an_order_is_ours_by_the_form_of_its_id(client_order_id, expected):
+    assert is_ours(client_order_id) is expected
