@@ -5,7 +5,7 @@ class VenueRefusal(Exception):  # noqa: N818 - a refusal is an answer of the ven
     """A call that the venue refuses; nothing was done unless `data` says what was.
 
     `data` goes into the body beside code and text (cancelReplace, bans). `retry_after_s` is told in the
-    header Retry-After, 0 for none.
+    header Retry-After, 0 for none. `counts_orders` keeps the order in the order count although it was refused.
     """
 
     def __init__(
@@ -16,6 +16,7 @@ class VenueRefusal(Exception):  # noqa: N818 - a refusal is an answer of the ven
         *,
         data: dict[str, object] | None = None,
         retry_after_s: int = 0,
+        counts_orders: bool = False,
     ) -> None:
         super().__init__(f"{code} {msg}")
         self.code = code
@@ -23,3 +24,4 @@ class VenueRefusal(Exception):  # noqa: N818 - a refusal is an answer of the ven
         self.status = status
         self.data = data
         self.retry_after_s = retry_after_s
+        self.counts_orders = counts_orders
