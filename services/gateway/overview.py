@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.gateway import answers
+from services.gateway.accounts_answers import AccountLine, account_of
 from services.gateway.answers import Answer, Integer
 from services.gateway.history import TradeRecord
 from services.gateway.readiness import BUS_SILENT_MS_MAX, age_of_book_ms
@@ -14,6 +15,7 @@ from shared.messages.market import InstrumentRules
 from shared.units import Side, atoms_text, decimal_text
 
 SERVICES = ("bus", "venue_sim", "market_data", "strategy", "risk", "broker", "gateway")
+CANCELLER = "canceller"
 NEWEST = 60
 
 
@@ -67,6 +69,7 @@ class Pulse(Answer):
     profits: list[Money]
     services: list[ServiceSight]
     books: list[BookSight]
+    account: AccountLine
     stages: list[StageSight]
     events_per_s: float
     bus_silent_ms: int
@@ -122,7 +125,7 @@ def pulse_of(view: GatewayView, status: answers.Status, sight: Sight, stages: St
             for asset, atoms in sorted(profits.items())
             if asset in exponents
         ],
-        services=[_service(name, view, sight, is_bus_heard=is_bus_heard) for name in SERVICES],
+        services=[_service(name, view, sight, is_bus_heard=is_bus_heard) for name in _names(view)],
         books=[
             BookSight(
                 symbol=symbol,
@@ -132,6 +135,7 @@ def pulse_of(view: GatewayView, status: answers.Status, sight: Sight, stages: St
             )
             for symbol, mark in sorted(view.marks.items())
         ],
+        account=account_of(view, sight.processes, sight.now_ns),
         stages=stages_of(stages),
         events_per_s=round(stages.events_per_s(), 1),
         bus_silent_ms=sight.bus_silent_ms,
@@ -230,6 +234,11 @@ def _service(name: str, view: GatewayView, sight: Sight, *, is_bus_heard: bool) 
     )
 
 
+def _names(view: GatewayView) -> tuple[str, ...]:
+    """Return the processes of this mesh; the canceller watches the broker where orders leave this host."""
+    return SERVICES if view.accounts.settings.mode == "paper" else (*SERVICES, CANCELLER)
+
+
 def _applied_seq(name: str, sight: Sight, said: dict[str, Any]) -> int | None:
     """Return how far a process has come; the bus itself stands at the head, the outside world nowhere."""
     if name == "gateway":
@@ -245,7 +254,7 @@ def _health(
     """Return one word and, when it is not well, why."""
     if sight.processes and name not in sight.processes:
         return "down", "no such process runs"
-    if name == "venue_sim":
+    if name in {"venue_sim", CANCELLER}:
         return ("ok", "outside of the log") if sight.processes else ("unknown", "outside of the log")
     if name == "gateway":
         return ("ok", "") if sight.is_live else ("starting", "catching up with the log")

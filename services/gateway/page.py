@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Query
 from fastapi.responses import Response
 
 from services.gateway import overview
+from services.gateway.accounts_answers import AccountLine
 from services.gateway.overview import Overview, Pulse, Trades
 from services.gateway.view import GatewayView
 
@@ -76,6 +77,11 @@ def page_routes(view: GatewayView, pulse: Callable[[], Pulse]) -> APIRouter:
     async def read_overview() -> Overview:
         """Return everything that a page needs to begin."""
         return overview.overview_of(view, pulse())
+
+    @router.get("/account")
+    async def read_account() -> AccountLine:
+        """Return the mode, each account at a venue, orders in doubt and the last comparison."""
+        return pulse().account
 
     @router.get("/trades")
     async def trades(symbol: Annotated[str, Query(max_length=64)]) -> Trades:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from services.gateway.accounts import Accounts, AccountsState
 from services.gateway.history import History, HistoryState
 from services.gateway.records import (
     BookMark,
@@ -29,7 +30,7 @@ from shared.core import Output
 from shared.double_entry import has_same_units
 from shared.instrument import venue_of
 from shared.kernels.book import Book
-from shared.messages import Event, Instruction, control, guards, market, orders, system
+from shared.messages import Event, Instruction, control, guards, market, orders, system, venue
 from shared.order_record import OrderRecord
 from shared.settings import unpack
 
@@ -64,6 +65,7 @@ class _State(msgspec.Struct, array_like=True):
     trips: list[TripRecord] = []
     parts: list[PartsRecord] = []
     frozen: list[str] = []
+    accounts: AccountsState = AccountsState()
 
 
 class GatewayView:
@@ -99,6 +101,7 @@ class GatewayView:
         self.events: deque[EventRecord] = deque()
         self.finished_venues: set[str] = set()
         self.history = History()
+        self.accounts = Accounts()
         # Fail closed: until risk has said so, nothing may trade.
         self.trading = control.TradingState(state="halted", reasons=["risk has not spoken yet"])
         self.kill: control.KillLatched | None = None
@@ -123,6 +126,7 @@ class GatewayView:
 
     def _start_service(self, event: Event) -> None:
         message: system.ServiceStarted = event.message
+        self.accounts.take_start(event)
         if message.service == self.service:
             self.settings = unpack(message.settings, GatewaySettings)
             self._trim()
@@ -321,6 +325,7 @@ class GatewayView:
                 trips=list(self.trips),
                 parts=[self.parts[key] for key in sorted(self.parts)],
                 frozen=sorted(self.frozen),
+                accounts=self.accounts.dump(),
             )
         )
 
@@ -349,6 +354,7 @@ class GatewayView:
         self.kill = state.kill
         self.finished_venues = set(state.finished_venues)
         self.history = History.load(state.history)
+        self.accounts = Accounts.load(state.accounts)
         self.trips.extend(state.trips)
         self.parts = {(record.said.strategy, record.said.symbol): record for record in state.parts}
         self.order_count, self.fill_count, self.impossible_count, self.gap_count = state.counts
@@ -381,5 +387,8 @@ _FOLDS: dict[type[Any], _Fold] = {
     system.SourceSilent: GatewayView._silence_service,
     system.SourceBack: GatewayView._hear_service,
     system.Tick: GatewayView._take_time,
+    system.Reconciled: lambda view, event: view.accounts.take_reconciled(event),
+    venue.VenueLink: lambda view, event: view.accounts.take_link(event),
+    venue.VenueDifference: lambda view, event: view.accounts.take_difference(event),
 }
 _FOLDS.update(dict.fromkeys(order_record.REPORTS, GatewayView._fold_order))

@@ -1,5 +1,6 @@
 // The tables and tiles of the page, each from the model alone.
 
+import { Account } from "./account.js";
 import { byId, el, setAttribute, setText, Table } from "./dom.js";
 import * as format from "./format.js";
 
@@ -82,6 +83,7 @@ export class Panels {
       { title: "Count", of: (one) => format.integer(one.count), class: "number" },
     ], "Nothing measured yet.", (one) => one.stage);
     this.tradeDigits = { price: 0, qty: 0 };
+    this.account = new Account();
   }
 
   showTrades(symbol) {
@@ -96,13 +98,14 @@ export class Panels {
   }
 
   showPulse() {
-    const { status, positions, profits, services, stages, events_per_s } = this.model.pulse;
+    const { status, positions, profits, services, stages, events_per_s, account } = this.model.pulse;
     this.showTiles(status, positions, profits);
     this.strategies.show(status.strategies);
     this.positions.show(positions);
     this.processes.show(services);
     this.stages.show(stages);
     this.showTrading(status);
+    this.account.show(account);
     setText(byId("orders-count"), `${status.open_order_count} open of ${format.integer(status.order_count)}`);
     setText(byId("fills-count"), `${format.integer(status.fill_count)} in all`);
     const log = byId("log-head");

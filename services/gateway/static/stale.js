@@ -7,7 +7,7 @@ const PULSE_MS = 3500;
 // The service whose word a panel shows: when it is not well, the panel is of the past.
 const SPEAKERS = {
   book: "market_data", trades: "market_data", strategies: "strategy", orders: "broker", fills: "broker",
-  positions: "risk", equity: "risk", trading: "risk", tiles: "risk",
+  positions: "risk", equity: "risk", trading: "risk", tiles: "risk", account: "broker",
 };
 
 export class Stale {
