@@ -1,0 +1,33 @@
+"""The adapter for a configured account; the one place that knows which venue takes which."""
+
+from services.broker.binance.adapter import BinanceAdapter
+from services.broker.binance.settings import SPOT, USDM, BinanceSettings, Endpoints
+from services.broker.keys import VenueKey
+from services.broker.settings import VenueAccess
+from shared.errors import ConfigError
+from shared.execution.outside import VenueAdapter
+
+RIGHTS_HOST = "https://api.binance.com"
+
+
+def adapter_of(access: VenueAccess, key: VenueKey, *, has_user_stream: bool = True) -> VenueAdapter:
+    """Return the adapter of an account with its addresses filled in; nothing is connected before its `start`.
+
+    `has_user_stream` False is for tools that ask and cancel beside a running broker. Raises `ConfigError`
+    for a venue without an adapter, or a secret that is none.
+    """
+    if access.name in {SPOT, USDM}:
+        return BinanceAdapter(_binance(access, has_user_stream=has_user_stream), key)
+    raise ConfigError(f"there is no adapter for venue {access.name!r}; known are {SPOT} and {USDM}")
+
+
+def _binance(access: VenueAccess, *, has_user_stream: bool) -> BinanceSettings:
+    # /sapi, which tells the rights of the key itself, exists on the live host and at the simulated venue.
+    rights = {"live": RIGHTS_HOST, "sim": access.rest_url}.get(access.network, "")
+    return BinanceSettings(
+        venue=access.name,
+        endpoints=Endpoints(access.rest_url, access.api_url, access.stream_url, rights),
+        symbols=tuple(f"{access.name}:{symbol}" for symbol in access.symbols),
+        has_user_stream=has_user_stream,
+        recv_window_ms=access.recv_window_ms,
+    )
