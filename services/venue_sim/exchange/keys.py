@@ -29,7 +29,7 @@ def key_of(settings: AccountSettings, seed: int) -> AccountKey:
         api_key=settings.api_key or f"sim-key-{settings.name}-{digest[:16]}",
         account=settings.name,
         key_type=settings.key_type,
-        secret=settings.secret or f"sim-secret-{settings.name}-{digest[16:32]}",
+        secret=settings.secret or sha256(f"secret {digest}".encode()).hexdigest(),
         can_withdraw=settings.can_withdraw,
         allowed_addresses=settings.allowed_addresses,
     )
