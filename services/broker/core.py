@@ -1,5 +1,7 @@
 """The broker core: the life of every order, the send gate, and the paper venue that matches it.
 
+In testnet and live mode `LiveCore` takes its place with the first `ServiceStarted` that says so.
+
 In paper mode orders live in this core, so a restart finds them by replay: none is ever in doubt. Without the
 bus nothing reaches the core: no order is taken and none is matched, and resting ones stay (the withdrawal on
 bus silence is the duty of an adapter with orders elsewhere). Cancels come straight from strategies and are
@@ -15,7 +17,10 @@ import msgspec
 from services.broker.gate import Passage, held_back
 from services.broker.instructions import ClearLatch, LatchKill, not_reconciled
 from services.broker.knowledge import BrokerKnowledge, BrokerState
+from services.broker.live_core import MARK, LiveCore
+from services.broker.live_knowledge import LiveKnowledge
 from services.broker.order import BrokerOrder
+from services.broker.settings import BrokerSettings
 from services.broker.without_book import simple_part
 from shared.core import Output
 from shared.instrument import fee_atoms, notional_atoms
@@ -24,6 +29,7 @@ from shared.orders import OrderState, next_state
 from shared.paper.arrival import Bookless, arrive
 from shared.paper.latency import latency_ns
 from shared.paper.market import PaperMarket
+from shared.settings import unpack
 from shared.units import NS_PER_MS
 
 SOURCE = "broker"
@@ -33,12 +39,13 @@ _decoder = msgspec.msgpack.Decoder(BrokerState)
 
 
 class BrokerCore:
-    """See `shared.core.Core`; the service `broker`, in paper mode."""
+    """See `shared.core.Core`; the service `broker`, itself in paper mode and by `live` in the others."""
 
     service = SOURCE
 
     def __init__(self) -> None:
         self.known = BrokerKnowledge()
+        self.live: LiveCore | None = None
         self._said: list[Output | Instruction] = []
         self._epoch = 0
 
@@ -46,6 +53,8 @@ class BrokerCore:
 
     def apply(self, event: Event) -> list[Output | Instruction]:
         """Take one event, after what fell due before it, and return what the broker says."""
+        if self.live is not None or self._goes_live(event):
+            return self._at_venues.apply(event)
         self._said = []
         self._epoch = event.header.epoch
         self._pass_time(event.header.ts_ns)
@@ -64,12 +73,33 @@ class BrokerCore:
 
         What fell due stays due: the report about it drops it, or it is acted on when the core decides again.
         """
+        if self.live is not None or self._goes_live(event):
+            self._at_venues.adopt(event)
+            return
         self.known.accrue_funding(event.header.ts_ns)
         if event.header.source == SOURCE:
             self._fold(event.message)
             return
         self._trade_fills(event.message)
         self.known.observe(event)
+
+    def _goes_live(self, event: Event) -> bool:
+        """Hand everything to `LiveCore` when our own start says a mode that trades at venues."""
+        started = event.message
+        if type(started) is not system.ServiceStarted or started.service != SOURCE:
+            return False
+        if unpack(started.settings, BrokerSettings).mode == "paper":
+            return False
+        self._trade_at_venues(LiveCore(LiveKnowledge.from_paper(self.known)))
+        return True
+
+    def _trade_at_venues(self, live: LiveCore) -> None:
+        self.live, self.known = live, live.known
+
+    @property
+    def _at_venues(self) -> LiveCore:
+        assert self.live is not None, "the paper broker has no orders at venues"
+        return self.live
 
     # ---- what falls due
 
@@ -300,10 +330,16 @@ class BrokerCore:
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
+        if self.live is not None:
+            return self.live.snapshot()
         return _encoder.encode(self.known.dump())
 
     def restore(self, data: bytes) -> None:
         """Take the state of `snapshot`; raises `ValueError` on anything else."""
+        if data.startswith(MARK):
+            self._trade_at_venues(LiveCore.restored(data))
+            return
+        self.live = None
         state = _decoder.decode(data)
         self.known = BrokerKnowledge()
         self.known.load(state)

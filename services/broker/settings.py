@@ -1,10 +1,11 @@
 """Settings of the broker: where it trades, the paper venue, the send gate and the withdrawals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Annotated, Literal
 
+from services.broker.live_settings import LiveSettings
 from shared.settings import Doc, Ge, Gt, Le
 
 QueueModel = Literal["pro_rata", "behind", "power", "power2", "power3", "log", "log2"]
@@ -115,3 +116,6 @@ class BrokerSettings:
     ] = 2000
     risk_silent_ms: Annotated[int, Gt(0), Doc("quotes leave when risk is silent for so long")] = 2000
     latch_poll_ms: Annotated[int, Gt(0), Le(50), Doc("the kill latch file is looked at this often")] = 5
+    live: Annotated[LiveSettings, Doc("orders at venues: doubt, reconciliation, the way out")] = field(
+        default_factory=LiveSettings
+    )

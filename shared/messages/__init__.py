@@ -6,7 +6,7 @@ from typing import Any, get_args
 import msgspec
 
 from shared.errors import ProtocolError
-from shared.messages import control, guards, market, orders, shadow, system
+from shared.messages import control, guards, market, orders, shadow, system, venue
 from shared.messages.base import Instruction, Message
 from shared.messages.header import SCHEMA, Event, Header, decode_header, encode_header
 
@@ -70,6 +70,10 @@ AnyMessage = (
     | shadow.VersionStarted
     | shadow.ShadowOrder
     | shadow.ShadowFill
+    | venue.VenueLink
+    | venue.VenueDifference
+    | venue.OrderAdopted
+    | venue.AccountAdjusted
     | control.KillRequested
     | control.KillLatched
     | control.KillClearRequested
@@ -79,6 +83,7 @@ AnyMessage = (
     | control.ResumeRequested
     | control.ResetRequested
     | control.CancelAllRequested
+    | control.ReconcileRequested
     | control.StopRequested
     | control.TradingState
     | control.StrategyStatus

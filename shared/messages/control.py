@@ -104,6 +104,16 @@ class CancelAllRequested(Message, frozen=True, tag="cancel_all_requested"):
     reason: str
 
 
+class ReconcileRequested(Message, frozen=True, tag="reconcile_requested"):
+    """Compare orders, positions, balances and fills with the venue now; answered by `Reconciled` (BR-10)."""
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _PEOPLE
+
+    by: str
+    reason: str = ""
+
+
 class StopRequested(Message, frozen=True, tag="stop_requested"):
     """The whole mesh is stopped on purpose: until its next start silence withdraws no paper order."""
 
