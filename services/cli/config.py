@@ -99,7 +99,9 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
 
 def sections(cfg: Config) -> dict[str, object]:
     """Return the settings of each service by its name, as the launcher packs them."""
+    watched = {"canceller": cfg.canceller} if cfg.mode != "paper" and cfg.canceller.is_on else {}
     return {
+        **watched,
         "bus": cfg.bus,
         "market_data": cfg.market_data,
         "strategy": cfg.strategy,

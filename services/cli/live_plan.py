@@ -24,14 +24,15 @@ def plan_text(cfg: Config, fingerprints: Mapping[str, str]) -> str:
         *_ends(cfg),
         ("to stop it", WAY_OUT),
     ]
-    return "\n".join([HEADS[cfg.mode], *(f"  {name:<16} {text}" for name, text in rows)])
+    width = max(len(name) for name, _ in rows)
+    return "\n".join([HEADS[cfg.mode], *(f"  {name:<{width}}  {text}" for name, text in rows)])
 
 
 def _venues(cfg: Config, fingerprints: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for access in cfg.broker.venues:
         where = access.rest_url or ("in this mesh" if access.network == "sim" else "")
         network = "simulated venue" if access.network == "sim" else f"network {access.network}"
-        yield f"venue {access.name}"[:16], " ".join(filter(None, (network, where)))
+        yield f"venue {access.name}", " ".join(filter(None, (network, where)))
         shown = fingerprints.get(access.name, "not read")
         yield "  account", f"key {access.key} (fingerprint {shown})"
         yield "  markets", ", ".join(access.symbols)
@@ -42,7 +43,7 @@ def _strategies(cfg: Config) -> Iterator[tuple[str, str]]:
         want = appetite_of(settings_of(instance.kind, instance.params))
         order = "" if want.order is None else f", orders of {want.order}"
         most = "" if want.most is None else f", position at most {want.most}"
-        yield f"strategy {name}"[:16], f"{instance.kind} on {instance.symbol}{order}{most}"
+        yield f"strategy {name}", f"{instance.kind} on {instance.symbol}{order}{most}"
     if not live_instances(cfg):
         yield "strategies", "none is enabled: nothing will be ordered"
 
@@ -53,7 +54,7 @@ def _limits(cfg: Config) -> Iterator[tuple[str, str]]:
     yield "largest order", f"{largest} {money}, at most {risk.orders_per_s_max} orders a second"
     for symbol in cfg.symbols:
         own = risk.limits_of(symbol)
-        worst = f"{own.position_notional_max} a strategy, {own.symbol_notional_max} in all {money}"
+        worst = f"{own.position_notional_max} {money} a strategy, {own.symbol_notional_max} {money} in all"
         yield "worst case", f"{symbol}: {worst}"
     yield "worst case", f"everything, resting orders included: {risk.portfolio_notional_max} {money}"
     day = risk.breakers.session_loss_max

@@ -15,8 +15,10 @@ from services.cli.config_model import Config
 from services.cli.pauses import pause_row
 from services.cli.prestart_facts import AccountFacts, VenueFacts, account_facts, venue_facts, venues_by_name
 from services.cli.prestart_item import Item, failed, passed
+from services.cli.prestart_live import AccountTruth, live_items, venue_balances
 from services.cli.prestart_money import limits, required_money, strategies, wallets
 from services.cli.prestart_warnings import warnings
+from services.cli.venue_truth import account_truths
 from services.risk.calendar import next_pauses, pause_text
 from shared.runtime.paths import DataDir
 from shared.units import decimal_text
@@ -33,11 +35,15 @@ class Facts:
     now_ns: int
     venues: dict[str, VenueFacts]
     account: AccountFacts
+    truths: list[AccountTruth]
 
 
 def gather(cfg: Config, data: DataDir, now_ns: int) -> Facts:
     """Ask venues and read the log; raises `ConfigError` when no simulated venue can be made."""
-    return Facts(cfg, data, now_ns, venues_by_name(venue_facts(cfg, data)), account_facts(data))
+    account = account_facts(data)
+    truths = account_truths(cfg.broker.venues, data)
+    account.balances = venue_balances(truths) if truths else None
+    return Facts(cfg, data, now_ns, venues_by_name(venue_facts(cfg, data)), account, truths)
 
 
 def run_check(facts: Facts) -> list[Item]:
@@ -54,8 +60,19 @@ def run_check(facts: Facts) -> list[Item]:
         *warnings(facts.cfg),
         *_positions(facts),
         *_calendar(facts),
-        Item("key", "info", "paper: there is no API key whose rights could be scored"),
+        *_accounts(facts),
     ]
+
+
+def _accounts(facts: Facts) -> Iterator[Item]:
+    """Yield what the venues say of the account; on paper there is none."""
+    if facts.cfg.mode == "paper":
+        yield Item("key", "info", "paper: there is no API key whose rights could be scored")
+        return
+    held: dict[str, int] = {}
+    for _, symbol, lots in facts.account.positions():
+        held[symbol] = held.get(symbol, 0) + lots
+    yield from live_items(facts.cfg, facts.truths, held)
 
 
 def _place(data: DataDir, least_mb: int) -> Iterator[Item]:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import apsw
 import httpx2
@@ -55,7 +56,8 @@ class VenueFacts:
 class AccountFacts:
     """Positions and profit as the log tells them; nothing before the first start.
 
-    `error` says why the log could not be read to its end.
+    `error` says why the log could not be read to its end. `balances` by venue and asset are those that venues
+    told; None on paper.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -63,6 +65,7 @@ class AccountFacts:
     centiticks: dict[str, int] = field(default_factory=dict)
     head_seq: int = 0
     error: str = ""
+    balances: dict[tuple[str, str], Decimal] | None = None
 
     def positions(self) -> list[tuple[str, str, int]]:
         """Return (strategy, market, lots) of everything that is held."""

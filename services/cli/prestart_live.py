@@ -31,6 +31,7 @@ class AccountTruth:
 
     access: VenueAccess
     truth: Truth | None = None
+    is_absent: bool = False  # the simulated venue of a mesh that does not run: nothing to ask
     error: str = ""
     fingerprint: str = ""
     rules: Mapping[str, InstrumentRules]
@@ -50,6 +51,10 @@ def live_items(cfg: Config, accounts: list[AccountTruth], held: Mapping[str, int
     """Yield every item; `held` is the position of each market on our log, in lots."""
     for account in accounts:
         name = f"account {account.access.name}"
+        if account.is_absent:
+            text = "the simulated venue does not run yet: its account is there when it does"
+            yield Item(name, "info", text)
+            continue
         if account.truth is None:
             yield failed(name, f"{account.access.network}: {account.error}")
             continue

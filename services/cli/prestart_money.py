@@ -121,7 +121,9 @@ def wallet_list(cfg: Config, venues: Venues, account: AccountFacts) -> list[Wall
 
 
 def _balance(venue: str, asset: str, cfg: Config, account: AccountFacts) -> Decimal:
-    """Return what a paper wallet is worth: its initial balance and all profit since."""
+    """Return what a wallet is worth: as the venue tells it, on paper its initial balance and all profit."""
+    if account.balances is not None:
+        return account.balances.get((venue, asset), Decimal(0))
     total = cfg.broker.initial_balance
     for symbol in account.ledger.by_symbol:
         rules = account.rules.get(symbol)
@@ -145,9 +147,8 @@ def wallets(cfg: Config, venues: Venues, account: AccountFacts) -> Iterator[Item
         if wallet.balance > 0 and wallet.balance >= least:
             yield passed(name, text, *numbers)
         else:
-            advice = (
-                "lower order sizes, layers or inventory of its strategies, or raise broker.initial_balance"
-            )
+            more = "raise broker.initial_balance" if cfg.mode == "paper" else "bring money to the account"
+            advice = f"lower order sizes, layers or inventory of its strategies, or {more}"
             yield failed(name, f"{text}: {advice}", *numbers)
 
 

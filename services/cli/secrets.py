@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
 from services.cli.exits import CommandError, ExitCode
 from services.cli.place import ROOT
@@ -56,7 +57,11 @@ def _restart(secrets: Mapping[str, str], environ: Mapping[str, str]) -> None:
 def put_secrets(data: DataDir, secrets: Mapping[str, str]) -> None:
     """Write each secret to `run/secrets/NAME`, for its owner only; those of an earlier start go."""
     remove_secrets(data)
-    folder = data.run / FOLDER
+    write_secrets(data.run / FOLDER, secrets)
+
+
+def write_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
+    """Make `folder` with a file for each secret, for its owner only."""
     folder.mkdir(mode=0o700)
     for name, text in secrets.items():
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)

@@ -1,5 +1,6 @@
 """`quotemesh up`: from a data directory to a running mesh, or to one clear message."""
 
+import json
 import os
 import secrets
 import signal
@@ -18,14 +19,16 @@ from services.cli.config_commands import DEFAULT, FILE_NAME
 from services.cli.config_model import Config
 from services.cli.config_risk import planned
 from services.cli.exits import CommandError, ExitCode
+from services.cli.live_plan import plan_text
 from services.cli.mesh import CANCELLER, Ready, kill_mesh, last_lines, start_stages, stop_mesh
 from services.cli.mesh_time import mesh_now_ns
 from services.cli.modes import keep_mode, refuse_other_mode, refuse_unarmed
 from services.cli.place import ROOT, data_option
 from services.cli.processes import processes_of
 from services.cli.replaying import Playback, Record, prepare_playback, resumed
-from services.cli.secrets import put_secrets, take_secrets
+from services.cli.secrets import put_secrets, remove_secrets, take_secrets
 from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked, start_supervisord, take_lock
+from services.venue_sim.exchange.keys import keys_of
 from shared.errors import ConfigError, QuotemeshError
 from shared.kernels import compiled_directory
 from shared.runtime.client import BusClient
@@ -35,6 +38,7 @@ from shared.settings import pack
 SPEED_MAX = 100
 WATCH_S = 0.5
 CAPTURE_TOPIC = b".capture"
+SIMULATED_KEY = "sim"
 
 
 def _speed(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001
@@ -99,11 +103,36 @@ def up(
         from services.fused.run import run_capture  # noqa: PLC0415
 
         sys.exit(run_capture(configuration.sections(config), data))
-    if not skip_check and playback is None:
+    put_secrets(data, with_simulated(secrets_given, config))
+    try:
+        examine(config, data, is_checked=not skip_check and playback is None)
+    except BaseException:
+        remove_secrets(data)
+        raise
+    run_mesh(data, config, playback, foreground, is_waiting)
+
+
+def examine(config: Config, data: DataDir, *, is_checked: bool) -> None:
+    """Raise `CommandError` for what would keep the mesh from starting; tell what it will do with money."""
+    check_port(config.gateway.host, config.gateway.port)
+    if is_checked:
         from services.cli.check_commands import refuse_failing  # noqa: PLC0415 - after the kernels are built
 
         refuse_failing(config, data)
-    run_mesh(data, config, secrets_given, playback, foreground, is_waiting)
+    if config.mode != "paper":
+        from services.cli.venue_truth import fingerprints  # noqa: PLC0415 - pyrage and the adapters: not on paper
+
+        click.echo(plan_text(config, fingerprints(config.broker.venues, data)))
+
+
+def with_simulated(secrets_given: Mapping[str, str], config: Config) -> dict[str, str]:
+    """Return the secrets and, for a rehearsal, the key of the simulated venue's first account."""
+    found = dict(secrets_given)
+    names = {access.key for access in config.broker.venues if access.network == "sim"}
+    if SIMULATED_KEY in names - found.keys():
+        key = keys_of(config.venue_sim)[0]
+        found[SIMULATED_KEY] = json.dumps({"api_key": key.api_key, "secret": key.secret})
+    return found
 
 
 def refuse_mode(config: Config, data: DataDir, *, is_replay: bool, is_unchecked: bool) -> None:
@@ -153,20 +182,17 @@ def prepare(data: DataDir) -> None:
 def run_mesh(
     data: DataDir,
     config: Config,
-    secrets_given: Mapping[str, str],
     playback: Playback | None,
     foreground: bool,
     is_waiting: bool,
 ) -> None:
     """Start everything; stop what was started and raise when one part does not become ready."""
-    check_port(config.gateway.host, config.gateway.port)
     lock = take_lock(data)  # from here on nobody else starts or writes anything there
     data.settings(CANCELLER).unlink(missing_ok=True)
     for name, settings in configuration.sections(config).items():
         write_private(data.settings(name), pack(settings))
     token_file = ensure_token(data)
     keep_mode(config, data)
-    put_secrets(data, secrets_given)
     if playback is not None:
         playback.hold_clock(data)
     with StopSignals(data) as asked:

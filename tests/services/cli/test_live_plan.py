@@ -36,7 +36,7 @@ def test_a_live_start_tells_where_with_which_account_how_much_and_how_to_stop():
         "BTCUSDT",
         "avellaneda_stoikov on binance_usdm:BTCUSDT, orders of 50, position at most 300",
         "100 USDT, at most 50 orders a second",
-        "binance_usdm:BTCUSDT: 400 a strategy, 500 in all USDT",
+        "binance_usdm:BTCUSDT: 400 USDT a strategy, 500 USDT in all",
         "everything, resting orders included: 800 USDT",
         "40 USDT kills everything; 500 in a day stops new risk",
         "the venue cancels after 60 s without us",
