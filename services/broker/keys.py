@@ -31,8 +31,10 @@ SECRETS = "secrets"
 PASSPHRASE, IDENTITY = "passphrase", "identity"
 
 
-class _Path(Protocol):  # a `pathlib.Path`
-    def __truediv__(self, name: str) -> "_Path": ...
+class PlacePath(Protocol):
+    """What is asked of a path; a `pathlib.Path` has it."""
+
+    def __truediv__(self, name: str) -> "PlacePath": ...
 
     def read_bytes(self) -> bytes:
         """Return the content."""
@@ -55,10 +57,14 @@ class KeyPlace(Protocol):
     """Where keys lie: a `DataDir`."""
 
     @property
-    def root(self) -> _Path: ...
+    def root(self) -> PlacePath:
+        """The data directory."""
+        ...
 
     @property
-    def run(self) -> _Path: ...
+    def run(self) -> PlacePath:
+        """What belongs to the running mesh."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,7 @@ def _check_name(name: str) -> None:
         )
 
 
-def _read(path: _Path) -> bytes | None:
+def _read(path: PlacePath) -> bytes | None:
     """Return the content of a file that only its owner can read, None when there is none."""
     try:
         found = path.stat()

@@ -1,6 +1,7 @@
 """Answers of the venue, as the reports' own types. What cannot be read raises one of `UNREADABLE`."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -109,8 +110,18 @@ class _Asset(msgspec.Struct):
 class _Position(msgspec.Struct):
     symbol: str
     positionAmt: str  # noqa: N815
-    entryPrice: str = "0"  # noqa: N815
+    entryPrice: str = ""  # noqa: N815
+    notional: str = ""
+    unrealizedProfit: str = ""  # noqa: N815
     positionSide: str = "BOTH"  # noqa: N815
+
+    @property
+    def entry_price(self) -> str:
+        """Return the average entry; the account call of v3 tells only value and profit of a position."""
+        lots = Decimal(self.positionAmt)
+        if self.entryPrice or not self.notional or not lots:
+            return decimal_of(self.entryPrice or "0")
+        return format((Decimal(self.notional) - Decimal(self.unrealizedProfit or "0")) / lots, "f")
 
 
 class _UsdmAccount(msgspec.Struct):
@@ -282,7 +293,7 @@ def usdm_account(body: bytes, request_id: int, asked_ns: int, markets: Mapping[s
         market = markets.get(one.symbol)
         if market is not None:
             positions.append(
-                VenuePosition(market.symbol, market.lots(one.positionAmt), decimal_of(one.entryPrice))
+                VenuePosition(market.symbol, market.lots(one.positionAmt), one.entry_price)
             )
     return AccountTold(request_id, balances, positions, asked_ns)
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 Param = str | int | bool
 RSA_BITS_MIN = 2048
 RSA_BITS_MAX = 4096
-HMAC_CHARS_MIN = 32
+HMAC_CHARS_MIN = 16
 
 
 class KeyFormError(ValueError):
@@ -133,10 +133,10 @@ def signer_of(secret: str) -> Signer:
 
 
 def _hmac_of(text: str) -> HmacSigner:
-    if len(text) < HMAC_CHARS_MIN or not text.isascii() or not text.isalnum():
+    if len(text) < HMAC_CHARS_MIN or not text.isascii() or not text.isprintable() or " " in text:
         raise KeyFormError(
-            f"the secret has {len(text)} characters or others than letters and digits; an HMAC secret of the "
-            "venue has 64 letters and digits, a private key begins with -----BEGIN"
+            f"the secret has {len(text)} characters, or spaces among them; an HMAC secret of "
+            "the venue has 64 letters and digits, a private key begins with -----BEGIN"
         )
     return HmacSigner(text)
 

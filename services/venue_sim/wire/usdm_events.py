@@ -63,7 +63,7 @@ def _order(event: OrderEvent) -> Json:
     order, fill = event.order, event.fill
     told: Json = {
         "s": order.symbol,
-        "c": event.client_order_id,
+        "c": order.client_order_id,
         "S": order.side,
         "o": order.type,
         "f": order.time_in_force,
