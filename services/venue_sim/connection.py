@@ -7,13 +7,21 @@ import msgspec
 
 from services.venue_sim.streams import AGG_TRADE, BOOK_TICKER, DEPTH, TRADE, agg_trade, kind_of
 from services.venue_sim.venue import CAPTURE_STREAM, CUT_STREAM, USDM, StreamFrame, Venue, finished_payload
+from services.venue_sim.wire.private_stream import PrivateStreams
+from services.venue_sim.wire.user_streams import UserStreams
 from shared.errors import UNDECODABLE
+from shared.units import NS_PER_MS
 
 STREAMS_MAX = 1024
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 # USD-M serves these on `/public` and on connections without a path; `@trade` works on both.
 PUBLIC_KINDS = frozenset({DEPTH, "depth5", "depth10", "depth20", "rpiDepth", BOOK_TICKER, TRADE})
-ROUTES = frozenset({"public", "market", "private"})
+PRIVATE = "private"
+ROUTES = frozenset({"public", "market", PRIVATE})
+LIFE_MS = 86_400_000
+# Spot warns this long before it cuts a connection.
+NOTICE_MS = 60_000
+SHUTDOWN_STREAM = "!serverShutdown"
 
 
 class StreamConnection:
@@ -22,9 +30,11 @@ class StreamConnection:
     `open(target)` once, then `take(text)` for each message of the client and `deliver(frame)` for each
     frame of the venue; both return what to send, in order. `is_cut` asks the transport to drop the client.
     `unknown` counts subscriptions to streams that do not exist: accepted in silence, as the venue does.
+    With `streams` the private path of USD-M serves user data: a stream name there is a listen key, and
+    `events` returns what came. `tick` ends the connection after its day.
     """
 
-    def __init__(self, sim: Venue, venue: str) -> None:
+    def __init__(self, sim: Venue, venue: str, streams: UserStreams | None = None, now_ns: int = 0) -> None:
         self._sim = sim
         self.venue = venue
         self.is_combined = False
@@ -33,6 +43,15 @@ class StreamConnection:
         self.unknown: Counter[str] = Counter()
         self._route = ""
         self._clients_of: dict[str, list[str]] = {}
+        self._private = PrivateStreams(streams, self._wrap) if streams is not None else None
+        self._born_ms = now_ns // NS_PER_MS
+        self._notices: list[bytes] = []
+        self._has_warned = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its path serves user data."""
+        return self._route == PRIVATE
 
     def open(self, target: str) -> list[bytes] | None:
         """Take the path and query of the handshake; None when the venue would refuse it."""
@@ -47,9 +66,42 @@ class StreamConnection:
             names = dict(parse_qsl(query)).get("streams", "").split("/")
         else:
             return None
+        self._open_private(dict(parse_qsl(query)))
         return self._subscribe([name for name in names if name][:STREAMS_MAX])
 
-    def take(self, text: str | bytes) -> list[bytes]:
+    def _open_private(self, query: dict[str, str]) -> None:
+        """Take `?listenKey=KEY&events=A/B` of the private path."""
+        key = query.get("listenKey", "")
+        if self._route != PRIVATE or not key:
+            return
+        self.names[key] = None
+        wanted = frozenset(name for name in query.get("events", "").split("/") if name)
+        if self._private is None or not self._private.listen(key, wanted):
+            self.unknown[key] += 1
+
+    def events(self, now_ns: int = 0) -> list[bytes]:  # noqa: ARG002 - one call for all connections
+        """Return the user data, and the notices of the venue, since the last call."""
+        heard = self._private.take() if self._private is not None else []
+        notices, self._notices = self._notices, []
+        return heard + notices
+
+    def tick(self, now_ns: int) -> None:
+        """Warn (spot) and cut a connection at the end of its day."""
+        now_ms = now_ns // NS_PER_MS
+        age_ms = now_ms - self._born_ms
+        if age_ms >= LIFE_MS - NOTICE_MS and not self._has_warned and self.venue != USDM:
+            self._has_warned = True
+            self._notices.append(self._wrap(SHUTDOWN_STREAM, b'{"e":"serverShutdown","E":%d}' % now_ms))
+        if age_ms >= LIFE_MS:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection; it hears nothing more."""
+        self.is_cut = True
+        if self._private is not None:
+            self._private.close()
+
+    def take(self, text: str | bytes, now_ns: int = 0) -> list[bytes]:  # noqa: ARG002 - one call for all
         """Answer a control message of the client."""
         try:
             request = msgspec.json.decode(text)
@@ -111,6 +163,8 @@ class StreamConnection:
             if name in self.names:
                 continue
             self.names[name] = None
+            if self._route == PRIVATE and self._private is not None and self._private.listen(name):
+                continue
             source = self._sim.source(self.venue, name) if self._is_routed(name) else None
             if source is None:
                 self.unknown[name] += 1
@@ -122,6 +176,8 @@ class StreamConnection:
 
     def _unsubscribe(self, name: str) -> None:
         self.names.pop(name, None)
+        if self._private is not None:
+            self._private.leave(name)
         for clients in self._clients_of.values():
             if name in clients:
                 clients.remove(name)

@@ -175,7 +175,13 @@ async def serve(data: DataDir) -> None:
     if stop.is_set():
         return
     skip_after_ns = PAUSE_MAX_NS if is_generated else None
-    host = VenueServer(sim, clock_task.result(), settings.client_queue_frames, skip_after_ns)
+    host = VenueServer(
+        sim,
+        clock_task.result(),
+        settings.client_queue_frames,
+        skip_after_ns,
+        is_strict=settings.strict_signatures,
+    )
     sockets = bind_ports(data, settings)
     apps: dict[str, App] = {
         SPOT: host.venue_app(SPOT),

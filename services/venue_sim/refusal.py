@@ -5,7 +5,7 @@ class VenueRefusal(Exception):  # noqa: N818 - a refusal is an answer of the ven
     """A call that the venue refuses; nothing was done unless `data` says what was.
 
     `data` goes into the body beside code and text (cancelReplace, bans). `retry_after_s` is told in the
-    header Retry-After, 0 for none. `counts_orders` keeps the order in the order count although it was refused.
+    header Retry-After, 0 for none. `counts_orders` leaves a refused order in the order count.
     """
 
     def __init__(

@@ -154,3 +154,7 @@ class VenueSimSettings:
     ledger_entries_kept: Annotated[
         int, Ge(0), Le(10_000_000), Doc("entries of the ledger of all accounts, the newest")
     ] = 20_000
+    strict_signatures: Annotated[
+        bool,
+        Doc("take only signatures over the exact bytes, as the venue does; false also takes common mistakes"),
+    ] = True

@@ -29,10 +29,31 @@ async def read_body(receive: AsgiReceive) -> bytes:
     return b""
 
 
+def ip_of(scope: Scope) -> str:
+    """Return the address of the client."""
+    client = scope.get("client")
+    return str(client[0]) if client else "127.0.0.1"
+
+
+def cut(send: AsgiSend) -> None:
+    """Drop the connection of a request without an answer: uvicorn's cycle holds its transport."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+
+
+async def until_gone(receive: AsgiReceive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def answer(send: AsgiSend, status: int, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
-    """Send a whole answer."""
-    kind = b"text/html" if body.startswith(b"<") else b"application/json;charset=UTF-8"
-    pairs = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    pairs += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    """Send a whole answer; its kind is told by its body unless `headers` say it."""
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    if not any(name == b"content-type" for name, _ in pairs):
+        kind = b"text/html" if body.startswith(b"<") else b"application/json;charset=UTF-8"
+        pairs.append((b"content-type", kind))
+    pairs.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

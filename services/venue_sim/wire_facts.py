@@ -2,9 +2,9 @@
 
 from services.venue_sim.candles import MINUTE_MS, MinuteCandle
 from services.venue_sim.derivative import Derivative, Forced
+from services.venue_sim.market_wire import MarketWire, text_of
 from services.venue_sim.matching import SELL
 from services.venue_sim.venue import Market
-from services.venue_sim.market_wire import MarketWire, text_of
 
 E8_DECIMALS = 8
 

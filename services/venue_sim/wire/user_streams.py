@@ -152,6 +152,14 @@ class UserStreams:
             listeners = self._end_key(key)
             _hand_out([{"e": "listenKeyExpired", "E": now_ms, "listenKey": key}], listeners)
 
+    def expire_keys_of(self, account: str, now_ms: int) -> int:
+        """End the listen key of an account as if its hour were over; returns how many there were."""
+        live = self._key_of(account)
+        if live is None:
+            return 0
+        self.expire_key(live, now_ms)
+        return 1
+
     def _expire(self, now_ms: int) -> None:
         for key in [key for key, kept in self._keys.items() if kept.expires_ms <= now_ms]:
             self.expire_key(key, now_ms)
