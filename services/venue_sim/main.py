@@ -15,7 +15,6 @@ import uvicorn
 from structlog.stdlib import BoundLogger
 
 from services.venue_sim.build import make_venue
-from services.venue_sim.faults import FaultyVenue
 from services.venue_sim.settings import VenueSimSettings
 from services.venue_sim.shell import IDLE_S, VenueServer
 from services.venue_sim.shell_asgi import App
@@ -122,16 +121,18 @@ async def wait_for_clock(data: DataDir) -> MeshClock:
             await asyncio.sleep(IDLE_S)
 
 
-async def _save(sim: FaultyVenue, path: Path, log: BoundLogger) -> None:
+async def _save(host: VenueServer, path: Path, log: BoundLogger) -> None:
     """Keep the state each second; a full disk is reported and tried again, the venue goes on."""
     while True:
-        _keep_state(sim, path, log, is_clean=False)
+        _keep_state(host, path, log, is_clean=False)
         await asyncio.sleep(SAVE_S)
 
 
-def _keep_state(sim: FaultyVenue, path: Path, log: BoundLogger, *, is_clean: bool) -> None:
+def _keep_state(host: VenueServer, path: Path, log: BoundLogger, *, is_clean: bool) -> None:
+    """Write markets with accounts, then what their clients hold: listen keys, request counts, bans."""
     try:
-        replace_file(path, sim.state(is_clean=is_clean), is_synced=is_clean)
+        replace_file(path, host.sim.state(is_clean=is_clean), is_synced=is_clean)
+        replace_file(path.with_suffix(".access"), host.wires.dump(), is_synced=is_clean)
     except OSError as error:
         log.warning("state not saved", path=path.name, reason=str(error))
 
@@ -192,14 +193,17 @@ async def serve(data: DataDir) -> None:
     pump = asyncio.ensure_future(host.pump())
     work = [pump, *(asyncio.ensure_future(s.serve([sockets[name]])) for name, s in servers.items())]
     if is_generated:
-        work.append(asyncio.ensure_future(_save(sim, state_path, log)))
+        access = read_state(state_path.with_suffix(".access"))
+        if access is not None and not host.wires.load(access):
+            log.warning("listen keys and request counts of the last life cannot be read; they start anew")
+        work.append(asyncio.ensure_future(_save(host, state_path, log)))
     log.info("ready", mode=settings.mode, **{name: sock.getsockname()[1] for name, sock in sockets.items()})
     stopped = asyncio.ensure_future(stop.wait())
     gc.freeze()
     done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
     pump.cancel()
     if is_generated:
-        _keep_state(sim, state_path, log, is_clean=stop.is_set())
+        _keep_state(host, state_path, log, is_clean=stop.is_set())
     for server in servers.values():
         server.should_exit = True
     await asyncio.wait(work[1 : 1 + len(servers)], timeout=2.0)

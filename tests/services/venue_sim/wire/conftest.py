@@ -8,6 +8,7 @@ import pytest
 
 from services.venue_sim.access.limits import Limits
 from services.venue_sim.build import make_venue
+from services.venue_sim.connection import StreamConnection
 from services.venue_sim.exchange.keys import keys_of
 from services.venue_sim.settings import MarketSettings, VenueSimSettings
 from services.venue_sim.venue import SPOT, USDM
@@ -131,6 +132,12 @@ class Bench:
 
     def client(self, venue=SPOT, account=0):
         return Client(self, venue, keys_of(self.settings)[account])
+
+    def listen(self, key, target=None):
+        """Connect a private stream; returns a function that tells the new events."""
+        connection = StreamConnection(self.sim, USDM, self.streams, self.now_ns)
+        connection.open(target or f"/private/ws/{key}")
+        return lambda: [json.loads(data) for data in connection.events(self.now_ns)]
 
     def best(self, venue=SPOT):
         """Return (best bid, best ask) as texts."""

@@ -27,8 +27,7 @@ def test_a_signed_spot_order_rests_is_told_and_can_be_cancelled(bench, spot):
 
 def test_an_order_over_the_websocket_api_of_usdm_fills_and_is_told_on_the_private_stream(bench, usdm):
     key = usdm.raw("POST", "/fapi/v1/listenKey").json["listenKey"]
-    heard = []
-    bench.streams.listen_to_key(key, type("Ear", (), {"hear": lambda _, event, data: heard.append(event)})())
+    heard = bench.listen(key)
 
     answer = usdm.session().send(
         "order.place", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01", newClientOrderId="m-1"
@@ -36,7 +35,7 @@ def test_an_order_over_the_websocket_api_of_usdm_fills_and_is_told_on_the_privat
 
     assert answer["status"] == 200, answer
     assert answer["result"]["clientOrderId"] == "m-1"
-    kinds = [(e["e"], e.get("o", {}).get("x")) for e in heard]
+    kinds = [(e["e"], e.get("o", {}).get("x")) for e in heard()]
     assert kinds[0] == ("ORDER_TRADE_UPDATE", "NEW")
     assert ("TRADE_LITE", None) in kinds
     assert ("ORDER_TRADE_UPDATE", "TRADE") in kinds
