@@ -159,13 +159,25 @@ def resume(data: DataDir, as_json: bool, strategy: str, reason: str) -> None:
 @json_option
 @click.argument("symbol", default="")
 @click.option("--reason", default="", help="Why.")
-def cancel_all(data: DataDir, as_json: bool, symbol: str, reason: str) -> None:
-    """Cancel every resting order of SYMBOL, or all when none is named. Strategies go on quoting."""
+@click.option(
+    "--direct", "is_direct", is_flag=True, help="At the venue itself; needs no process of the mesh."
+)
+def cancel_all(data: DataDir, as_json: bool, symbol: str, reason: str, is_direct: bool) -> None:
+    """Cancel every resting order of SYMBOL, or all when none is named. Strategies go on quoting.
+
+    With --direct the venue is asked without bus, broker or log, for when they are dead: all our orders there
+    are cancelled, others stay. Exit code 0: none of ours is left; 1: some are, or a venue did not answer.
+    """
     market = normal_symbol(symbol) if symbol else ""
     if market is None:
         raise CommandError(
             f"{symbol!r} is no market; write venue:SYMBOL, as binance_usdm:BTCUSDT", ExitCode.USAGE
         )
+    if is_direct:
+        from services.cli.direct_cancel import cancel_direct  # noqa: PLC0415 - the adapters: for this way only
+
+        cancel_direct(existing(data), market, as_json)
+        return
     _append(data, control.CancelAllRequested(market, BY, reason), as_json, "cancelling all")
 
 

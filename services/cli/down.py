@@ -14,9 +14,10 @@ from shared.runtime.paths import DataDir
 def down(data: DataDir) -> None:
     """Stop the mesh and return when every process is gone.
 
-    Works also when the supervisor has died. Resting paper orders stay; the next up goes on with them.
+    Works also when the supervisor has died. Resting paper orders stay; the next up goes on with them. At
+    venues every order of ours is withdrawn first, and what remains open there is told.
     """
-    if not stop_mesh(existing(data)):
+    if not stop_mesh(existing(data), click.echo):
         raise CommandError(f"no mesh runs on {data.root}", ExitCode.NOT_RUNNING)
     click.echo(f"stopped: no process of {data.root} is left")
 

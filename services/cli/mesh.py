@@ -2,10 +2,11 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from services.cli.exits import CommandError, ExitCode
+from services.cli.modes import trading_settings
 from services.cli.processes import POLL_S, processes_of, send, wait_until
 from services.cli.secrets import remove_secrets
 from services.cli.supervise import SUPERVISOR_ERRORS, Supervisor, is_locked
@@ -20,6 +21,7 @@ STAGES = (("bus",), ("venue_sim", "broker"), ("risk",), ("market_data", "gateway
 
 SERVICES = tuple(name for stage in STAGES for name in stage)
 
+VENUE = "venue_sim"
 CANCELLER = "canceller"
 """Watches the broker where orders leave this host; its settings lie in `run/` only then."""
 
@@ -141,10 +143,20 @@ def last_lines(data: DataDir, name: str) -> str:
     return "\n".join(shown) or "  (its log is empty)"
 
 
+def _stop_stages(data: DataDir) -> Iterator[tuple[str, ...]]:
+    """Yield the stages of a stop: the start in reverse, but a broker ends before its simulated venue."""
+    for stage in reversed(stages_of(data)):
+        if VENUE in stage:
+            yield tuple(name for name in stage if name != VENUE)
+            yield (VENUE,)
+        else:
+            yield stage
+
+
 def stop_services(data: DataDir, supervisor: Supervisor, names: tuple[str, ...] = ()) -> None:
     """Stop `names` (or all) in reverse order of the start, each stage before the next; the bus is last."""
     names = names or services_of(data)
-    for stage in reversed(stages_of(data)):
+    for stage in _stop_stages(data):
         stopping = [name for name in stage if name in names]
         for name in stopping:
             supervisor.stop(name)
@@ -158,13 +170,19 @@ def stop_services(data: DataDir, supervisor: Supervisor, names: tuple[str, ...] 
             raise CommandError(f"{', '.join(stopping)} did not stop in {limit_s:.0f} s", ExitCode.TIMEOUT)
 
 
-def stop_mesh(data: DataDir) -> bool:
-    """Stop everything that runs on `data`; return whether anything did. Works without supervisord too."""
+def stop_mesh(data: DataDir, say: Callable[[str], object] = str) -> bool:
+    """Stop everything that runs on `data`; return whether anything did. Works without supervisord too.
+
+    `say` is told what was withdrawn at the venues and what remains open there, where orders left this host.
+    """
     was_running = is_locked(data) or bool(processes_of(data))
     supervisor = Supervisor(data)
     try:
         if supervisor.answers():
-            _announce_stop(data)
+            stop_seq = _announce_stop(data)
+            names = services_of(data)
+            stop_services(data, supervisor, names[names.index("broker") :])
+            _tell_left(data, stop_seq, say)
             stop_services(data, supervisor)
             supervisor.call("shutdown")
             wait_until(lambda: not is_locked(data), STOP_LIMIT_S)
@@ -177,13 +195,24 @@ def stop_mesh(data: DataDir) -> bool:
     return was_running
 
 
-def _announce_stop(data: DataDir) -> None:
-    """Put the stop on the log, so that resting paper orders stay; a bus that is gone cannot hear it."""
+def _tell_left(data: DataDir, stop_seq: int, say: Callable[[str], object]) -> None:
+    """Tell what remains at venues, while the bus and a simulated venue are still there."""
+    settings = trading_settings(data)
+    if settings is None:
+        return
+    from services.cli.farewell import farewell  # noqa: PLC0415 - the adapters are not loaded on paper
+
+    for line in farewell(data, settings, stop_seq):
+        say(line)
+
+
+def _announce_stop(data: DataDir) -> int:
+    """Put the stop on the log, so that resting paper orders stay; return its seq, 0 when no bus hears it."""
     try:
         with BusClient(data, STATUS_TIMEOUT_MS) as client:
-            client.append("operator", StopRequested("operator", "the mesh is stopped"))
+            return client.append("operator", StopRequested("operator", "the mesh is stopped"))
     except QuotemeshError:
-        return
+        return 0
 
 
 def kill_mesh(data: DataDir) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from services.broker.settings import Mode
+from services.broker.settings import BrokerSettings, Mode
 from services.cli.config_model import Config
 from services.cli.exits import CommandError, ExitCode
 from shared.runtime.paths import DataDir
+from shared.settings import unpack
 
 LIVE_VARIABLE = "QUOTEMESH_LIVE"
 LIVE_WORD = "I-UNDERSTAND"
@@ -94,3 +95,12 @@ def refuse_unarmed(cfg: Config, environ: Mapping[str, str]) -> None:
             f"{LIVE_VARIABLE}={LIVE_WORD} in the environment (docs/live.md); nothing was started",
             ExitCode.BAD_CONFIG,
         )
+
+
+def trading_settings(data: DataDir) -> BrokerSettings | None:
+    """Return the settings of a broker that trades at venues, None on paper or before a first start."""
+    try:
+        settings = unpack(data.settings("broker").read_bytes(), BrokerSettings)
+    except (OSError, msgspec.ValidationError):
+        return None
+    return settings if settings.venues else None

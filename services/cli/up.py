@@ -214,7 +214,7 @@ def run_mesh(
             is_over = watch(data, supervisor, asked, venue_count)
         finally:
             if foreground:
-                stop_mesh(data)
+                stop_mesh(data, click.echo)
     if not is_over and not foreground:
         raise CommandError(f"interrupted before the end of the capture; the mesh on {data.root} runs on")
 

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
+
 from services.broker.keys import KeyPlace, load_key
-from services.broker.settings import VenueAccess
+from services.broker.settings import BrokerSettings, VenueAccess
 from services.canceller.build import Place, open_venue
 from services.canceller.truth import read_truth
+from services.cli.exits import CommandError, ExitCode
 from services.cli.prestart_live import AccountTruth
 from services.cli.secrets import FOLDER, PREFIX, write_secrets
 from services.cli.venue_ping import venue_answers
 from shared.errors import QuotemeshError
 from shared.runtime.paths import DataDir
+from shared.settings import unpack
 
 LIMIT_S = 10.0
 
@@ -41,6 +45,29 @@ def key_place(data: DataDir, environ: Mapping[str, str] = os.environ) -> Iterato
     with TemporaryDirectory(prefix="quotemesh-") as folder:
         write_secrets(Path(folder) / FOLDER, given)
         yield _Given(data.root, Path(folder))
+
+
+def accounts_of(data: DataDir) -> tuple[VenueAccess, ...]:
+    """Return the accounts that the mesh of `data` trades with, or traded with last.
+
+    Raises `CommandError` on paper, where there is no account to ask.
+    """
+    try:
+        settings = unpack(data.settings("broker").read_bytes(), BrokerSettings)
+    except FileNotFoundError:
+        raise CommandError(
+            f"no mesh has run on {data.root}, so there is no account to ask: name another with --data",
+            ExitCode.NOT_FOUND,
+        ) from None
+    except msgspec.ValidationError as error:
+        text = f"the settings of the mesh on {data.root} are of another version ({error}): start it with up"
+        raise CommandError(text) from error
+    if not settings.venues:
+        raise CommandError(
+            f"the mesh on {data.root} trades on paper: there is no account at a venue to ask",
+            ExitCode.NOT_FOUND,
+        )
+    return settings.venues
 
 
 def account_truths(accounts: tuple[VenueAccess, ...], data: DataDir) -> list[AccountTruth]:
