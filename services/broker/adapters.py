@@ -3,9 +3,11 @@
 from services.broker.binance.adapter import BinanceAdapter
 from services.broker.binance.settings import SPOT, USDM, BinanceSettings, Endpoints
 from services.broker.keys import VenueKey
+from services.broker.remote import RemoteAccess, RemoteAdapter
 from services.broker.settings import VenueAccess
 from shared.errors import ConfigError
 from shared.execution.outside import VenueAdapter
+from shared.venues.registry import ENTRIES
 
 RIGHTS_HOST = "https://api.binance.com"
 
@@ -18,7 +20,24 @@ def adapter_of(access: VenueAccess, key: VenueKey, *, has_user_stream: bool = Tr
     """
     if access.name in {SPOT, USDM}:
         return BinanceAdapter(_binance(access, has_user_stream=has_user_stream), key)
-    raise ConfigError(f"there is no adapter for venue {access.name!r}; known are {SPOT} and {USDM}")
+    if access.name in ENTRIES:
+        return RemoteAdapter(_remote(access, key, has_user_stream=has_user_stream))
+    known = ", ".join((SPOT, USDM, *ENTRIES))
+    raise ConfigError(f"there is no adapter for venue {access.name!r}; known are {known}")
+
+
+def _remote(access: VenueAccess, key: VenueKey, *, has_user_stream: bool) -> RemoteAccess:
+    parts = {"apiKey": key.api_key, "secret": key.secret, "password": key.password}
+    return RemoteAccess(
+        venue=access.name,
+        network=access.network,
+        symbols=access.symbols,
+        key={name: part for name, part in parts.items() if part},
+        rest_url=access.rest_url,
+        stream_url=access.stream_url,
+        proxy=access.proxy,
+        has_user_stream=has_user_stream,
+    )
 
 
 def _binance(access: VenueAccess, *, has_user_stream: bool) -> BinanceSettings:

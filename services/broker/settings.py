@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from services.broker.live_settings import LiveSettings
 from shared.settings import Doc, Ge, Gt, Le
+from shared.venues.registry import SIMULATED_AS
 
 QueueModel = Literal["pro_rata", "behind", "power", "power2", "power3", "log", "log2"]
 BooklessModel = Literal["reject", "simple"]
@@ -37,7 +38,7 @@ def resolved(access: VenueAccess, ports: Mapping[str, int]) -> VenueAccess | Non
     """Return `access` with the URLs of the simulated venue filled in; None while it has not said its port."""
     if access.network != "sim":
         return access
-    port = ports.get(access.name)
+    port = ports.get(SIMULATED_AS.get(access.name, access.name))
     if not port:
         return None
     stream = f"ws://127.0.0.1:{port}"

@@ -28,7 +28,7 @@ class Market:
         self.trade_stream = self.adapter.trade_stream(name)
         self.is_partial = self.adapter.kind_of(self.depth_stream) is FrameKind.PARTIAL
         self.book = BookFeed(self.symbol, self.adapter.sequence, settings, counters, venue.depth_levels)
-        self.tape = TradeTape()
+        self.tape = TradeTape(is_counted=self.adapter.has_counted_trades)
         self.prices = PriceFeed(self.symbol, settings.price_interval_ms, settings.price_refresh_ms)
         self.backoff = Backoff(self.symbol)
         self.has_price = False

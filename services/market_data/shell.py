@@ -17,12 +17,14 @@ from services.market_data.core import MarketData
 from services.market_data.instructions import CloseStream, FetchRest, OpenStream
 from services.market_data.settings import SIMULATED, FeedVenue, MarketDataSettings, at_speed
 from services.market_data.shell_recorder import Recorder, answer_line
+from services.market_data.shell_remote import Listener, RemoteLink
 from shared.errors import ConfigError, VenueError
 from shared.messages import Event, Instruction, Message
 from shared.messages.system import SourceGap
 from shared.runtime.port import Port
 from shared.settings import unpack
 from shared.venues import VENUES
+from shared.venues.remote import REMOTE
 
 SOURCE = "market_data.io"
 POLL_S = 0.05
@@ -45,6 +47,8 @@ class FeedShell:
         self._venues: dict[str, FeedVenue] = {}
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._clients: dict[str, httpx2.AsyncClient] = {}
+        self._remotes: dict[str, RemoteLink] = {}
+        self._remote_of: dict[str, RemoteLink] = {}
         self._recorders: dict[str, Recorder] = {}
         self._port: Port
         self._tasks: asyncio.TaskGroup | None = None
@@ -76,7 +80,11 @@ class FeedShell:
 
     async def live(self, port: Port) -> None:
         """Follow the venues until the process ends."""
+        listener = Listener(self._on_remote_up, self._on_remote_down, self._on_remote_frame)
         for name, venue in self._venues.items():
+            if name in REMOTE:
+                self._remotes[name] = RemoteLink(venue, self._address, listener)
+                continue
             is_local = venue.url == SIMULATED
             # Plain HTTP: an empty context trusts nobody and spares 2 MB of certificates.
             verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_local else True
@@ -113,6 +121,8 @@ class FeedShell:
             task.cancel()
         for client in self._clients.values():
             await client.aclose()
+        for remote in self._remotes.values():
+            await remote.close()
         self._writer.shutdown()
         for recorder in self._recorders.values():
             recorder.flush()
@@ -130,9 +140,15 @@ class FeedShell:
             if isinstance(item, Message):
                 self._port.publish(item, origin_ns=now_ns)
             elif isinstance(item, OpenStream):
-                self._streams[item.connection] = self._start(self._follow(item))
+                remote = self._remotes.get(item.venue)
+                work = self._follow(item) if remote is None else remote.follow(item)
+                if remote is not None:
+                    self._remote_of[item.connection] = remote
+                self._streams[item.connection] = self._start(work)
             elif isinstance(item, CloseStream):
                 self._streams.pop(item.connection).cancel()
+                if item.connection in self._remote_of:
+                    self._remote_of[item.connection].unfollow(item.connection)
             elif isinstance(item, FetchRest):
                 self._start(self._fetch(item))
 
@@ -149,10 +165,11 @@ class FeedShell:
                 self._has_gap = False
                 self._take(self.core.on_source_gap(now_ns), now_ns)
             self._take(self.core.on_time(now_ns), now_ns)
-            if self.core.failure:
+            failure = self.core.failure or next((r.failure for r in self._remotes.values() if r.failure), "")
+            if failure:
                 # One more turn of the loop lets the status leave before the process does.
                 await asyncio.sleep(POLL_S)
-                raise ConfigError(self.core.failure)
+                raise ConfigError(failure)
             self._check_first_price(now_ns)
 
     def _check_first_price(self, now_ns: int) -> None:
@@ -210,8 +227,32 @@ class FeedShell:
             now_ns = self._port.clock.now_ns()
             self._take(self.core.on_disconnected(wanted.connection, reason, now_ns), now_ns)
 
+    def _on_remote_up(self, connection: str) -> None:
+        now_ns = self._port.clock.now_ns()
+        self._take(self.core.on_connected(connection, now_ns), now_ns)
+
+    def _on_remote_down(self, connection: str, reason: str) -> None:
+        now_ns = self._port.clock.now_ns()
+        self._take(self.core.on_disconnected(connection, reason, now_ns), now_ns)
+
+    def _on_remote_frame(self, venue: str, connection: str, frame: bytes) -> None:
+        now_ns = self._port.clock.now_ns()
+        self._record(venue, now_ns, frame)
+        self._take(self.core.on_frame(connection, frame, now_ns), now_ns)
+
+    async def _fetch_remote(self, remote: RemoteLink, wanted: FetchRest) -> None:
+        status, body = await remote.ask(wanted)
+        now_ns = self._port.clock.now_ns()
+        line = answer_line(VENUES[wanted.venue], wanted.target, body) if status == 200 else None
+        if line is not None:
+            self._record(wanted.venue, now_ns, line)
+        self._take(self.core.on_response(wanted.request_id, status, body, now_ns), now_ns)
+
     async def _fetch(self, wanted: FetchRest) -> None:
         """Ask once and answer the core, whatever happens."""
+        if wanted.venue in self._remotes:
+            await self._fetch_remote(self._remotes[wanted.venue], wanted)
+            return
         await asyncio.sleep(wanted.after_ms / 1000)
         status, retry_after_ms = 0, 0
         try:

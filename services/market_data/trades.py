@@ -7,9 +7,13 @@ MISSING_MAX = 1000
 
 
 class TradeTape:
-    """Ids seen; a trade that comes late is taken, one that comes twice is not."""
+    """Ids seen; a trade that comes late is taken, one that comes twice is not.
 
-    def __init__(self) -> None:
+    Where ids are not counted by the venue (`is_counted` False), no hole can be told.
+    """
+
+    def __init__(self, *, is_counted: bool = True) -> None:
+        self._is_counted = is_counted
         self.last_id = -1
         self.missing_count = 0
         self._missing: dict[int, None] = {}
@@ -22,7 +26,7 @@ class TradeTape:
             del self._missing[trade_id]
             self.missing_count -= 1
             return True
-        if self.last_id >= 0 and trade_id > self.last_id + 1:
+        if self._is_counted and self.last_id >= 0 and trade_id > self.last_id + 1:
             self.missing_count += trade_id - self.last_id - 1
             for skipped in range(max(self.last_id + 1, trade_id - MISSING_MAX), trade_id):
                 self._missing[skipped] = None

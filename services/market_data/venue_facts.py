@@ -41,7 +41,8 @@ class MarketFacts:
         self.derivative: DerivativeFeed | None = None
         self.streams: list[str] = []
         self.polls: dict[Wanted, _Poll] = {}
-        if settings.candles and (not settings.candle_symbols or market.symbol in settings.candle_symbols):
+        is_wanted = not settings.candle_symbols or market.symbol in settings.candle_symbols
+        if settings.candles and is_wanted and adapter.candle_stream(market.name):
             age_ns = settings.candle_age_ms * NS_PER_MS
             self.candles = CandleFeed(market.symbol, counters, settings.candle_history, age_ns)
             self.streams.append(adapter.candle_stream(market.name))

@@ -2,5 +2,7 @@
 
 from shared.venues.base import VenueAdapter
 from shared.venues.binance import BinanceSpot, BinanceUsdm
+from shared.venues.remote import REMOTE
 
-VENUES: dict[str, VenueAdapter] = {adapter.name: adapter for adapter in (BinanceSpot(), BinanceUsdm())}
+_ALL: list[VenueAdapter] = [BinanceSpot(), BinanceUsdm(), *REMOTE.values()]
+VENUES: dict[str, VenueAdapter] = {adapter.name: adapter for adapter in _ALL}

@@ -175,6 +175,7 @@ class VenueAdapter(Protocol):
     """One venue without I/O. Parsers raise one of `UNREADABLE` on what they cannot read.
 
     `sequence`                    its rules of sequence.
+    `has_counted_trades`          ids of trades are counted without holes.
     `depth_stream(venue_symbol, channel)`, `trade_stream(venue_symbol)`  names of streams.
     `candle_stream`, `mark_stream`, `liquidation_stream`  likewise; empty where the venue has none.
     `kind_of(stream)`             what a stream of ours carries.
@@ -190,6 +191,7 @@ class VenueAdapter(Protocol):
 
     name: str
     sequence: SequenceRules
+    has_counted_trades: bool
 
     def depth_stream(self, venue_symbol: str, channel: str) -> str: ...
 

@@ -168,6 +168,7 @@ class _Binance(BinanceFacts):
 
     name: str
     sequence: SequenceRules
+    has_counted_trades = True
 
     def depth_stream(self, venue_symbol: str, channel: str) -> str:
         """Return `btcusdt@depth@100ms`; `channel` is depth[@100ms] or depth5, depth10, depth20[@100ms]."""

@@ -1,0 +1,1 @@
+"""The child process of one venue that is reached through ccxt: the only code that imports ccxt."""
