@@ -1,5 +1,6 @@
 """The broker's outside half: the kill latch and its four ways in, and the word that paper is reconciled.
 
+In testnet and live mode `Trading` joins execution and sockets; this shell tells it of kill, time and stop.
 Paper orders equal the venue's by construction, since this process is the venue; what is compared is risk's
 ledger with the paper account (RK-29). What risk has not answered yet is awaited; what stays is said.
 
@@ -25,10 +26,12 @@ from services.broker.core import BrokerCore
 from services.broker.instructions import ClearLatch, LatchKill, not_reconciled
 from services.broker.settings import BrokerSettings
 from services.broker.shell_latch import LatchFile
+from services.broker.shell_trading import Trading
 from shared.errors import UNDECODABLE, ConfigError
 from shared.messages import Event, Instruction
 from shared.messages.control import KillCleared, KillClearRefused, KillLatched
 from shared.messages.system import Reconciled
+from shared.runtime.crash import crash_point
 from shared.runtime.port import Port
 from shared.settings import unpack
 
@@ -70,6 +73,7 @@ class BrokerShell:
         self._awaited_since_s = 0.0
         self._next_look_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._trading: Trading | None = None
 
     # ---- life
 
@@ -85,6 +89,10 @@ class BrokerShell:
                 f"another broker runs on {port.data.root} (run/broker.lock is held); "
                 "there may be one only: stop it, or use another data directory (I-29)"
             ) from error
+        settings = unpack(port.settings, BrokerSettings)
+        if settings.mode != "paper":
+            self._trading = Trading(port, settings)
+            self._trading.open()
         signal.signal(signal.SIGUSR1, self._on_signal)
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.REP)
@@ -96,19 +104,30 @@ class BrokerShell:
         """Say a standing latch before anything else, then that paper is reconciled, then watch for kills."""
         settings = unpack(port.settings, BrokerSettings)
         self._look()
-        self._reconcile()
-        port.on_epoch(lambda _epoch: self._reconcile())
+        if self._trading is None:
+            self._reconcile()
+            port.on_epoch(lambda _epoch: self._reconcile())
         socket = self._socket
         assert socket is not None, "the shell was not opened"
         asyncio.get_running_loop().add_reader(int(socket.getsockopt(zmq.FD)), self._answer_all)
         while True:
             self._look()
             self._answer_all()
-            self._reconcile()
+            if self._trading is None:
+                self._reconcile()
+            else:
+                self._trading.pass_time(time.monotonic())
             await asyncio.sleep(settings.latch_poll_ms / 1000)
 
+    async def drain(self) -> None:
+        """Withdraw orders at venues before a stop; paper has nothing to wait for."""
+        if self._trading is not None:
+            await self._trading.drain()
+
     async def close(self) -> None:
-        """Give the socket and the lock back."""
+        """Leave the venues, give the socket and the lock back."""
+        if self._trading is not None:
+            await self._trading.close()
         if self._socket is not None and self._context is not None:
             with contextlib.suppress(RuntimeError, OSError, ValueError):
                 asyncio.get_running_loop().remove_reader(int(self._socket.getsockopt(zmq.FD)))
@@ -120,7 +139,9 @@ class BrokerShell:
             self._lock_fd = -1
 
     def seen(self, event: Event) -> None:
-        """Do nothing: the core sees everything."""
+        """Hand the event to execution, where orders stand at venues."""
+        if self._trading is not None:
+            self._trading.seen(event)
 
     # ---- what the core asks
 
@@ -132,6 +153,8 @@ class BrokerShell:
             task = asyncio.get_running_loop().create_task(self._clear(instruction))
             self._tasks.add(task)
             task.add_done_callback(self._cleared)
+        elif self._trading is not None:
+            self._trading.carry_out(instruction, event)
         else:
             raise AssertionError(f"the broker shell cannot carry out {instruction!r}")
 
@@ -141,13 +164,23 @@ class BrokerShell:
         await self._port.wait_durable(instruction.request_seq)
         if kill_count != self._kill_count:
             return
-        if self._reconciled_run != self._port.run:
+        if not self._is_reconciled:
             why = not_reconciled(self._port.run)
             self._port.publish(KillClearRefused(instruction.by, why), cause_seq=instruction.request_seq)
             return
         self._latch.clear()
         self._is_told = False
+        if self._trading is not None:
+            self._trading.latch(is_set=False)
         self._port.publish(KillCleared(instruction.by, instruction.reason), cause_seq=instruction.request_seq)
+
+    @property
+    def _is_reconciled(self) -> bool:
+        if self._trading is None:
+            return self._reconciled_run == self._port.run
+        core = self._port.core
+        assert isinstance(core, BrokerCore), "the broker's shell has the broker's core"
+        return core.known.is_reconciled
 
     def _cleared(self, task: asyncio.Task[None]) -> None:
         """Keep a failed clear visible: the latch stays, and the operator's request stays unanswered."""
@@ -165,13 +198,19 @@ class BrokerShell:
         self._waiting.append(Kill("signal", "SIGUSR1", "signal"))
 
     def _kill(self, kill: Kill) -> str:
-        """Latch and say one kill; return why it could not be latched, empty when it was."""
+        """Latch and say one kill; return why it could not be latched, empty when it was.
+
+        Orders at venues are canceled first: that needs neither the disk nor the bus.
+        """
         self._kill_count += 1
+        if self._trading is not None:
+            self._trading.latch(is_set=True)
         try:
             self._latch.set(kill.by, kill.reason)
         except OSError as error:
             self._waiting.append(kill)
             return f"the latch could not be synced ({error}); it is tried again"
+        crash_point("broker.latched")
         self._tell(kill)
         return ""
 
@@ -233,7 +272,8 @@ class BrokerShell:
             return ["error", 'not a request; send MessagePack ["kill", by, reason] or ["status"]']
         if asked == ["status"]:
             port = self._port
-            return ["ok", self._latch.is_set, port.run, port.applied_seq, port.is_live]
+            venues = [] if self._trading is None else self._trading.status()
+            return ["ok", self._latch.is_set, port.run, port.applied_seq, port.is_live, *venues]
         if len(asked) != 3 or asked[0] != "kill":
             return ["error", f'unknown request {asked[:1]}; send ["kill", by, reason] or ["status"]']
         by, reason = asked[1][:TEXT_MAX].strip(), asked[2][:TEXT_MAX].strip()

@@ -8,8 +8,28 @@ import os
 import signal
 from pathlib import Path
 
+BROKER_POINTS = (
+    "broker.approval_seen",
+    "broker.gate_passed",
+    "broker.order_written",
+    "broker.sent_said",
+    "broker.answer_unread",
+    "broker.answer_read",
+    "broker.answer_said",
+    "broker.fill_read",
+    "broker.fill_said",
+    "broker.cancel_asked",
+    "broker.cancel_written",
+    "broker.reconciling",
+    "broker.reconciled_said",
+    "broker.kill_seen",
+    "broker.half_canceled",
+    "broker.latched",
+)
+"""Where the broker that trades at venues can be killed, from an approval to the last cancel."""
 POINTS = frozenset(
     {
+        *BROKER_POINTS,
         "bus.before_commit",
         "bus.after_commit",
         "bus.after_publish",

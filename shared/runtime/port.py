@@ -5,7 +5,7 @@ import heapq
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.core import Core
 from shared.hosting import Outgoing
@@ -39,6 +39,17 @@ class Shell(Protocol):
 
     async def close(self) -> None:
         """Give everything back."""
+
+
+@runtime_checkable
+class Draining(Protocol):
+    """A shell with something to finish before a stop, while the service still lives on the bus.
+
+    A second signal does not wait for it.
+    """
+
+    async def drain(self) -> None:
+        """Return when nothing is left to finish, or nothing more can be done."""
 
 
 class NoShell:
@@ -84,6 +95,7 @@ class Port:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waiting_count = 0
         self._epoch_callbacks: list[Callable[[int], None]] = []
+        self._durable_callbacks: list[Callable[[int], None]] = []
 
     @property
     def backlog(self) -> int:
@@ -120,6 +132,14 @@ class Port:
         heapq.heappush(self._waiting, (seq, self._waiting_count, future))
         await future
 
+    def on_durable(self, callback: Callable[[int], None]) -> None:
+        """Call `callback(durable_seq)` at once and in the turn that hears of each sync of the bus."""
+        self._durable_callbacks.append(callback)
+        if not self._is_hearing_syncs:
+            self._is_hearing_syncs = True
+            self._hear_syncs()
+        callback(self.durable_seq)
+
     def on_epoch(self, callback: Callable[[int], None]) -> None:
         """Call `callback(epoch)` each time a new life of the bus has welcomed this service."""
         self._epoch_callbacks.append(callback)
@@ -131,6 +151,8 @@ class Port:
             future = heapq.heappop(self._waiting)[2]
             if not future.done():
                 future.set_result(None)
+        for callback in self._durable_callbacks:
+            callback(self.durable_seq)
 
     def told_epoch(self, epoch: int) -> None:
         """Call those who wait for a new epoch (runtime only)."""

@@ -17,7 +17,7 @@ from shared.runtime.clock import MeshClock
 from shared.runtime.latch import latch_kill
 from shared.runtime.node import Node
 from shared.runtime.paths import DataDir
-from shared.runtime.port import NoShell, Port, Shell
+from shared.runtime.port import Draining, NoShell, Port, Shell
 
 __all__ = ["NoShell", "Port", "Shell", "run_service"]
 
@@ -71,10 +71,10 @@ async def _run(
         is_latched = latch_kill(data, service, reason)
         log.error("fatal_event", seq=node.fatal_seq, is_kill_latched=is_latched)
         return EXIT_FATAL_EVENT
-    stopping = asyncio.Event()
+    stopping, forced = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, _stop, stopping, forced)
     loop.set_exception_handler(lambda _loop, context: node.fail(context.get("exception")))
     beats = loop.create_task(_beat(node))
     asked = loop.create_task(stopping.wait())
@@ -82,6 +82,8 @@ async def _run(
         node.begin()
         ends: set[asyncio.Future[Any]] = {node.ended, asked}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if isinstance(shell, Draining) and port.is_live and not node.ended.done():
+            await _drain(shell, node, forced)
     finally:
         try:
             await node.stop()
@@ -92,6 +94,24 @@ async def _run(
         node.ended.result()
     log.info("stopped", applied_seq=port.applied_seq)
     return 0
+
+
+def _stop(stopping: asyncio.Event, forced: asyncio.Event) -> None:
+    """Stop at the first signal, without waiting for anything more at the second."""
+    if stopping.is_set():
+        forced.set()
+    stopping.set()
+
+
+async def _drain(shell: Draining, node: Node, forced: asyncio.Event) -> None:
+    """Let the shell finish, unless the service fails or a second signal comes."""
+    loop = asyncio.get_running_loop()
+    drained, hurried = loop.create_task(shell.drain()), loop.create_task(forced.wait())
+    ends: set[asyncio.Future[Any]] = {drained, hurried, node.ended}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in (drained, hurried):
+        task.cancel()
+    await asyncio.gather(drained, hurried, return_exceptions=True)
 
 
 async def _beat(node: Node) -> None:
