@@ -190,6 +190,40 @@ def average_price(ask: Ask) -> object:
     }
 
 
+def premium_index(ask: Ask) -> object:
+    """Tell mark price, index and funding rate of one market, or of all."""
+    path = "/fapi/v1/premiumIndex"
+    if ask.params.has("symbol"):
+        return _public(ask, path, {"symbol": ask.params.required("symbol")})
+    return [msgspec.Raw(_public(ask, path, {"symbol": name})) for name in ask.backend.symbols]
+
+
+def funding_rates(ask: Ask) -> object:
+    """Tell the fundings since the start, of one market or of all."""
+    params = ask.params
+    name = params.text("symbol").upper()
+    if name and name not in ask.backend.symbols:
+        raise VenueRefusal(-1121, BAD_SYMBOL)
+    start_ms, end_ms = params.integer("startTime"), params.integer("endTime", 2**62)
+    limit = params.limit(100, 1000)
+    found = [
+        each
+        for each in ask.backend.tape.fundings
+        if name in {"", each.symbol} and start_ms <= each.time_ms <= end_ms
+    ]
+    chosen = found[:limit] if params.has("startTime") else found[-limit:]
+    return [
+        {
+            "symbol": each.symbol,
+            "fundingTime": each.time_ms,
+            "fundingRate": each.rate,
+            "markPrice": each.mark_price,
+            "rateType": "FUNDING",
+        }
+        for each in chosen
+    ]
+
+
 def _tape(ask: Ask) -> MarketTape:
     name = ask.params.required("symbol")
     name = name.upper() if ask.backend.is_usdm else name

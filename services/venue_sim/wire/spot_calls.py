@@ -27,6 +27,7 @@ _test = Call(
 _cancel = Call(spot_orders.cancel, TRADE, 1, is_free=True, takes=CANCEL)
 _cancel_all = Call(spot_orders.cancel_all, TRADE, 1, is_free=True, takes=("symbol",))
 _replace = Call(spot_orders.replace, TRADE, 1, 1, is_free=True, takes=REPLACE)
+_amend = Call(spot_orders.amend, TRADE, 4, takes=(*ORDER, "newQty", "newClientOrderId"))
 _query = Call(spot_orders.query, USER_DATA, 4, takes=ORDER)
 _open = Call(spot_orders.open_orders, USER_DATA, weighs("symbol", 80, 6), takes=("symbol",))
 _all = Call(spot_orders.all_orders, USER_DATA, 20, takes=(*SPAN, "orderId"))
@@ -57,6 +58,7 @@ SPOT_REST = {
     ("GET", "/api/v3/order"): _query,
     ("POST", "/api/v3/order/test"): _test,
     ("POST", "/api/v3/order/cancelReplace"): _replace,
+    ("PUT", "/api/v3/order/amend/keepPriority"): _amend,
     ("GET", "/api/v3/openOrders"): _open,
     ("DELETE", "/api/v3/openOrders"): _cancel_all,
     ("GET", "/api/v3/allOrders"): _all,
@@ -81,6 +83,7 @@ SPOT_WS = {
     "order.test": _test,
     "order.cancel": _cancel,
     "order.cancelReplace": _replace,
+    "order.amend.keepPriority": _amend,
     "order.status": _query,
     "openOrders.status": _open,
     "openOrders.cancelAll": _cancel_all,

@@ -8,7 +8,7 @@ from services.venue_sim.venue import SPOT
 from services.venue_sim.wire import spot_json
 from services.venue_sim.wire.calls import Ask, order_key
 from services.venue_sim.wire.checks import check_client_id, check_span, spot_symbol
-from services.venue_sim.wire.params import Params, missing
+from services.venue_sim.wire.params import Params, invalid, missing
 from services.venue_sim.wire.payload import Json, rate
 
 SIDES = frozenset({"BUY", "SELL"})
@@ -254,6 +254,27 @@ def _code(refusal: VenueRefusal) -> Json:
 
 def _raise(refusal: VenueRefusal) -> str:
     raise refusal
+
+
+def amend(ask: Ask) -> object:
+    """Reduce the quantity of an order that keeps its place in the queue."""
+    params = ask.params
+    symbol = spot_symbol(params)
+    order_id, client_id = order_key(params)
+    quantity = params.decimal("newQty", is_required=True)
+    if quantity is None or quantity <= 0:
+        raise invalid("newQty")
+    new_id = check_client_id(params, "newClientOrderId", CLIENT_ID_RANGE)
+    exchange = ask.backend.exchange
+    before = exchange.order(ask.account, SPOT, symbol, order_id, client_id)
+    item, execution_id = exchange.amend(
+        ask.account, symbol, order_id, client_id, quantity, ask.now_ms, new_client_order_id=new_id
+    )
+    return {
+        "transactTime": ask.now_ms,
+        "executionId": execution_id,
+        "amendedOrder": spot_json.amended(item, before.client_order_id),
+    }
 
 
 def query(ask: Ask) -> object:

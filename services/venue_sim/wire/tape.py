@@ -1,4 +1,4 @@
-"""What has traded: the newest trades and the last day of each market, kept from the frames of the streams."""
+"""What has traded: newest trades, last day and fundings of each market, kept from frames of the streams."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -6,12 +6,13 @@ from decimal import Decimal
 
 import msgspec
 
-from services.venue_sim.streams import TRADE
+from services.venue_sim.streams import MARK_EACH_S, TRADE
 from services.venue_sim.venue import StreamFrame
 
 TRADES_KEPT = 1_000
 MINUTE_MS, DAY_MINUTES = 60_000, 1_440
-SUFFIX = f"@{TRADE}"
+FUNDINGS_KEPT = 1_000
+TRADE_SUFFIX, MARK_SUFFIX = f"@{TRADE}", f"@{MARK_EACH_S}"
 
 
 class Trade(msgspec.Struct, gc=False):
@@ -28,6 +29,22 @@ class Trade(msgspec.Struct, gc=False):
     def quote(self) -> Decimal:
         """Return price times quantity."""
         return Decimal(self.p) * Decimal(self.q)
+
+
+class _Mark(msgspec.Struct, gc=False):
+    s: str
+    p: str
+    r: str
+    T: int
+
+
+class Funding(msgspec.Struct, frozen=True, gc=False):
+    """One funding of a perpetual: the rate that stood last before its time."""
+
+    symbol: str
+    time_ms: int
+    rate: str
+    mark_price: str
 
 
 class Minute:
@@ -82,13 +99,24 @@ class Tape:
     def __init__(self, venue: str) -> None:
         self._venue = venue
         self._markets: dict[str, MarketTape] = {}
-        self._decoder = msgspec.json.Decoder(Trade)
+        self._trades = msgspec.json.Decoder(Trade)
+        self._marks = msgspec.json.Decoder(_Mark)
+        self._last_marks: dict[str, _Mark] = {}
+        self.fundings: deque[Funding] = deque(maxlen=FUNDINGS_KEPT)
 
     def take(self, frame: StreamFrame) -> None:
-        """Take a frame of the venue's streams; all but its trades are left alone."""
-        if frame.venue == self._venue and frame.stream.endswith(SUFFIX):
-            trade = self._decoder.decode(frame.data)
+        """Take a frame of the venue's streams; all but trades and mark prices are left alone."""
+        if frame.venue != self._venue:
+            return
+        if frame.stream.endswith(TRADE_SUFFIX):
+            trade = self._trades.decode(frame.data)
             self.of(trade.s).add(trade)
+        elif frame.stream.endswith(MARK_SUFFIX):
+            mark = self._marks.decode(frame.data)
+            before = self._last_marks.get(mark.s)
+            if before is not None and mark.T > before.T:
+                self.fundings.append(Funding(mark.s, before.T, before.r, before.p))
+            self._last_marks[mark.s] = mark
 
     def of(self, name: str) -> MarketTape:
         """Return the trades of a market, an empty tape when there are none."""

@@ -1,6 +1,5 @@
-"""Order calls of USD-M: new, test, cancel, cancel all, query, batches."""
+"""Order calls of USD-M: new, test, cancel, cancel all, query."""
 
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -11,9 +10,7 @@ from services.venue_sim.venue import USDM
 from services.venue_sim.wire import usdm_json
 from services.venue_sim.wire.calls import Ask, order_key
 from services.venue_sim.wire.checks import check_client_id, check_span, usdm_symbol
-from services.venue_sim.wire.params import Params, invalid, json_params, missing
-from services.venue_sim.wire.payload import Json
-from shared.errors import UNDECODABLE
+from services.venue_sim.wire.params import Params, missing
 
 SIDES = frozenset({"BUY", "SELL"})
 TYPES = frozenset(
@@ -24,13 +21,12 @@ TYPES = frozenset(
 )
 TIMES_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "GTX", "GTD", "RPI"})
 POSITION_SIDES = frozenset({"BOTH", "LONG", "SHORT"})
+STP_MODES = frozenset({"NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"})
 WORKING_TYPES = frozenset({"MARK_PRICE", "CONTRACT_PRICE"})
 CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
 CLIENT_ID_MAX = 36
 WEEK_MS = 7 * 86_400_000
-BATCH_NEW_MAX, BATCH_CANCEL_MAX = 5, 10
 ALL_CANCELED = {"code": 200, "msg": "The operation of cancel all open order is done."}
-BATCH_TOO_LONG = VenueRefusal(-4082, "Invalid number of batch orders.")
 
 
 def client_id(params: Params, name: str = "newClientOrderId") -> str:
@@ -173,58 +169,3 @@ def user_trades(ask: Ask) -> object:
         **({"from_id": params.integer("fromId")} if params.has("fromId") else {}),
     )
     return [usdm_json.trade(item) for item in items]
-
-
-# ---- batches: each part is answered by itself, in the order of the request
-
-
-def batch_place(ask: Ask) -> object:
-    """Place up to five orders."""
-    return _each(ask, _parts(ask), place)
-
-
-def batch_cancel(ask: Ask) -> object:
-    """Cancel up to ten orders of a market."""
-    params = ask.params
-    symbol = usdm_symbol(params)
-    by_client = params.has("origClientOrderIdList")
-    name = "origClientOrderIdList" if by_client else "orderIdList"
-    if not params.has(name):
-        raise VenueRefusal(
-            -1102, "Param 'orderIdList' or 'origClientOrderIdList' must be sent, but both were empty/null!"
-        )
-    sent = params.json(name, list[str | int])
-    if not 1 <= len(sent) <= BATCH_CANCEL_MAX:
-        raise BATCH_TOO_LONG
-    key = "origClientOrderId" if by_client else "orderId"
-    return _each(ask, [Params({"symbol": symbol, key: str(each)}) for each in sent], cancel)
-
-
-def _parts(ask: Ask) -> list[Params]:
-    try:
-        sent = msgspec.json.decode(ask.params.required("batchOrders"), type=list[dict[str, msgspec.Raw]])
-    except UNDECODABLE:
-        raise invalid("batchOrders") from None
-    if not 1 <= len(sent) <= BATCH_NEW_MAX:
-        raise BATCH_TOO_LONG
-    return [json_params(part) for part in sent]
-
-
-def _each(ask: Ask, parts: list[Params], act: Callable[[Ask], object]) -> list[object]:
-    told: list[object] = []
-    for params in parts:
-        try:
-            told.append(act(ask._replace(params=params)))
-        except VenueRefusal as refusal:
-            failed: Json = {"code": refusal.code, "msg": refusal.msg}
-            told.append(failed)
-    return told
-
-
-def parts_count(values: Mapping[str, str]) -> int:
-    """Return how many orders a batch counts."""
-    try:
-        sent = msgspec.json.decode(values.get("batchOrders", "[]"), type=list[msgspec.Raw])
-    except UNDECODABLE:
-        return 0
-    return min(len(sent), BATCH_NEW_MAX)
