@@ -77,6 +77,7 @@ class GeneratedMarket:
         self.on_execution: Callable[[Execution, int], None] | None = None
         self.outbox: list[StreamFrame] = []
         self.last_ticks = 0
+        self._range: tuple[int, int] | None = None
         self.derivative = (
             None
             if is_spot
@@ -134,6 +135,15 @@ class GeneratedMarket:
         self._print_touch(now_ms, self.outbox)
         return executions
 
+    def print_trade(self, taker_side: int, price_ticks: int, lots: int, now_ms: int) -> int:
+        """Put a trade on the stream that changes no book; returns its id."""
+        return self._print(Match(0, 0, taker_side, price_ticks, lots), now_ms, self.outbox).trade_id
+
+    def trade_range(self) -> tuple[int, int] | None:
+        """Return (lowest, highest) price traded since this was asked last, None without trades."""
+        traded, self._range = self._range, None
+        return traded
+
     def withdraw(self, order_id: int, now_ms: int) -> int:
         """Cancel the resting order of an account; returns what was left of it in lots."""
         lots = self.book.cancel(order_id)
@@ -148,7 +158,9 @@ class GeneratedMarket:
     def _print(self, match: Match, now_ms: int, frames: list[StreamFrame]) -> Execution:
         """Give a trade its id and put it on the stream."""
         self.trade_id += 1
-        self.last_ticks = match.price_ticks
+        self.last_ticks = price = match.price_ticks
+        low, high = self._range or (price, price)
+        self._range = (min(low, price), max(high, price))
         is_buy = match.taker_side == BUY
         self.candles.take(match.price_ticks, match.lots, self.trade_id, is_buy=is_buy)
         data = self.wire.trade(

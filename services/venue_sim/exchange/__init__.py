@@ -1,1 +1,1 @@
-"""The trading side of the simulated venue: accounts, orders, fills, positions, and the ledger that is the truth."""
+"""The trading side of the simulated venue: accounts, orders, fills, positions, and the ledger of it all."""

@@ -24,7 +24,7 @@ class Position(msgspec.Struct, array_like=True):
 
 
 class UsdmSymbol(msgspec.Struct, array_like=True):
-    """What an account has set and holds in one USD-M market; positions by side (`BOTH`, or `LONG` and `SHORT`)."""
+    """What an account has set and holds in one USD-M market; positions by `BOTH`, or `LONG` and `SHORT`."""
 
     leverage: int = LEVERAGE_DEFAULT
     is_isolated: bool = False
@@ -32,7 +32,7 @@ class UsdmSymbol(msgspec.Struct, array_like=True):
 
 
 class Fees(msgspec.Struct, array_like=True):
-    """Commission rates in millionths; negative is a rebate. `bnb_ppm` is what is left of them when paid in BNB."""
+    """Commissions in millionths; negative is a rebate. `bnb_left_ppm` is what is left of them paid in BNB."""
 
     spot_maker_ppm: int
     spot_taker_ppm: int
@@ -121,6 +121,6 @@ def _amount(balance: BalanceSettings, name: str) -> int:
         exact = None
     if exact is None or exact < 0:
         raise ConfigError(
-            f"simulator.accounts: {name} has {balance.amount!r} {balance.asset}; write a plain decimal from 0 on"
+            f"simulator.accounts: {name} has {balance.amount!r} {balance.asset}; write a number from 0 on"
         )
     return exact

@@ -10,10 +10,10 @@ from services.venue_sim.exchange.orders import (
     OrderState,
     OrderStore,
     crosses,
-    newest,
     opposite,
     unknown_cancel,
 )
+from services.venue_sim.exchange.queries import OrderBooks
 from services.venue_sim.exchange.records import ZERO, Fill, NewOrder, OrderEvent, PlacedOrder, VenueOrder
 from services.venue_sim.exchange.rules import MarketRules
 from services.venue_sim.exchange.sides import MarketSide
@@ -21,8 +21,6 @@ from services.venue_sim.market import Execution
 from services.venue_sim.matching import BUY
 from services.venue_sim.refusal import VenueRefusal
 
-BAD_SYMBOL = -1121, "Invalid symbol."
-NO_SUCH_ORDER = -2013, "Order does not exist."
 STP_MAKER = frozenset({"EXPIRE_MAKER", "EXPIRE_BOTH"})
 STP_TAKER = frozenset({"EXPIRE_TAKER", "EXPIRE_BOTH"})
 MARKET_TYPES = frozenset({"MARKET", "STOP_LOSS", "TAKE_PROFIT"})
@@ -36,24 +34,22 @@ class Paid(NamedTuple):
     realized_e18: int = 0
 
 
-class Desk:
+class Desk(OrderBooks):
     """What spot and USD-M have in common. Subclasses know money: `_admit`, `_pay`, `_release`, `_settled`."""
 
-    venue = ""
     # The kind of event that tells an order which expired against another of its account.
     prevention_kind = "EXPIRED"
+    # Whether the event of a cancel carries an id of its own.
+    names_cancels = False
 
     def __init__(
         self, floor: Floor, sides: Sequence[MarketSide], rules: dict[str, MarketRules], store: OrderStore
     ) -> None:
-        self.floor = floor
-        self.sides = {side.market.name: side for side in sides}
-        self.rules = rules
-        self.store = store
+        super().__init__(floor, sides, rules, store)
         for side in sides:
             side.listen(self.on_execution)
         self._shown_out: set[int] = set()
-        self._touched: dict[tuple[str, str], None] = {}
+        self.touched: dict[tuple[str, str], None] = {}
 
     # ---- what the venues do differently
 
@@ -72,23 +68,23 @@ class Desk:
     def _release(self, order: OrderState) -> None:
         """Give back what a closed order still holds."""
 
+    def reopen(self, order: OrderState, lots: int) -> None:
+        """Set money aside for a late fill of a closed order; ValueError without it."""
+
     def _before_trade_event(self, order: OrderState, now_ms: int) -> None:
         """Say what comes before the event of a trade."""
 
     def _settled(self, account: str, symbol: str, now_ms: int) -> None:
         """Say what comes after the events of an act."""
 
+    def _trade_kind(self, order: OrderState) -> str:  # noqa: ARG002
+        """Return the kind of event that tells a fill."""
+        return "TRADE"
+
     def _refuse_post_only(self) -> VenueRefusal:
         raise NotImplementedError
 
     # ---- orders
-
-    def rules_of(self, symbol: str) -> MarketRules:
-        """Return the rules of a market; refuses an unknown symbol."""
-        rules = self.rules.get(symbol)
-        if rules is None:
-            raise VenueRefusal(*BAD_SYMBOL)
-        return rules
 
     def place(self, account: str, new: NewOrder, now_ms: int, *, is_test: bool = False) -> PlacedOrder:
         """Take a new order; raises VenueRefusal. `is_test` checks the request and leaves no order."""
@@ -102,8 +98,8 @@ class Desk:
         mine = self.store.of_market(account, new.symbol)
         stops = sum(other.is_stop for other in mine)
         rules.check_counts(len(mine), stops, is_stop=order.is_stop)
-        fills = self._enter(order, rules, now_ms)
-        self._finish(now_ms)
+        fills = self.enter(order, rules, now_ms)
+        self.finish(now_ms)
         return PlacedOrder(order=order.record(self.venue, rules.units), fills=tuple(fills))
 
     def _refuse_duplicate(self) -> VenueRefusal:
@@ -114,7 +110,7 @@ class Desk:
         order_id = self.floor.next_order_id()
         return order_id, new.client_order_id or f"sim{order_id:x}"
 
-    def _enter(self, order: OrderState, rules: MarketRules, now_ms: int) -> list[Fill]:
+    def enter(self, order: OrderState, rules: MarketRules, now_ms: int) -> list[Fill]:
         """Let an order in: as a stop it waits, else it takes what it may and rests with what is left."""
         side = self.sides[order.symbol]
         is_blocked = order.tif in {"GTX"} or order.type == "LIMIT_MAKER"
@@ -124,9 +120,9 @@ class Desk:
         self._admit(order, rules, now_ms)
         order.working_ms = now_ms if order.is_working else -1
         self.store.add(order)
-        self._touched[order.account, order.symbol] = None
-        self._say(order, "NEW", now_ms)
-        return self._work(order, side, now_ms) if order.is_working else []
+        self.touched[order.account, order.symbol] = None
+        self.say(order, "NEW", now_ms)
+        return self.work(order, side, now_ms) if order.is_working else []
 
     def _would_take(self, order: OrderState, side: MarketSide) -> bool:
         return crosses(order.side, order.price_ticks, side.best(opposite(order.side)))
@@ -136,24 +132,21 @@ class Desk:
 
     def can_fill(self, order: OrderState, side: MarketSide) -> bool:
         """Return whether all of an order can be taken now, without orders of its own account."""
-        wanted = order.left_lots + self._own_lots_until(order, order.price_ticks)
+        own = self.own_crossing(order, order.price_ticks)
+        if order.stp in STP_TAKER and any(side.lots_before(o.book_id) < order.left_lots for o in own):
+            return False
+        total = -sum(side.visible_lots(other.book_id) for other in own)
         for price_ticks, lots in side.walk(opposite(order.side)):
-            if not crosses(order.side, order.price_ticks, price_ticks):
-                return False
-            wanted -= lots
-            if wanted <= 0:
-                return True
-        return False
+            if total >= order.left_lots or not crosses(order.side, order.price_ticks, price_ticks):
+                break
+            total += lots
+        return total >= order.left_lots
 
-    def _own_lots_until(self, order: OrderState, limit_ticks: int) -> int:
-        side = self.sides[order.symbol]
-        own = self._own_crossing(order, limit_ticks)
-        return sum(side.visible_lots(other.book_id) for other in own)
-
-    def _own_crossing(self, order: OrderState, limit_ticks: int) -> list[OrderState]:
+    def own_crossing(self, order: OrderState, limit_ticks: int) -> list[OrderState]:
         """Return the resting orders of the same account that an order would meet."""
         if order.stp in {"", "NONE"}:
             return []
+        side = self.sides[order.symbol]
         return [
             other
             for other in self.store.of_market(order.account, order.symbol)
@@ -161,22 +154,23 @@ class Desk:
             and other.is_working
             and other.price_ticks
             and crosses(order.side, limit_ticks, other.price_ticks)
+            and side.visible_lots(other.book_id)
         ]
 
-    def _work(self, order: OrderState, side: MarketSide, now_ms: int) -> list[Fill]:
+    def work(self, order: OrderState, side: MarketSide, now_ms: int) -> list[Fill]:
         """Take what the order may take, then rest it or end it by its time in force."""
         order.working_ms = now_ms
         if order.tif == "FOK" and not self.can_fill(order, side):
-            self._end(order, "EXPIRED", "FOK", now_ms)
+            self.end(order, "EXPIRED", "FOK", now_ms)
             return []
         is_market = order.type in MARKET_TYPES
         fills = self._take(order, side, self._limit_of(order, side), now_ms)
         if order.order_id not in self.store.open:
             return fills
         if is_market:
-            self._end(order, "EXPIRED", "MARKET", now_ms)
+            self.end(order, "EXPIRED", "MARKET", now_ms)
         elif order.tif in {"IOC", "FOK"}:
-            self._end(order, "EXPIRED", order.tif, now_ms)
+            self.end(order, "EXPIRED", order.tif, now_ms)
         else:
             lots = order.left_lots
             shown = min(lots, order.iceberg_lots) if order.iceberg_lots else lots
@@ -187,16 +181,12 @@ class Desk:
         """Return the worst price an order accepts; a market order takes the whole other side."""
         if order.type not in MARKET_TYPES:
             return order.price_ticks
-        worst = 0
-        for worst, _ in side.walk(opposite(order.side)):
-            pass
-        return worst or 1
+        levels = [price_ticks for price_ticks, _ in side.walk(opposite(order.side))]
+        return levels[-1] if levels else 1
 
     def _take(self, order: OrderState, side: MarketSide, limit_ticks: int, now_ms: int) -> list[Fill]:
         """Take from the other side up to a price; orders of the same account in the way meet its STP mode."""
-        own = sorted(
-            self._own_crossing(order, limit_ticks), key=lambda other: side.lots_before(other.book_id)
-        )
+        own = sorted(self.own_crossing(order, limit_ticks), key=lambda other: side.lots_before(other.book_id))
         fills: list[Fill] = []
         for maker in own:
             before = side.lots_before(maker.book_id)
@@ -228,8 +218,8 @@ class Desk:
                 order.prevented_lots += lots
                 order.prevented_match_id = match_id
                 side.withdraw(order.book_id, now_ms)
-                self._close(order, "EXPIRED_IN_MATCH", "STP", now_ms)
-                self._say(
+                self.close(order, "EXPIRED_IN_MATCH", "STP", now_ms)
+                self.say(
                     order,
                     self.prevention_kind,
                     now_ms,
@@ -243,11 +233,11 @@ class Desk:
     def on_execution(self, execution: Execution, now_ms: int) -> None:
         """Book a trade that the flow made with a resting order."""
         self._settle(execution, now_ms)
-        self._finish(now_ms)
+        self.finish(now_ms)
 
-    def _finish(self, now_ms: int) -> None:
+    def finish(self, now_ms: int) -> None:
         """Say what follows the events of an act, for each account it touched."""
-        touched, self._touched = self._touched, {}
+        touched, self.touched = self.touched, {}
         for account, symbol in touched:
             self._settled(account, symbol, now_ms)
 
@@ -257,21 +247,44 @@ class Desk:
         for book_id, is_maker in ((execution.maker_id, True), (execution.taker_id, False)):
             if book_id < 0:
                 order = self.store.open[-book_id]
-                fills.append(self._book_fill(order, execution, now_ms, is_maker=is_maker))
+                fills.append(self.book_fill(order, execution, now_ms, is_maker=is_maker))
         return fills
 
-    def _book_fill(self, order: OrderState, execution: Execution, now_ms: int, *, is_maker: bool) -> Fill:
-        units = self.rules[order.symbol].units
+    def book_fill(
+        self, order: OrderState, execution: Execution, now_ms: int, *, is_maker: bool, ended_as: str = ""
+    ) -> Fill:
+        """Book one fill of an order; `ended_as` is the status of one that had ended before (a late fill)."""
         paid = self._pay(order, execution, now_ms, is_maker=is_maker)
+        fill = self._apply(order, execution, paid, now_ms, is_maker=is_maker)
+        self.touched[order.account, order.symbol] = None
+        self.store.add_trade(fill)
         lots = execution.lots
-        value_e18 = units.value_e18(execution.price_ticks, lots)
-        order.filled_lots += lots
+        self.floor.ledger.note_fill(fill, lots if order.side == BUY else -lots)
+        if order.status == "FILLED":
+            self._release(order)
+            if not ended_as:
+                self.store.close(order)
+        elif ended_as:
+            order.status = ended_as
+        elif order.iceberg_lots and is_maker:
+            self._shown_out.add(order.order_id)
+        self._before_trade_event(order, now_ms)
+        self.say(order, self._trade_kind(order), now_ms, fill=fill)
+        return fill
+
+    def _apply(
+        self, order: OrderState, execution: Execution, paid: Paid, now_ms: int, *, is_maker: bool
+    ) -> Fill:
+        """Add a fill to the sums of its order and return it."""
+        units = self.rules[order.symbol].units
+        value_e18 = units.value_e18(execution.price_ticks, execution.lots)
+        order.filled_lots += execution.lots
         order.value_e18 += value_e18
         order.realized_e18 += paid.realized_e18
         order.updated_ms = now_ms
         assert order.filled_lots <= order.lots, f"order {order.order_id} is overfilled"
         order.status = "FILLED" if order.left_lots == 0 else "PARTIALLY_FILLED"
-        fill = Fill(
+        return Fill(
             venue=self.venue,
             symbol=order.symbol,
             account=order.account,
@@ -280,7 +293,7 @@ class Desk:
             client_order_id=order.client_order_id,
             side=SIDE_NAMES[order.side],
             price=units.price(execution.price_ticks),
-            quantity=units.quantity(lots),
+            quantity=units.quantity(execution.lots),
             quote=decimal_of(value_e18),
             commission=decimal_of(paid.fee_e18),
             commission_asset=paid.fee_asset,
@@ -289,17 +302,6 @@ class Desk:
             position_side=order.position_side,
             realized=decimal_of(paid.realized_e18) if paid.realized_e18 else ZERO,
         )
-        self._touched[order.account, order.symbol] = None
-        self.store.add_trade(fill)
-        self.floor.ledger.note_fill(fill, lots if order.side == BUY else -lots)
-        if order.status == "FILLED":
-            self._release(order)
-            self.store.close(order)
-        elif order.iceberg_lots and is_maker:
-            self._shown_out.add(order.order_id)
-        self._before_trade_event(order, now_ms)
-        self._say(order, "TRADE", now_ms, fill=fill)
-        return fill
 
     def refill(self, now_ms: int) -> None:
         """Let icebergs whose shown part is gone show the next one, at the end of the queue."""
@@ -308,24 +310,25 @@ class Desk:
             order = self.store.open.get(order_id)
             side = self.sides[order.symbol] if order is not None else None
             if order is not None and side is not None and not side.visible_lots(order.book_id):
-                self._work(order, side, now_ms)
-                self._finish(now_ms)
+                self.work(order, side, now_ms)
+                self.finish(now_ms)
 
     # ---- ends
 
-    def _close(self, order: OrderState, status: str, reason: str, now_ms: int) -> None:
+    def close(self, order: OrderState, status: str, reason: str, now_ms: int) -> None:
+        """Move an order that is off the book to the closed ones; the money it held is free again."""
         order.status, order.expiry_reason, order.updated_ms = status, reason, now_ms
         self._release(order)
         self.store.close(order)
-        self._touched[order.account, order.symbol] = None
+        self.touched[order.account, order.symbol] = None
 
-    def _end(self, order: OrderState, status: str, reason: str, now_ms: int, client_id: str = "") -> None:
-        """Take an order off the book and say so; the money it held is free again."""
+    def end(self, order: OrderState, status: str, reason: str, now_ms: int, client_id: str = "") -> None:
+        """Take an order off the book, close it and say so."""
         self.sides[order.symbol].withdraw(order.book_id, now_ms)
-        self._close(order, status, reason, now_ms)
-        self._say(order, "CANCELED" if status == "CANCELED" else "EXPIRED", now_ms, client_id=client_id)
+        self.close(order, status, reason, now_ms)
+        self.say(order, "CANCELED" if status == "CANCELED" else "EXPIRED", now_ms, client_id=client_id)
 
-    def _say(
+    def say(
         self,
         order: OrderState,
         kind: str,
@@ -375,8 +378,9 @@ class Desk:
             raise unknown_cancel()
         if restrictions and restrictions.removeprefix("ONLY_") != order.status:
             raise VenueRefusal(-2011, "Order was not canceled due to cancel restrictions.")
-        self._end(order, "CANCELED", "", now_ms, new_client_order_id or f"simc{order.order_id:x}")
-        self._finish(now_ms)
+        cancel_id = new_client_order_id or f"simc{order.order_id:x}" if self.names_cancels else ""
+        self.end(order, "CANCELED", "", now_ms, cancel_id)
+        self.finish(now_ms)
         return order.record(self.venue, rules.units)
 
     def cancel_all(self, account: str, symbol: str, now_ms: int, reason: str = "") -> list[VenueOrder]:
@@ -384,68 +388,6 @@ class Desk:
         rules = self.rules_of(symbol)
         orders = self.store.of_market(account, symbol)
         for order in orders:
-            self._end(order, "CANCELED", reason, now_ms)
-        self._finish(now_ms)
+            self.end(order, "CANCELED", reason, now_ms)
+        self.finish(now_ms)
         return [order.record(self.venue, rules.units) for order in orders]
-
-    # ---- questions
-
-    def order(self, account: str, symbol: str, order_id: int, client_order_id: str) -> VenueOrder:
-        """Return an order, open or closed; raises VenueRefusal -2013."""
-        rules = self.rules_of(symbol)
-        order = self.store.find(account, symbol, order_id, client_order_id)
-        if order is None:
-            raise VenueRefusal(*NO_SUCH_ORDER)
-        return order.record(self.venue, rules.units)
-
-    def open_orders(self, account: str, symbol: str = "") -> list[VenueOrder]:
-        """Return the open orders of a market, of all markets for ""."""
-        if symbol:
-            self.rules_of(symbol)
-            orders = self.store.of_market(account, symbol)
-        else:
-            orders = self.store.of_account(account)
-        return [order.record(self.venue, self.rules[order.symbol].units) for order in orders]
-
-    def all_orders(
-        self,
-        account: str,
-        symbol: str,
-        *,
-        order_id: int = 0,
-        start_ms: int = 0,
-        end_ms: int = 2**62,
-        limit: int = 500,
-    ) -> list[VenueOrder]:
-        """Return orders from an id, else of a span, else the newest; USD-M takes "" for all markets."""
-        if symbol:
-            self.rules_of(symbol)
-        found = [
-            order
-            for order in self.store.every(account, symbol)
-            if order.order_id >= order_id and start_ms <= order.created_ms <= end_ms
-        ]
-        found = newest(found, limit, is_from_start=bool(order_id or start_ms))
-        return [order.record(self.venue, self.rules[order.symbol].units) for order in found]
-
-    def trades(
-        self,
-        account: str,
-        symbol: str,
-        *,
-        order_id: int = 0,
-        from_id: int | None = None,
-        start_ms: int = 0,
-        end_ms: int = 2**62,
-        limit: int = 500,
-    ) -> list[Fill]:
-        """Return trades of an order, from a trade id, of a span, else the newest; oldest first."""
-        self.rules_of(symbol)
-        found = [
-            fill
-            for fill in self.store.trades(account, symbol)
-            if order_id in {0, fill.order_id}
-            and (from_id is None or fill.trade_id >= from_id)
-            and start_ms <= fill.time_ms <= end_ms
-        ]
-        return newest(found, limit, is_from_start=from_id is not None or bool(start_ms))

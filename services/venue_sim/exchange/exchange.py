@@ -1,21 +1,29 @@
-"""The exchange: accounts with their keys, the desks of both venues, time, and the state that a restart needs."""
+"""The exchange: accounts with their keys, the desks of both venues, time, and the state for a restart."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from services.venue_sim.exchange.accounts import Account, make_account
+from services.venue_sim.exchange.acts import Acts
+from services.venue_sim.exchange.algo import AlgoDesk
+from services.venue_sim.exchange.clearing import Clearing
 from services.venue_sim.exchange.floor import Floor
 from services.venue_sim.exchange.keys import AccountKey, key_of
 from services.venue_sim.exchange.ledger import Ledger
+from services.venue_sim.exchange.modify import modify
 from services.venue_sim.exchange.orders import OrderStore
+from services.venue_sim.exchange.queries import END_OF_TIME_MS
 from services.venue_sim.exchange.records import (
     AnyEvent,
     AssetBalance,
     Fill,
+    Income,
     NewOrder,
     PlacedOrder,
+    SymbolConfig,
     VenueOrder,
     VenuePosition,
     WalletBalance,
@@ -24,6 +32,7 @@ from services.venue_sim.exchange.rules import MarketRules
 from services.venue_sim.exchange.sides import MarketSide
 from services.venue_sim.exchange.spot import SpotDesk
 from services.venue_sim.exchange.usdm import UsdmDesk
+from services.venue_sim.exchange.usdm_settings import UsdmSettings
 from services.venue_sim.refusal import VenueRefusal
 from services.venue_sim.rest import split_assets
 from services.venue_sim.settings import AccountSettings, VenueSimSettings
@@ -51,13 +60,17 @@ class Exchange:
         of_usdm = [side for side in sides if side.market.venue == USDM]
         self.spot = SpotDesk(self.floor, of_spot, rules[SPOT], stores[0])
         self.usdm = UsdmDesk(self.floor, of_usdm, rules[USDM], stores[1])
+        self.algos = AlgoDesk(self.usdm)
+        self.settings = UsdmSettings(self.usdm, self.algos)
+        self.clearing = Clearing(self.usdm, self.algos)
+        self.acts = Acts(self.floor, self.spot, self.usdm, self.clearing, self.keys)
         for account in settings.accounts:
             self.open_account(account)
 
     # ---- accounts and keys
 
     def open_account(self, settings: AccountSettings) -> AccountKey:
-        """Open an account with its key; raises ConfigError. One that exists keeps its money and gets the key."""
+        """Open an account with its key; raises ConfigError. An old one keeps its money."""
         if settings.name not in self.floor.accounts:
             self.floor.accounts[settings.name] = make_account(settings)
         key = key_of(settings, self._seed)
@@ -107,7 +120,7 @@ class Exchange:
         new_client_order_id: str = "",
         restrictions: str = "",
     ) -> VenueOrder:
-        """Cancel an open order by the venue's id (0: none) or the client's; returns it as it ended (-2011)."""
+        """Cancel an open order by the venue's id (0: none) or the client's; returns it as it ended."""
         return self.desk(venue).cancel(
             account,
             symbol,
@@ -124,6 +137,51 @@ class Exchange:
         if not canceled and venue == SPOT:
             raise VenueRefusal(-2011, "Unknown order sent.")
         return canceled
+
+    def amend(
+        self,
+        account: str,
+        symbol: str,
+        order_id: int,
+        client_order_id: str,
+        quantity: Decimal,
+        now_ms: int,
+        *,
+        new_client_order_id: str = "",
+    ) -> tuple[VenueOrder, int]:
+        """Lower the quantity of a spot order, which keeps its place; returns (order, execution id)."""
+        return self.spot.amend(
+            account, symbol, order_id, client_order_id, quantity, now_ms, new_client_order_id
+        )
+
+    def modify(
+        self,
+        account: str,
+        symbol: str,
+        order_id: int,
+        client_order_id: str,
+        side: str,
+        quantity: Decimal,
+        price: Decimal | None,
+        now_ms: int,
+        *,
+        price_match: str = "",
+        modify_id: str = "",
+    ) -> VenueOrder:
+        """Change price and quantity of a USD-M order, which loses its place."""
+        return modify(
+            self.usdm,
+            account,
+            symbol,
+            order_id,
+            client_order_id,
+            side,
+            quantity,
+            price,
+            now_ms,
+            price_match=price_match,
+            modify_id=modify_id,
+        )
 
     def order(
         self, account: str, venue: str, symbol: str, order_id: int = 0, client_order_id: str = ""
@@ -162,12 +220,66 @@ class Exchange:
         self.floor.account(account)
         return self.usdm.positions(account, symbol)
 
+    def income(
+        self,
+        account: str,
+        symbol: str = "",
+        kind: str = "",
+        start_ms: int = 0,
+        end_ms: int = END_OF_TIME_MS,
+        limit: int = 100,
+    ) -> list[Income]:
+        """Return changes of the USD-M wallet, oldest first: from a start on, else the newest."""
+        return self.usdm.income(account, symbol, kind, start_ms, end_ms, limit)
+
+    # ---- settings of USD-M
+
+    def symbol_config(self, account: str, symbol: str) -> SymbolConfig:
+        """Return leverage and margin type of a market."""
+        return self.settings.symbol_config(account, symbol)
+
+    def set_leverage(self, account: str, symbol: str, leverage: int, now_ms: int) -> SymbolConfig:
+        """Set the leverage of a market."""
+        return self.settings.set_leverage(account, symbol, leverage, now_ms)
+
+    def set_margin_type(self, account: str, symbol: str, is_isolated: bool, now_ms: int) -> None:
+        """Choose isolated or crossed margin of a market."""
+        self.settings.set_margin_type(account, symbol, is_isolated, now_ms)
+
+    def set_position_mode(self, account: str, is_hedge: bool, now_ms: int) -> None:
+        """Choose hedge or one-way mode."""
+        self.settings.set_position_mode(account, is_hedge, now_ms)
+
+    def set_multi_assets(self, account: str, is_multi_assets: bool, now_ms: int) -> None:
+        """Choose multi-assets mode."""
+        self.settings.set_multi_assets(account, is_multi_assets, now_ms)
+
+    def countdown(self, account: str, symbol: str, countdown_ms: int, now_ms: int) -> None:
+        """Arm the dead-man's switch of a market, 0 disarms it."""
+        self.settings.countdown(account, symbol, countdown_ms, now_ms)
+
+    # ---- acts of people and of the venue, the common ones; see `acts.Acts`
+
+    def deposit(self, account: str, venue: str, asset: str, amount: Decimal, now_ms: int) -> None:
+        """Deposit an amount, a negative one is withdrawn; ValueError when there is not so much free."""
+        self.acts.move_money(account, venue, asset, amount, now_ms)
+
+    def liquidate(self, account: str, symbol: str, now_ms: int) -> None:
+        """Close the positions of a USD-M market as a liquidation does."""
+        self.acts.liquidate(account, symbol, now_ms)
+
+    def set_status(self, venue: str, symbol: str, status: str, now_ms: int) -> None:
+        """Set the status of a market; only TRADING takes new orders."""
+        self.acts.set_status(venue, symbol, status, now_ms)
+
     # ---- time, events, state
 
     def advance(self, now_ms: int) -> None:
         """Let time pass; the venue calls it after each step, others may at any time."""
-        self.spot.refill(now_ms)
-        self.usdm.refill(now_ms)
+        ranges = {symbol: side.trade_range() for symbol, side in self.spot.sides.items()}
+        self.spot.advance(now_ms, ranges)
+        ranges = {symbol: side.trade_range() for symbol, side in self.usdm.sides.items()}
+        self.clearing.advance(now_ms, ranges)
 
     def events(self) -> list[tuple[str, AnyEvent]]:
         """Return (account, event) in the order they happened, and forget them."""
@@ -176,14 +288,22 @@ class Exchange:
     def dump(self) -> bytes:
         """Return the state as JSON: amounts are larger than MessagePack's integers."""
         return msgspec.json.encode(
-            [self.floor.dump(), list(self.keys.values()), self.spot.store.dump(), self.usdm.store.dump()]
+            [
+                self.floor.dump(),
+                list(self.keys.values()),
+                self.spot.store.dump(),
+                self.usdm.store.dump(),
+                self.algos.dump(),
+            ]
         )
 
     def load(self, data: bytes) -> None:
         """Take the state of `dump`; raises the errors of decoding."""
-        floor, keys, spot, usdm = msgspec.json.decode(data, type=list[Any])
+        floor, keys, spot, usdm, algos = msgspec.json.decode(data, type=list[Any])
         self.floor.load(floor)
         for key in msgspec.convert(keys, list[AccountKey]):
             self.keys[key.api_key] = key
         self.spot.store.load(spot)
         self.usdm.store.load(usdm)
+        self.spot.restore()
+        self.algos.load(algos)

@@ -1,4 +1,4 @@
-"""API keys of the simulated venue. Those made from the seed are the same in every life and open nothing else."""
+"""API keys of the simulated venue. Those made from the seed never change and open nothing else."""
 
 from hashlib import sha256
 

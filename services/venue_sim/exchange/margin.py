@@ -77,7 +77,7 @@ class Margins(Desk):
     def symbol_margin_e18(
         self, account: str, symbol: str, extra: OrderState | None = None, price_ticks: int = 0
     ) -> tuple[int, int]:
-        """Return initial margins of (positions, open orders) in a market; `extra` counts as one more order."""
+        """Return initial margins of (positions, open orders) in a market; `extra` is one more order."""
         kept = self.floor.account(account).usdm(symbol)
         orders = [o for o in self.store.of_market(account, symbol) if not o.is_reduce_only]
         if extra is not None:

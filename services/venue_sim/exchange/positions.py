@@ -1,4 +1,4 @@
-"""Arithmetic of USD-M positions: average cost, profit, margin tiers and liquidation (standard definitions)."""
+"""Arithmetic of USD-M positions: average cost, profit, margin tiers, liquidation (standard definitions)."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from services.venue_sim.exchange.amounts import E10, E18, PPM
 
 
 class Bracket(NamedTuple):
-    """A tier of notional value: up to `cap_e18` at most `leverage`; maintenance = value x rate - `offset_e18`."""
+    """A tier of value: up to `cap_e18` at most `leverage`; maintenance margin = value x rate - offset."""
 
     cap_e18: int
     leverage: int
@@ -95,7 +95,7 @@ def unrealized_e18(position: Position, mark_value_per_lot_e18: int) -> int:
 
 
 def liquidation_e18(position: Position, margin_e18: int, lot_e18: int) -> int:
-    """Return the price at which `margin_e18` (wallet behind it) is down to the maintenance margin, 0 for none.
+    """Return the price at which the wallet behind it is down to the maintenance margin, 0 for none.
 
     Solves margin + lots x price - cost = |lots| x price x rate - offset in the tier of its cost.
     """

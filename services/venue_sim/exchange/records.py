@@ -1,6 +1,6 @@
 """What enters and leaves the exchange: new orders, orders, fills, and the events of user streams.
 
-Prices and quantities are Decimals with the decimals the venue writes, so `format(order.price, "f")` is the wire's text.
+Prices and quantities are Decimals with the decimals the venue writes: `format(order.price, "f")` is its text.
 Times are ms of the mesh clock. Enumerations are the venue's own words (`BUY`, `LIMIT`, `GTC`, `NEW`).
 """
 
@@ -18,7 +18,7 @@ OPEN_STATUS = frozenset({"NEW", "PARTIALLY_FILLED", "PENDING_NEW"})
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order as a client sends it; None and "" are what was not sent.
 
-    `side`, `type`, `time_in_force`, `stp`, `position_side`, `price_match`, `working_type` are the venue's words.
+    Sides, types, times in force and modes are the venue's words.
     """
 
     venue: str  # `binance` or `binance_usdm`
@@ -43,7 +43,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     good_till_ms: int = 0  # USD-M: goodTillDate
     working_type: str = ""
     price_protect: bool = False
-    is_market_maker_id: bool = False
+    activation_price: Decimal | None = None  # USD-M algo
+    callback_rate: Decimal | None = None  # USD-M algo: percent
 
 
 class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -80,7 +81,8 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     original_type: str = ""
     prevented: Decimal = ZERO  # preventedQuantity
     prevented_match_id: int = 0
-    expiry_reason: str = ""  # words of ours: "STP", "IOC", "FOK", "GTX", "GTD", "MARKET", "LIQUIDATION", "REDUCE_ONLY", "VENUE"
+    # Words of ours: STP, IOC, FOK, GTD, MARKET, REDUCE_ONLY, LIQUIDATION, VENUE.
+    expiry_reason: str = ""
     trailing_delta: int = 0
     strategy_id: int | None = None
     strategy_type: int | None = None
@@ -134,8 +136,10 @@ class AssetBalance(msgspec.Struct, frozen=True, gc=False):
 
 
 class WalletBalance(msgspec.Struct, frozen=True, gc=False):
-    """A USD-M balance: `wallet` without, `margin` with the profit not yet realised; `cross_wallet` without
-    what isolated positions hold; `available` may open orders, `withdrawable` may leave."""
+    """A USD-M balance: `wallet` without, `margin` with the profit not yet realised.
+
+    `cross_wallet` is without what isolated positions hold; `available` may open orders, `withdrawable` leave.
+    """
 
     asset: str
     wallet: Decimal
@@ -207,7 +211,7 @@ class OrderEvent(Event, frozen=True, kw_only=True, gc=False):
     """executionReport and ORDER_TRADE_UPDATE.
 
     `kind`: NEW, CANCELED, REPLACED (spot amend), AMENDMENT (USD-M modify), TRADE, EXPIRED, TRADE_PREVENTION,
-    CALCULATED (liquidation). `client_order_id` is what the venue writes in `c`: on a spot cancel the cancel's id.
+    CALCULATED (liquidation). `client_order_id` is the venue's `c`: on a spot cancel the cancel's id.
     `event_id` counts executions of a market (`I` of spot).
     """
 
@@ -245,7 +249,7 @@ class WalletChange(msgspec.Struct, frozen=True, gc=False):
 
 
 class AccountUpdate(Event, frozen=True, kw_only=True, gc=False):
-    """ACCOUNT_UPDATE; `reason` is ORDER, FUNDING_FEE, DEPOSIT, WITHDRAW, MARGIN_TYPE_CHANGE, INSURANCE_CLEAR..."""
+    """ACCOUNT_UPDATE; `reason` is ORDER, FUNDING_FEE, DEPOSIT, WITHDRAW, MARGIN_TRANSFER, INSURANCE_CLEAR."""
 
     reason: str
     balances: tuple[WalletChange, ...]

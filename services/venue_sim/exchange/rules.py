@@ -104,7 +104,7 @@ class MarketRules:
         self.set_filters(filters if filters is not None else default_filters(market))
 
     def set_filters(self, filters: list[Filter]) -> None:
-        """Serve and enforce other filters; raises ValueError for one that has no `filterType` or is no number."""
+        """Serve and enforce other filters; ValueError for one without `filterType` or with no number."""
         by_type: dict[str, dict[str, int]] = {}
         for one in filters:
             kind = one.get("filterType")

@@ -39,6 +39,9 @@ class MarketSide(Protocol):
     def shrink(self, order_id: int, lots: int, now_ms: int) -> None:
         """Lower what is left of a resting order; it keeps its place."""
 
+    def print_trade(self, taker_side: int, price_ticks: int, lots: int, now_ms: int) -> int:
+        """Put a trade on the public stream that changes no book; returns its id."""
+
     def lots_before(self, order_id: int) -> int:
         """Return what a taker meets before a resting order, in lots."""
 
@@ -47,6 +50,9 @@ class MarketSide(Protocol):
 
     def last_ticks(self) -> int:
         """Return the price of the last trade, the middle of the book before any."""
+
+    def trade_range(self) -> tuple[int, int]:
+        """Return (lowest, highest) price traded since this was asked last; the last price without trades."""
 
     def mark_e18(self) -> int:
         """Return the mark price of a perpetual, of spot the last price."""
@@ -127,6 +133,10 @@ class GeneratedSide:
         """Keep the place with fewer lots."""
         self._source.shrink(order_id, lots, now_ms)
 
+    def print_trade(self, taker_side: int, price_ticks: int, lots: int, now_ms: int) -> int:
+        """Print a trade."""
+        return self._source.print_trade(taker_side, price_ticks, lots, now_ms)
+
     def lots_before(self, order_id: int) -> int:
         """Return the lots at better prices and before it at its own."""
         return self._source.book.lots_before(order_id)
@@ -139,6 +149,10 @@ class GeneratedSide:
         """Return the price of the last trade."""
         source = self._source
         return source.last_ticks or (source.book.best(BUY) + source.book.best(SELL)) // 2
+
+    def trade_range(self) -> tuple[int, int]:
+        """Return what traded since this was asked last."""
+        return self._source.trade_range() or (self.last_ticks(), self.last_ticks())
 
     def mark_e18(self) -> int:
         """Return the mark price that the streams tell."""

@@ -1,13 +1,14 @@
 """Order entry of USD-M: positions, wallet and margin, and the answers of the venue."""
 
 from services.venue_sim.exchange.accounts import BOTH, LONG, SHORT
-from services.venue_sim.exchange.amounts import decimal_of, fee_of
+from services.venue_sim.exchange.amounts import E18, decimal_of, fee_of
 from services.venue_sim.exchange.desk import Paid
 from services.venue_sim.exchange.ledger import FEES, STREET
 from services.venue_sim.exchange.margin import Margins
 from services.venue_sim.exchange.orders import OrderState, opposite
 from services.venue_sim.exchange.positions import apply_fill
-from services.venue_sim.exchange.records import SIDES, AccountUpdate, Income, NewOrder, WalletChange
+from services.venue_sim.exchange.queries import END_OF_TIME_MS
+from services.venue_sim.exchange.records import SIDES, AccountUpdate, Fill, Income, NewOrder, WalletChange
 from services.venue_sim.exchange.rules import MarketRules
 from services.venue_sim.exchange.sides import MarketSide
 from services.venue_sim.market import Execution
@@ -37,6 +38,7 @@ class UsdmDesk(Margins):
     """The USD-M venue."""
 
     venue = USDM
+    _next_end_ms = 0
 
     def _made(self, account: str, rules: MarketRules, new: NewOrder, now_ms: int) -> OrderState:
         if new.type in CONDITIONAL:
@@ -51,9 +53,9 @@ class UsdmDesk(Margins):
         if new.close_position:
             raise VenueRefusal(-4136, f"Target strategy invalid for orderType {new.type},closePosition true")
         side = SIDES[new.side]
-        position_side = self._position_side(account, new)
+        position_side = self.position_side_of(account, new)
         lots = self._lots(rules, new)
-        price_ticks = self._price(rules, new, side)
+        price_ticks = self.price_of(rules, new, side)
         order_id, client_order_id = self._new_order_id(new)
         order = OrderState(
             order_id=order_id,
@@ -81,7 +83,7 @@ class UsdmDesk(Margins):
     def _is_hedge_close(self, side: int, position_side: str) -> bool:
         return position_side != BOTH and (side == BUY) != (position_side == LONG)
 
-    def _position_side(self, account: str, new: NewOrder) -> str:
+    def position_side_of(self, account: str, new: NewOrder) -> str:
         """Return the position an order is for; refuses a side that does not fit the account's mode."""
         is_hedge = self.floor.account(account).is_hedge
         wanted = new.position_side or BOTH
@@ -98,7 +100,7 @@ class UsdmDesk(Margins):
             )
         return rules.lots_of(new.quantity, is_market=new.type == "MARKET")
 
-    def _price(self, rules: MarketRules, new: NewOrder, side: int) -> int:
+    def price_of(self, rules: MarketRules, new: NewOrder, side: int) -> int:
         """Return the price in ticks, 0 of a market order; `priceMatch` takes it from the book."""
         if new.type == "MARKET":
             return 0
@@ -145,7 +147,7 @@ class UsdmDesk(Margins):
             if best_ticks == 0:
                 raise VenueRefusal(-2020, "Unable to fill.")
             self._check_market_band(order, rules, best_ticks, mark_e18)
-            value_e18 = order.lots * rules.units.lot_e18 * mark_e18 // 10**18
+            value_e18 = order.lots * rules.units.lot_e18 * mark_e18 // E18
         rules.check_value(value_e18, is_market=not order.price_ticks, is_reduce_only=order.is_reduce_only)
 
     def _check_market_band(self, order: OrderState, rules: MarketRules, best: int, mark_e18: int) -> None:
@@ -175,13 +177,57 @@ class UsdmDesk(Margins):
         else:
             self.check_margin(order, rules)
 
+    def check_change(self, order: OrderState) -> None:
+        """Refuse an open order that was given a price or quantity that nothing covers."""
+        if order.is_reduce_only:
+            self._check_reduce(order)
+        elif self.available_e18(order.account, self.rules[order.symbol].quote) < 0:
+            raise VenueRefusal(-2019, "Margin is insufficient.")
+
+    def enter(self, order: OrderState, rules: MarketRules, now_ms: int) -> list[Fill]:
+        """Let an order in, and remember when it ends."""
+        fills = super().enter(order, rules, now_ms)
+        if order.good_till_ms:
+            self._next_end_ms = min(self._next_end_ms, order.good_till_ms)
+        return fills
+
+    def expire(self, now_ms: int) -> None:
+        """End the GTD orders whose time has come."""
+        if now_ms < self._next_end_ms:
+            return
+        dated = [order for order in self.store.open.values() if order.good_till_ms]
+        self._next_end_ms = min(
+            (o.good_till_ms for o in dated if o.good_till_ms > now_ms), default=END_OF_TIME_MS
+        )
+        for order in dated:
+            if order.good_till_ms <= now_ms:
+                self.end(order, "EXPIRED", "GTD", now_ms)
+        self.finish(now_ms)
+
+    def _limit_of(self, order: OrderState, side: MarketSide) -> int:
+        """Return the worst price of an order: a market order goes no further than the price band."""
+        worst = super()._limit_of(order, side)
+        if order.price_ticks:
+            return worst
+        rules = self.rules[order.symbol]
+        key = "multiplierUp" if order.side == BUY else "multiplierDown"
+        bound = side.mark_e18() * rules.limit("PERCENT_PRICE", key) // E18 // rules.units.tick_e18
+        if not bound:
+            return worst
+        return min(worst, bound) if order.side == BUY else max(worst, bound)
+
+    def _trade_kind(self, order: OrderState) -> str:
+        return "CALCULATED" if order.original_type == "LIQUIDATION" else "TRADE"
+
     def _check_reduce(self, order: OrderState) -> None:
         """Refuse what could open or turn the position, together with the reducing orders that rest."""
         position = self.floor.account(order.account).position(order.symbol, order.position_side)
         resting = sum(
             other.left_lots
             for other in self.store.of_market(order.account, order.symbol)
-            if other.is_reduce_only and (other.side, other.position_side) == (order.side, order.position_side)
+            if other is not order
+            and other.is_reduce_only
+            and (other.side, other.position_side) == (order.side, order.position_side)
         )
         reducible = -position.lots if order.side == BUY else position.lots
         if order.left_lots + resting > reducible:
@@ -285,6 +331,6 @@ class UsdmDesk(Margins):
                     if is_reducing and order.position_side == position_side:
                         covered -= order.left_lots
                         if covered < 0:
-                            self._end(order, "EXPIRED", "REDUCE_ONLY", now_ms)
+                            self.end(order, "EXPIRED", "REDUCE_ONLY", now_ms)
                             covered += order.left_lots
-        self._touched.pop((account, symbol), None)
+        self.touched.pop((account, symbol), None)
