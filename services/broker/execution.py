@@ -15,6 +15,7 @@ from services.broker.desk.order import DeskOrder
 from services.broker.desk.state import Fact, Out, Work, ms
 from services.broker.gate import Held
 from services.broker.instructions import CancelMarket, CancelOrder, Reconcile, SendOrder
+from services.broker.live_agreement import Agreement
 from services.broker.live_gate import may_not_leave
 from services.broker.live_knowledge import LiveKnowledge
 from services.broker.live_order import LiveOrder
@@ -24,16 +25,9 @@ from shared.instrument import venue_of
 from shared.messages import Event, Instruction, orders, venue
 from shared.messages.control import KillLatched, KillRequested, ResumeRequested, StopRequested
 from shared.messages.market import InstrumentRules
-from shared.messages.orders import NotSent
-from shared.messages.system import Reconciled
 from shared.orders import OrderState
-from shared.units import NS_PER_MS
 
 __all__ = ["Execution", "Fact", "Out", "Work"]
-
-AWAIT_RISK_MS = 5000
-"""After how long a fill that risk has not answered counts as a difference."""
-DETAILS_MAX = 10
 
 
 class _Waiting(NamedTuple):
@@ -59,10 +53,7 @@ class Execution:
         self._durable_seq = 0
         self._said_count = 0
         self._seen_count = 0
-        self._reconciled_run = 0
-        self._differing_run = 0
-        self._awaited_since_ns = 0
-        self._asked: list[tuple[int, int]] = []
+        self._agreement: Agreement | None = None
         self._out: Out = []
 
     # ---- life
@@ -70,6 +61,7 @@ class Execution:
     def start(self, core: BrokerCore, run: int, now_ns: int) -> Out:
         """Trade for this run: take over what the log knows, connect, ask what is open, compare."""
         self._core, self.run = core, run
+        self._agreement = Agreement(run, self.desks)
         settings = self.known.settings.live
         for name, adapter in self.adapters.items():
             desk = self.desks[name] = Desk(adapter, settings)
@@ -145,7 +137,8 @@ class Execution:
         elif isinstance(instruction, CancelMarket):
             self._cancel_market(instruction, now_ns)
         elif isinstance(instruction, Reconcile):
-            self._asked.append((instruction.request_seq, now_ns))
+            if self._agreement is not None:
+                self._agreement.ask(instruction.request_seq, now_ns)
             for desk in self.desks.values():
                 desk.rounds.ask(now_ns)
                 desk.on_time(now_ns)
@@ -229,11 +222,22 @@ class Execution:
 
     def _outcome(self) -> Out:
         """Return what was said and is to be done, of each desk in its order."""
+        self._collect()
         out, self._out = self._out, []
-        for desk in self.desks.values():
-            out += desk.outcome()
-        self._said_count += sum(1 for one in out if isinstance(one, Fact) and type(one.message) in _OWN_FACTS)
         return out
+
+    def _collect(self) -> None:
+        """Take over what the desks said; it counts as said, and is awaited on the log, from here on."""
+        for desk in self.desks.values():
+            said = desk.outcome()
+            self._out += said
+            self._said_count += _count_own(said)
+
+    def _not_sent(self, waiting: _Waiting, code: str, reason: str) -> None:
+        approval = waiting.approval
+        name = (approval.client_order_id, approval.strategy, approval.symbol)
+        self._out.append(Fact(orders.NotSent(*name, code, reason), waiting.seq, waiting.origin_ns))
+        self._said_count += 1
 
     # ---- sending
 
@@ -248,9 +252,7 @@ class Execution:
             held = self._why_held(waiting, now_ns)
             approval = waiting.approval
             if held is not None:
-                name = (approval.client_order_id, approval.strategy, approval.symbol)
-                message = NotSent(*name, held.code, held.reason)
-                self._out.append(Fact(message, waiting.seq, waiting.origin_ns))
+                self._not_sent(waiting, held.code, held.reason)
             elif waiting.seq > self._durable_seq:
                 kept.append(waiting)
             else:
@@ -258,9 +260,7 @@ class Execution:
                 key = order.slot_key
                 if key is not None and key in taken:
                     reason = f"slot {order.slot} is taken by an order that leaves now (I-04)"
-                    self._out.append(
-                        Fact(NotSent(*order.name, "slot", reason), waiting.seq, waiting.origin_ns)
-                    )
+                    self._not_sent(waiting, "slot", reason)
                     continue
                 if key is not None:
                     taken.add(key)
@@ -275,7 +275,7 @@ class Execution:
             closed = Held("stopping", "the broker is being stopped")
         elif self.is_bus_silent:
             closed = Held("bus_silent", "the bus is not heard: nobody would know of this order")
-        elif self._reconciled_run != self.run:
+        elif self._agreement is None or not self._agreement.is_said:
             closed = Held("unreconciled", f"run {self.run} has not compared its orders with the venue yet")
         return may_not_leave(
             waiting.approval,
@@ -337,49 +337,17 @@ class Execution:
             for desk in self.desks.values():
                 desk.state.halted.clear()
 
-    # ---- reconciled
-
     def _look(self, now_ns: int) -> None:
-        """Say once in a run that venues, log and risk's ledger agree, and answer who asked (I-30, RK-29)."""
-        if self._core is None or self._said_count != self._seen_count:
+        """Say what there is to say of the agreement between venues, log and risk's ledger."""
+        self._collect()
+        if self._agreement is None:
             return
-        if self._reconciled_run != self.run:
-            self._look_first(now_ns)
-        while self._asked and self._is_compared_since(self._asked[0][1]):
-            seq, _ = self._asked.pop(0)
-            differences, awaited_count = self._compare()
-            self._say_reconciled(differences, awaited_count, seq)
+        is_log_level = self._said_count == self._seen_count
+        self._out += self._agreement.look(self.known, now_ns, is_log_level=is_log_level)
 
-    def _look_first(self, now_ns: int) -> None:
-        if not all(desk.rounds.is_reconciled for desk in self.desks.values()):
-            return
-        differences, awaited_count = self._compare()
-        if not differences and not awaited_count:
-            self._reconciled_run, self._awaited_since_ns = self.run, 0
-            self._say_reconciled([], 0, 0)
-            return
-        self._awaited_since_ns = self._awaited_since_ns or now_ns
-        is_late = bool(differences) or now_ns - self._awaited_since_ns > AWAIT_RISK_MS * NS_PER_MS
-        if is_late and self._differing_run != self.run:
-            self._differing_run = self.run
-            self._say_reconciled(differences, awaited_count, 0)
 
-    def _compare(self) -> tuple[list[str], int]:
-        found = self.known.equality.compare(self.known.account)
-        return found.differences, found.awaited_count
-
-    def _is_compared_since(self, asked_ns: int) -> bool:
-        return all(
-            desk.rounds.is_reconciled and desk.rounds.full_since_ns >= asked_ns
-            for desk in self.desks.values()
-        )
-
-    def _say_reconciled(self, differences: list[str], awaited_count: int, cause_seq: int) -> None:
-        details = differences[:DETAILS_MAX]
-        if awaited_count:
-            details.append(f"risk has not answered {awaited_count} positions yet")
-        message = Reconciled(self.run, len(differences) + awaited_count, "; ".join(details))
-        self._out.append(Fact(message, cause_seq))
+def _count_own(out: Out) -> int:
+    return sum(1 for one in out if isinstance(one, Fact) and type(one.message) in _OWN_FACTS)
 
 
 _OWN_FACTS: frozenset[type[Any]] = frozenset(
