@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from types import MappingProxyType
 from typing import Any
 
 import ccxt
@@ -10,7 +11,7 @@ import msgspec
 
 from services.ccxt_venue.exchanges import make_exchange
 from services.ccxt_venue.follower import Follower, Say, close_exchange
-from services.ccxt_venue.levels import TradeTexts
+from services.ccxt_venue.levels import BookTexts, TradeTexts
 from services.ccxt_venue.markets import contract_of, listed
 from services.ccxt_venue.trading import Trader
 from shared.errors import ConfigError
@@ -117,7 +118,7 @@ class VenueService:
     async def _answer(self, word: Get) -> None:
         kind, _, symbol = word.target.partition("/")
         try:
-            status, body = await self._rules(symbol) if kind == "rules" else self._book(symbol)
+            status, body = await self._ANSWERS[kind](self, symbol)
         except ccxt.RateLimitExceeded as error:
             status, body = TOO_MANY, str(error)[:200].encode()
         except Exception as error:  # noqa: BLE001  the parent asks again
@@ -131,7 +132,16 @@ class VenueService:
             return UNLISTED, b"no such market"
         return OK, msgspec.json.encode([market])
 
-    def _book(self, symbol: str) -> tuple[int, bytes]:
+    async def _quote(self, symbol: str) -> tuple[int, bytes]:
+        """Return a book that belongs to no feed, for who only wants a price."""
+        await self._load()
+        if symbol not in self._exchange.markets:
+            return UNLISTED, b"no such market"
+        book = BookTexts(symbol, contract_of(self._exchange.markets[symbol]))
+        book.take(await self._exchange.fetch_order_book(symbol))
+        return OK, book.whole()
+
+    async def _book(self, symbol: str) -> tuple[int, bytes]:
         for feed in self._feeds.values():
             if feed.symbol == symbol and feed.is_up:
                 return OK, feed.book.whole()
@@ -144,3 +154,5 @@ class VenueService:
             if not self._loaded_s or loop.time() - self._loaded_s > MARKETS_FRESH_S:
                 await self._exchange.load_markets(bool(self._loaded_s))
                 self._loaded_s = loop.time()
+
+    _ANSWERS = MappingProxyType({"rules": _rules, "book": _book, "quote": _quote})

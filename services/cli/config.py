@@ -14,7 +14,7 @@ from services.bus.settings import BusSettings
 from services.canceller.settings import CancellerSettings
 from services.cli import config_text
 from services.cli.config_check import near_miss, read
-from services.cli.config_model import VENUES, Config, normal_symbol
+from services.cli.config_model import Config, normal_symbol
 from services.cli.config_risk import prepare_risk, read_risk
 from services.cli.config_strategies import read_instances
 from services.cli.config_text import Problem, Tree
@@ -25,6 +25,7 @@ from services.strategy.settings import ShadowSettings, StrategySettings
 from services.venue_sim.settings import VenueSimSettings
 from shared.errors import ConfigError
 from shared.instrument import venue_of, venue_symbol
+from shared.venues.registry import simulated_symbol
 
 KEYS = (
     "mode",
@@ -192,7 +193,7 @@ def symbol_text(word: Tree) -> str:
     """Return what is wrong with a name of a market."""
     return (
         f"a market is written venue:SYMBOL, as binance_usdm:BTCUSDT or binance:BTCUSDT; you wrote {word!r} "
-        f"(venues: {', '.join(VENUES)})"
+        "(through ccxt as okx:BTC/USDT or bybit:BTC/USDT:USDT; `quotemesh venues` lists all)"
     )
 
 
@@ -228,7 +229,7 @@ def _check_simulated(
     for venue in market_data.venues:
         for name in venue.symbols if venue.url == SIMULATED else ():
             symbol = f"{venue.name}:{name}"
-            if symbol not in made:
+            if simulated_symbol(symbol) not in made:
                 problems.append(
                     Problem(
                         ("symbols",),

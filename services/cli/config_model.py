@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from services.broker.settings import BrokerSettings, Mode
 from services.bus.settings import BusSettings
 from services.canceller.settings import CancellerSettings
+from services.cli.config_remote import normal_market
 from services.gateway.settings import GatewaySettings
 from services.market_data.settings import MarketDataSettings
 from services.risk.settings import RiskSettings
 from services.strategy.settings import StrategySettings
 from services.venue_sim.settings import VenueSimSettings
+from shared.venues.registry import ENTRIES
 
-VENUES = ("binance_usdm", "binance")
-"""Venues with an adapter, as configuration names them."""
+VENUES = ("binance_usdm", "binance", *ENTRIES)
+"""Venues with an adapter, as configuration names them: the native ones, then those through ccxt."""
 
 _VENUE_ALIASES = {
     "binance": "binance",
@@ -58,7 +60,8 @@ def normal_symbol(text: str) -> str | None:
     """Return `binance_usdm:BTCUSDT` of any accepted form, None when it is none.
 
     Accepted: `venue:SYMBOL` and `SYMBOL@venue`, any case, `BTC/USDT` and `BTC-USDT` for `BTCUSDT`, and the
-    usual names of the venues (`spot`, `usdm`, `binance-usdm`).
+    usual names of the venues (`spot`, `usdm`, `binance-usdm`). Markets of venues through ccxt keep the form
+    that ccxt gives them: `okx:BTC/USDT`, `bybit:BTC/USDT:USDT`.
     """
     word = text.strip()
     if ":" in word:
@@ -67,7 +70,11 @@ def normal_symbol(text: str) -> str | None:
         market, _, venue = word.partition("@")
     else:
         return None
-    name = _VENUE_ALIASES.get(venue.strip().lower().replace("-", "_"))
+    word = venue.strip().lower().replace("-", "_")
+    if word in ENTRIES:
+        kept = normal_market(market)
+        return None if kept is None else f"{word}:{kept}"
+    name = _VENUE_ALIASES.get(word)
     market = market.strip().upper().replace("/", "").replace("-", "")
     if name is None or not _MARKET.match(market):
         return None

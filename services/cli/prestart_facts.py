@@ -1,5 +1,6 @@
 """What the pre-start check knows: venues as they answer, positions as the log tells them (RK-15, RK-16)."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -12,8 +13,10 @@ import msgspec
 
 from services.cli.config_model import Config
 from services.cli.venue_ping import venue_answers
-from services.market_data.addresses import address_of
+from services.market_data.addresses import Address, address_of
+from services.market_data.instructions import FetchRest
 from services.market_data.settings import SIMULATED, FeedVenue
+from services.market_data.shell_remote import Listener, RemoteLink
 from services.market_data.survey import Ask, Survey, SurveyError, survey, venue_time_ms
 from services.risk.core import RiskCore
 from services.venue_sim.build import make_venue
@@ -30,6 +33,7 @@ from shared.runtime.paths import DataDir
 from shared.runtime.retention import ledger_rows
 from shared.runtime.snapshots import SnapshotStore
 from shared.units import NS_PER_MS
+from shared.venues.registry import ENTRIES
 
 TIMEOUT_S = 5.0
 PREFIXES = (b".fill", b".instrument")
@@ -78,6 +82,11 @@ def venue_facts(cfg: Config, data: DataDir) -> list[VenueFacts]:
     is_running = venue_answers(data)
     found = []
     for venue in cfg.market_data.venues:
+        if venue.name in ENTRIES:
+            is_silent = venue.url == SIMULATED and not is_running
+            facts = VenueFacts(name=venue.name, source="configuration")
+            found.append(facts if is_silent else asyncio.run(_asked_through_ccxt(venue, data)))
+            continue
         if venue.url != SIMULATED or is_running:
             found.append(_asked(venue, data))
         elif cfg.venue_sim.mode == "generate":
@@ -111,6 +120,35 @@ def _asked(venue: FeedVenue, data: DataDir) -> VenueFacts:
         except (OSError, httpx2.HTTPError, SurveyError) as error:
             facts.error = f"{type(error).__name__}: {error}"[:300]
     return facts
+
+
+async def _asked_through_ccxt(venue: FeedVenue, data: DataDir) -> VenueFacts:
+    """Ask a venue through its child process."""
+    facts = VenueFacts(name=venue.name, source="venue", address="ccxt")
+    answers: dict[str, tuple[int, bytes]] = {}
+    link = RemoteLink(venue, lambda _: _sim_address(venue, data), Listener.deaf())
+    try:
+        for request_id, name in enumerate(venue.symbols):
+            for target in (f"rules/{name}", f"quote/{name}"):
+                asked_s = time.monotonic()
+                answers[target] = await link.ask(FetchRest(request_id, venue.name, target))
+                facts.rtt_ms = int((time.monotonic() - asked_s) * 1000)
+        failed = next((body for status, body in answers.values() if status == 0), b"")
+        facts.error = link.failure or failed.decode(errors="replace")
+        if not facts.error:
+            facts.survey = survey(venue, lambda target: answers[target.replace("book/", "quote/")])
+    except SurveyError as error:
+        facts.error = str(error)
+    finally:
+        await link.close()
+    return facts
+
+
+def _sim_address(venue: FeedVenue, data: DataDir) -> Address:
+    kept = json.loads((data.run / "venue_sim.json").read_bytes())
+    found = address_of(venue, {name: int(entry["port"]) for name, entry in kept.items()})
+    assert found is not None, "the simulated venue runs, so its port is known"
+    return found
 
 
 def _imagined(venue: FeedVenue, cfg: Config) -> VenueFacts:

@@ -40,6 +40,11 @@ class Listener(NamedTuple):
     disconnected: Callable[[str, str], None]
     frame: Callable[[str, str, bytes], None]
 
+    @classmethod
+    def deaf(cls) -> "Listener":
+        """Return one that ignores everything, for who only asks."""
+        return cls(lambda _: None, lambda *_: None, lambda *_: None)
+
 
 class RemoteLink:
     """One ccxt venue. `failure` is set when another child would not help: the shell ends then."""

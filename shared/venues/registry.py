@@ -103,6 +103,14 @@ SIMULATED_AS = {"ccxt_binance": "binance", "ccxt_binanceusdm": "binance_usdm"}
 """Which simulated venue stands behind `url: sim`."""
 
 
+def simulated_symbol(symbol: str) -> str:
+    """Return `binance:BTCUSDT` of `ccxt_binance:BTC/USDT`; other names as they are."""
+    venue, _, market = symbol.partition(":")
+    if venue not in SIMULATED_AS:
+        return symbol
+    return f"{SIMULATED_AS[venue]}:{market.partition(':')[0].replace('/', '')}"
+
+
 def kind_of(symbol: str) -> str:
     """Return `spot` of `BTC/USDT`, `linear` of `BTC/USDT:USDT`, empty of anything else."""
     pair, _, settle = symbol.partition(":")
