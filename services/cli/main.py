@@ -31,6 +31,7 @@ COMMANDS = {
     "risk": Entry("services.cli.risk_commands:risk", "Ask risk, as for the largest order that would pass."),
     "strategy": Entry("services.cli.strategy_commands:strategy", "List, check and reset strategies."),
     "cancel-all": Entry("services.cli.control_commands:cancel_all", "Cancel every resting order."),
+    "keys": Entry("services.cli.keys_commands:keys", "Store, list, test and remove API keys."),
     "check": Entry(
         "services.cli.check_commands:check", "Test money, limits, grids and venues before a start."
     ),
@@ -59,8 +60,10 @@ COMMANDS = {
     "restore": Entry("services.cli.backup_commands:restore", "Make a data directory from a backup."),
     "bench": Entry("services.cli.bench_commands:bench", "Measure the budgets of the design here."),
     "install": Entry("services.cli.install:install", "Install what only some need: research, ccxt."),
+    "venues": Entry("services.cli.venues_commands:venues", "List the venues that ccxt reaches."),
     "doctor": Entry("services.cli.doctor:doctor", "Check this machine and this data directory."),
     "hostile": Entry("services.cli.hostile_commands:hostile", "Send damaged input to every part."),
+    "campaign": Entry("services.cli.campaign_commands:campaign", "Prove order truth under seeded faults."),
     "test": Entry("services.cli.run_tests:run_tests", "Run every check that this machine can."),
     "version": Entry("services.cli.version:version", "Show the version and what it runs on."),
 }

@@ -19,7 +19,18 @@ from services.strategy.shadow import ShadowVenue
 from services.strategy.world import WATCHED, World, WorldState
 from shared.core import Output
 from shared.errors import UNDECODABLE
-from shared.messages import Event, Instruction, Message, control, guards, market, orders, source_core, system
+from shared.messages import (
+    Event,
+    Instruction,
+    Message,
+    control,
+    guards,
+    market,
+    orders,
+    source_core,
+    system,
+    venue,
+)
 from shared.settings import pack, unpack
 
 MATCHED = (market.BookSnapshot, market.BookUpdate, market.BookInvalid, market.Trade)
@@ -82,6 +93,7 @@ class StrategyCore:
             system.SourceSilent: self._on_silent,
             system.SourceBack: self._on_back,
             system.Reconciled: self._on_reconciled,
+            venue.VenueLink: self._on_venue_link,
             system.Tick: self._on_tick,
             **dict.fromkeys(REPORTS, self._on_report),
             orders.FundingPaid: self._on_funding,
@@ -331,6 +343,13 @@ class StrategyCore:
         return self._all_may_try_again()
 
     def _on_reconciled(self, event: Event) -> Iterable[Instance]:
+        return self._all_may_try_again()
+
+    def _on_venue_link(self, event: Event) -> Iterable[Instance]:
+        """Forget what a lost connection refused: orders may leave again."""
+        link: venue.VenueLink = event.message
+        if not (link.is_reachable and link.is_user_stream_up):
+            return ()
         return self._all_may_try_again()
 
     def _on_tick(self, event: Event) -> Iterable[Instance]:

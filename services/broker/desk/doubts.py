@@ -39,7 +39,16 @@ class Doubts:
             doubt.next_ask_ns = now_ns + self._pause(doubt)
             return
         self.ask(order, now_ns)
-        doubt.next_ask_ns = now_ns + self._pause(doubt)
+        doubt.next_ask_ns = self._next_ask_ns(doubt, now_ns)
+
+    def _next_ask_ns(self, doubt: Doubt, now_ns: int) -> int:
+        """Return when to ask next: the growing pause never hides a moment from which an answer counts."""
+        moments = [now_ns + self._pause(doubt)]
+        if doubt.first_not_found_ns:
+            moments.append(doubt.first_not_found_ns + ms(self._state.settings.not_found_again_ms))
+        else:
+            moments.append(self._late_from_ns(doubt))
+        return min(moment for moment in moments if moment > now_ns)
 
     def _pause(self, doubt: Doubt) -> int:
         doubt.tries += 1
@@ -51,9 +60,12 @@ class Doubts:
 
     def _is_late(self, doubt: Doubt, now_ns: int) -> bool:
         """Return whether `not found` begins to count."""
+        return self._state.is_stream_up and now_ns >= self._late_from_ns(doubt)
+
+    def _late_from_ns(self, doubt: Doubt) -> int:
         settings = self._state.settings
         first_ns = ms(settings.recv_window_ms + settings.not_found_after_ms)
-        return self._state.is_stream_up and now_ns - self._healthy_since_ns(doubt) >= first_ns
+        return self._healthy_since_ns(doubt) + first_ns
 
     def ask(self, order: DeskOrder, now_ns: int) -> None:
         """Ask the venue for one order."""

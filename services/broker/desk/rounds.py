@@ -7,6 +7,7 @@ changed after a question left is not judged by its answer, and money only when t
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from services.broker.desk.adopting import Adopting
@@ -252,8 +253,10 @@ class Rounds:
                     f"trade {told.trade_id} of {told.qty_lots} lots",
                     "booked",
                 )
-        if report.fills:
-            self._checked_ids[report.symbol] = report.fills[-1].trade_id
+        checked = list(takewhile(lambda told: state.memory(told.symbol).is_seen(told.trade_id), report.fills))
+        if checked:
+            # What still waits for the venue's word on whose it is must come again (I-15).
+            self._checked_ids[report.symbol] = checked[-1].trade_id
 
     # ---- the end of a round
 
