@@ -94,6 +94,12 @@ class Exposure:
         insort(ladder, (order.reach_ticks, order_id))
         self._add(order, order.leaves_lots)
 
+    def adopt(self, order: OpenOrder) -> None:
+        """Count an order that the venue shows from now on, also one that was held for finished (I-19)."""
+        self._closed.pop(order.client_order_id, None)
+        if order.client_order_id not in self.open:
+            self.reserve(order)
+
     def report(self, message: Any) -> str:
         """Apply one report of the broker; return what is wrong with it, or an empty text.
 

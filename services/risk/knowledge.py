@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.risk.ask import NO_LIMIT, Ask, Caps, Flow, caps_of
-from services.risk.exposure import Exposure
+from services.risk.exposure import Exposure, OpenOrder
 from services.risk.guards import Guards
 from services.risk.limits import quick_limits
 from services.risk.market import Market
@@ -16,7 +16,8 @@ from shared.book_state import dump_book, load_book
 from shared.double_entry import has_same_units
 from shared.kernels.limits import Limits
 from shared.ledger import Ledger
-from shared.messages import Event, Message, control, market, orders, system
+from shared.messages import Event, Message, control, market, orders, system, venue
+from shared.orders import OrderState
 from shared.settings import unpack
 from shared.units import Side
 
@@ -24,6 +25,8 @@ GUARDS = ("broker", "market_data")
 """Services whose silence makes the mesh reduce only."""
 TRADERS = ("strategy", "risk", "broker")
 """Services whose divergence from the log does the same."""
+LINK = "the venue "
+"""What a venue is called among those that are silent."""
 BOOKED = (orders.Fill, orders.FundingPaid)
 """What the ledger books once; a repeat reaches no guard."""
 
@@ -134,12 +137,47 @@ class RiskKnowledge(RiskMoney):
             self._limit(*(place.rules for place in self.markets.values() if place.rules))
         elif started.service == "broker":
             mood.broker_run = started.run
+            mood.silent = [name for name in mood.silent if not name.startswith(LINK)]
         if started.service in mood.silent:
             mood.silent.remove(started.service)
 
     def _observe_reconciled(self, event: Event) -> None:
         if event.message.run == self.mood.broker_run and event.message.difference_count == 0:
             self.mood.reconciled_run = event.message.run
+
+    def _observe_adopted(self, event: Event) -> None:
+        """Count an order of the account that risk never approved at its worst case."""
+        adopted: venue.OrderAdopted = event.message
+        is_market = adopted.order_type is orders.OrderType.MARKET
+        self.exposure.adopt(
+            OpenOrder(
+                adopted.client_order_id,
+                adopted.strategy,
+                adopted.symbol,
+                adopted.side,
+                adopted.price_ticks,
+                adopted.qty_lots,
+                adopted.filled_lots,
+                OrderState.PARTIALLY_FILLED if adopted.filled_lots else OrderState.ACCEPTED,
+                is_market,
+            )
+        )
+
+    def _observe_difference(self, event: Event) -> None:
+        """Hold new risk where the broker's view of a market was wrong, or another trades on the account."""
+        difference: venue.VenueDifference = event.message
+        if difference.is_halted:
+            self.mood.quarantine[difference.symbol] = f"{difference.kind}: {difference.theirs}"
+
+    def _observe_link(self, event: Event) -> None:
+        """Hold new risk while a venue takes no orders, or tells nothing of ours (I-27)."""
+        link: venue.VenueLink = event.message
+        name = f"{LINK}{link.venue}"
+        is_up = link.is_reachable and link.is_user_stream_up
+        if is_up and name in self.mood.silent:
+            self.mood.silent.remove(name)
+        elif not is_up and name not in self.mood.silent:
+            self.mood.silent.append(name)
 
     def _observe_silent(self, event: Event) -> None:
         service = event.message.service
@@ -333,4 +371,7 @@ _OBSERVE: Mapping[type[Message], Callable[[RiskKnowledge, Any], None]] = {
     control.KillLatched: RiskKnowledge._observe_kill,
     control.KillCleared: RiskKnowledge._observe_cleared,
     control.ResumeRequested: RiskKnowledge._observe_resume,
+    venue.OrderAdopted: RiskKnowledge._observe_adopted,
+    venue.VenueDifference: RiskKnowledge._observe_difference,
+    venue.VenueLink: RiskKnowledge._observe_link,
 }
