@@ -28,6 +28,7 @@ from shared.messages.market import InstrumentRules
 
 TIME_S = 0.02
 OPEN_LIMIT_S = 10.0
+CLOSE_LIMIT_S = 1.0
 FRAME_BYTES_MAX = 4_000_000
 
 Question = (
@@ -59,6 +60,7 @@ class DirectVenue:
         self._proxy = proxy or None
         self._client = httpx2.AsyncClient(proxy=self._proxy, trust_env=False)
         self._sockets: dict[str, ClientConnection] = {}
+        self._opened: set[ClientConnection] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._answers: dict[int, asyncio.Future[reports.AnyReport]] = {}
         self._is_reachable = False
@@ -79,9 +81,7 @@ class DirectVenue:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for socket in self._sockets.values():
-            with contextlib.suppress(OSError, websockets.WebSocketException):
-                await socket.close()
+        await asyncio.gather(*(_close(socket) for socket in self._opened))
         await self._client.aclose()
 
     def learn(self, rules: InstrumentRules) -> None:
@@ -151,7 +151,19 @@ class DirectVenue:
     def _begin(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Future[None]") -> None:
+        """Let whoever waits know of a task that failed: its request is never answered."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        self._problem, self._is_final = f"a connection failed here: {type(error).__name__}: {error}", True
+        self._news.set()
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(error)
 
     # ---- sockets
 
@@ -188,6 +200,7 @@ class DirectVenue:
             self._take(self._adapter.on_closed(work.socket, _text(error), self._now_ns()))
             return
         self._sockets[work.socket] = socket
+        self._opened.add(socket)
         self._take(self._adapter.on_opened(work.socket, self._now_ns()))
         reason = "closed by the venue"
         try:
@@ -206,6 +219,15 @@ class DirectVenue:
         with contextlib.suppress(OSError, websockets.WebSocketException):
             if socket is not None:
                 await socket.send(work.text.decode())
+
+
+async def _close(socket: ClientConnection) -> None:
+    """Close a connection; one whose other end does not take part is cut."""
+    with contextlib.suppress(OSError, TimeoutError, websockets.WebSocketException):
+        async with asyncio.timeout(CLOSE_LIMIT_S):
+            await socket.close()
+    socket.transport.abort()
+    await socket.wait_closed()
 
 
 def _text(error: BaseException) -> str:

@@ -27,7 +27,7 @@ CANCELLER = "canceller"
 
 READY_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
-BROKER_STOP_LIMIT_S = 35.0
+BROKER_STOP_LIMIT_S = 40.0
 """Longer than `stopwaitsecs` of the broker in supervisord.conf, which is longer than its drain."""
 ORPHAN_LIMIT_S = 5.0
 STATUS_TIMEOUT_MS = 500

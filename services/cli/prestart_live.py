@@ -103,7 +103,7 @@ def _orders(account: AccountTruth) -> Iterator[Item]:
     name = account.access.name
     own = [order for order in account.truth.orders if is_ours(order.client_order_id)]
     others = [order for order in account.truth.orders if not is_ours(order.client_order_id)]
-    text = f"{len(own)} open from an earlier life: the broker asks for each, then cancels or goes on with it"
+    text = f"{len(own)} open: a broker that starts asks for each, then cancels it or goes on with it"
     yield Item(f"own orders {name}", "info", text if own else "none open", value=str(len(own)))
     if not others:
         yield passed(f"other orders {name}", "none open")

@@ -94,7 +94,9 @@ class VenueClock:
             self._left_count = BURST_COUNT - 1
         if self._left_count > 0:
             self._ask(now_ns, out)
-            return
+            if self._is_asking:
+                return
+            # Held back, as when others use the address beyond the limit known so far: what came will do.
         self._settle(now_ns, out)
 
     def _settle(self, now_ns: int, out: Out) -> None:
