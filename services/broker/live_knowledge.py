@@ -45,6 +45,7 @@ class LiveState(msgspec.Struct, array_like=True, frozen=True):
     started_ns: int = 0
     adopted_count: int = 0
     fundings: list[str] = []
+    banned_until_ns: list[tuple[str, int]] = []
 
 
 class LiveKnowledge(BrokerKnowledge):
@@ -65,6 +66,7 @@ class LiveKnowledge(BrokerKnowledge):
         self.started_ns = 0
         self.adopted_count = 0
         self.fundings: dict[str, None] = {}
+        self.banned_until_ns: dict[str, int] = {}
 
     def observe(self, event: Event) -> None:
         """Take in what an event says; nothing is said here."""
@@ -168,6 +170,14 @@ class LiveKnowledge(BrokerKnowledge):
         if difference.is_halted:
             self.halt(difference.symbol, f"{difference.kind}: {difference.theirs}", event.header.ts_ns)
 
+    def _observe_link(self, event: Event) -> None:
+        """Remember the end of a ban: the next life asks nothing before it either (I-10)."""
+        link: venue.VenueLink = event.message
+        if link.until_ns:
+            self.banned_until_ns[link.venue] = link.until_ns
+        elif link.is_reachable:
+            self.banned_until_ns.pop(link.venue, None)
+
     def _observe_adjusted(self, event: Event) -> None:
         self.wallets.adjust(event.message)
 
@@ -199,6 +209,7 @@ class LiveKnowledge(BrokerKnowledge):
             started_ns=self.started_ns,
             adopted_count=self.adopted_count,
             fundings=list(self.fundings),
+            banned_until_ns=sorted(self.banned_until_ns.items()),
         )
 
     def load_live(self, state: LiveState) -> None:
@@ -212,6 +223,7 @@ class LiveKnowledge(BrokerKnowledge):
         self.unpriced = set(state.unpriced)
         self.started_ns, self.adopted_count = state.started_ns, state.adopted_count
         self.fundings = dict.fromkeys(state.fundings)
+        self.banned_until_ns = dict(state.banned_until_ns)
 
     @classmethod
     def from_paper(cls, known: BrokerKnowledge) -> "LiveKnowledge":
@@ -236,4 +248,5 @@ _OBSERVE: Mapping[type[Message], Callable[[LiveKnowledge, Any], None]] = {
     venue.OrderAdopted: LiveKnowledge._observe_adopted,
     venue.VenueDifference: LiveKnowledge._observe_difference,
     venue.AccountAdjusted: LiveKnowledge._observe_adjusted,
+    venue.VenueLink: LiveKnowledge._observe_link,
 }

@@ -15,6 +15,8 @@ EXTERNAL = "external"
 class VenueLink(Message, frozen=True, tag="venue_link"):
     """Whether a venue takes orders from us and its private stream delivers; no order leaves without both.
 
+    The stream counts as up when what it may have missed has been compared.
+
     `until_ns` is the end of a ban, 0 where none is told.
     """
 

@@ -21,6 +21,7 @@ from services.broker.desk.telling import Teller
 from services.broker.live_knowledge import LiveKnowledge
 from services.broker.live_settings import LiveSettings
 from shared.execution import reports
+from shared.execution.commands import AnyCommand
 from shared.execution.outside import Said, VenueAdapter
 from shared.instrument import venue_of
 from shared.messages.market import InstrumentRules
@@ -49,6 +50,10 @@ class Desk:
         self._why_unreachable = "not connected yet"
         self._why_stream_down = "not connected yet"
         self.stream_down_ns = 0
+        self._start_ns = 0
+        self._is_begun = False
+        self._until_ns = 0
+        self._told_link: VenueLink | None = None
 
     # ---- life
 
@@ -74,6 +79,16 @@ class Desk:
         state.halted.update({s: why for s, why in known.halted.items() if venue_of(s) == self.venue})
         self.rounds.start(known)
         self.fundings.start(known)
+        self._start_ns = known.banned_until_ns.get(self.venue, 0)
+        self._begin_if_due(now_ns)
+
+    def _begin_if_due(self, now_ns: int) -> None:
+        """Connect, but not inside a ban that the log knows: nothing at all is asked before its end (I-10)."""
+        if self._is_begun or now_ns < self._start_ns:
+            self._why_unreachable = self._why_unreachable if self._is_begun else "banned by the venue"
+            self._tell_link()
+            return
+        self._is_begun = True
         self._take(self.adapter.start(now_ns), now_ns)
         self._pump(now_ns)
 
@@ -152,6 +167,10 @@ class Desk:
 
     def on_time(self, now_ns: int) -> None:
         """Let time pass."""
+        if not self._is_begun:
+            self._begin_if_due(now_ns)
+            self._pump(now_ns)
+            return
         self._take(self.adapter.on_time(now_ns), now_ns)
         self._time_out(now_ns)
         self.teller.let_ends_come(now_ns)
@@ -172,8 +191,15 @@ class Desk:
         self.rounds.fetch_wanted(now_ns)
         while self.state.commands:
             commands, self.state.commands = self.state.commands, []
-            self._take(self.adapter.carry_out(commands, now_ns), now_ns)
+            self._take(self._asked_of_adapter(commands, now_ns), now_ns)
             self.rounds.fetch_wanted(now_ns)
+        self._tell_link()
+
+    def _asked_of_adapter(self, commands: Sequence[AnyCommand], now_ns: int) -> Said:
+        if self._is_begun:
+            return self.adapter.carry_out(commands, now_ns)
+        why = (reports.RefusalKind.RATE, "banned", self._why_unreachable)
+        return [reports.Refused(c.request_id, *why, is_sent=False, retry_ns=self._start_ns) for c in commands]
 
     def _take(self, said: Said, now_ns: int) -> None:
         for one in said:
@@ -288,36 +314,35 @@ class Desk:
         self.state.is_stream_up, self.state.stream_up_ns = True, now_ns
         self._why_stream_down = ""
         self.rounds.begin_anew(now_ns)
-        self._say_link()
 
     def _stream_down(self, report: reports.UserStreamDown, now_ns: int) -> None:
-        was_up, self.state.is_stream_up = self.state.is_stream_up, False
-        self.stream_down_ns = now_ns if was_up else self.stream_down_ns
+        if self.state.is_stream_up:
+            self.stream_down_ns = now_ns
+        self.state.is_stream_up = False
         self._why_stream_down = report.reason
         self.rounds.lose(now_ns)
-        if was_up:
-            self._say_link()
 
     def _reachable(self, _report: Any, now_ns: int) -> None:
-        was, self.state.is_reachable = self.state.is_reachable, True
-        self._why_unreachable = ""
-        if not was:
-            self._say_link()
+        self.state.is_reachable = True
+        self._why_unreachable, self._until_ns = "", 0
         self.rounds.on_time(now_ns)
 
     def _unreachable(self, report: reports.Unreachable, _now_ns: int) -> None:
-        was, self.state.is_reachable = self.state.is_reachable, False
-        is_news, self._why_unreachable = report.reason != self._why_unreachable, report.reason
-        if was or is_news:
-            self._say_link(report.until_ns)
+        self.state.is_reachable = False
+        self._why_unreachable, self._until_ns = report.reason, report.until_ns
 
     def _rules_doubtful(self, report: reports.RulesDoubtful, _now_ns: int) -> None:
         self.state.counts[f"rules_doubtful {report.symbol} {report.filter}"] += 1
 
-    def _say_link(self, until_ns: int = 0) -> None:
-        state = self.state
-        reason = self._why_unreachable if not state.is_reachable else self._why_stream_down
-        self.state.say(VenueLink(self.venue, state.is_reachable, state.is_stream_up, reason, until_ns))
+    def _tell_link(self) -> None:
+        """Say how the venue can be traded on, when that has changed; up means compared too."""
+        state, closed = self.state, self.why_closed
+        is_up = state.is_stream_up and self.rounds.is_reconciled and not self.rounds.is_key_refused
+        reason = "" if closed is None else closed[1].removeprefix(f"{self.venue}: ")
+        link = VenueLink(self.venue, state.is_reachable, is_up, reason, self._until_ns)
+        if link != self._told_link:
+            self._told_link = link
+            state.say(link)
 
 
 _Answer = Callable[[Desk, Any, int, Request, int], None]

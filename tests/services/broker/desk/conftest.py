@@ -314,9 +314,10 @@ class LiveBench:
 def make_counter(make_bench):
     """Return a function that makes a started counter."""
 
-    def make(**kw):
-        return LiveBench(make_bench.rules, make_bench.block, **kw).start()
+    def make(symbols=(PERP, SPOT), **kw):
+        return LiveBench(make_bench.rules, make_bench.block, **kw).start(symbols)
 
+    make.PERP, make.SPOT = PERP, SPOT
     return make
 
 

@@ -1,12 +1,21 @@
 """The life of an order at a venue, whatever the order in which the venue tells it."""
 
+import itertools
+
+import pytest
+
+from services.broker.desk.order import DeskOrder
 from shared.execution import commands, reports
-from shared.execution.reports import VenueState
-from shared.messages import orders, system
+from shared.execution.reports import RefusalKind, VenueState
+from shared.messages import Event, Header, control, orders, system, venue
+from shared.units import Side
 
 
-def test_a_started_broker_compares_and_says_reconciled(counter):
+def test_a_started_broker_compares_and_says_reconciled_once(counter):
+    counter.pass_ms(130_000, 500)
+
     assert [one.difference_count for one in counter.said(system.Reconciled)] == [0]
+    assert counter.differences() == []
 
 
 def test_an_approved_order_is_placed_and_accepted(counter):
@@ -33,6 +42,7 @@ def test_a_cancel_is_sent_and_ends_the_order(counter):
     assert not counter.broker.known.orders
 
 
+@pytest.mark.req("BR-11")
 def test_a_fill_before_the_acknowledgement_is_booked_once(counter):
     order_id = counter.intent()
     fill = counter.fill(order_id, 5)
@@ -43,3 +53,248 @@ def test_a_fill_before_the_acknowledgement_is_booked_once(counter):
 
     assert counter.life(order_id) == ["OrderSent", "Fill"]
     assert counter.said(orders.Fill)[0].leaves_lots == 0
+
+
+@pytest.mark.req("BR-5")
+def test_all_orders_of_arrival_end_in_the_same_ledger(make_counter):
+    kinds = ("ack", "new", "fill 1", "fill 2", "partial", "canceled")
+    ends = set()
+    for arrival in itertools.permutations(kinds):
+        counter = make_counter(symbols=(make_counter.PERP,))
+        order_id = counter.intent()
+        first, second = counter.fill(order_id, 2, 1), counter.fill(order_id, 1, 2)
+        words = {
+            "ack": reports.Acted(counter.number(order_id), counter.told(order_id)),
+            "new": reports.OrderChanged(counter.told(order_id)),
+            "fill 1": reports.Filled(first),
+            "fill 2": reports.Filled(second),
+            "partial": reports.OrderChanged(counter.told(order_id, VenueState.PARTIALLY_FILLED, 2)),
+            "canceled": reports.OrderChanged(counter.told(order_id, VenueState.CANCELED, 3)),
+        }
+        for word in arrival:
+            counter.tell(words[word])
+        life = counter.life(order_id)
+        assert sorted(life[1:]) in (
+            ["Fill", "Fill", "OrderAccepted", "OrderCanceled"],
+            ["Fill", "Fill", "OrderCanceled"],
+        )
+        assert life[-1] == "OrderCanceled"
+        row = counter.broker.known.account.rows["mm", counter.PERP]
+        ends.add((row.lots, int(row.cash_atoms), int(row.fees_atoms)))
+        assert counter.risk.known.exposure.count(counter.PERP) == 0
+        assert not counter.risk.known.mood.quarantine
+
+    assert len(ends) == 1
+
+
+def test_an_end_waits_for_the_executions_that_it_counts(counter):
+    order_id = counter.resting()
+
+    counter.tell(reports.OrderChanged(counter.told(order_id, VenueState.FILLED, 5)))
+    assert counter.life(order_id) == ["OrderSent", "OrderAccepted"]
+    assert counter.risk.known.exposure.live_lots(counter.PERP, Side.BUY) == 5
+
+    counter.venues["binance_usdm"].fills.append(counter.fill(order_id, 5))
+    counter.venues["binance_usdm"].open.clear()
+    counter.pass_ms(400)
+
+    assert counter.life(order_id) == ["OrderSent", "OrderAccepted", "Fill"]
+
+
+def test_an_end_whose_executions_never_come_is_said_and_the_position_compared(counter):
+    order_id = counter.resting()
+    counter.venues["binance_usdm"].open.clear()
+
+    counter.tell(reports.OrderChanged(counter.told(order_id, VenueState.CANCELED, 2)))
+    counter.pass_ms(11_000)
+
+    assert counter.life(order_id)[-1] == "OrderCanceled"
+    assert [one.theirs for one in counter.differences("missing_fill")] == ["2 lots filled"]
+
+
+def test_a_late_fill_is_booked_and_said_to_be_late(counter):
+    order_id = counter.resting()
+    counter.tell(reports.OrderChanged(counter.told(order_id, VenueState.CANCELED)))
+
+    counter.tell(reports.Filled(counter.fill(order_id, 2)))
+
+    assert counter.life(order_id)[-2:] == ["OrderCanceled", "Fill"]
+    assert counter.broker.known.account.holdings_lots[counter.PERP] == 2
+    assert [one.kind for one in counter.differences()] == ["external_cancel", "late_fill"]
+
+
+def test_an_overfill_is_booked_and_halts_its_market(counter):
+    order_id = counter.resting(lots=5)
+
+    counter.tell(reports.Filled(counter.fill(order_id, 7)))
+    refused = counter.intent(price_ticks=599_000)
+
+    assert counter.broker.known.account.holdings_lots[counter.PERP] == 7
+    assert [one.is_halted for one in counter.differences("overfill")] == [True]
+    assert counter.life(refused) == [] or counter.life(refused) == ["NotSent"]
+    assert len(counter.venues["binance_usdm"].took(commands.Place)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"price_ticks": 600_001}, {"side": Side.SELL}], ids=["worse price", "wrong side"]
+)
+def test_an_execution_that_the_order_does_not_allow_halts_its_market(counter, changes):
+    order_id = counter.resting()
+
+    counter.tell(reports.Filled(counter.fill(order_id, 1, **changes)))
+
+    assert [one.is_halted for one in counter.differences("bad_fill")] == [True]
+    assert len(counter.said(orders.Fill)) == 1
+
+
+def test_a_person_who_resumes_everything_ends_a_halt(counter):
+    order_id = counter.resting()
+    counter.tell(reports.Filled(counter.fill(order_id, 1, price_ticks=600_001)))
+
+    counter.say("operator", control.ResumeRequested("", "me", "looked at it"))
+    again = counter.intent(price_ticks=599_000)
+
+    assert counter.life(again) == ["OrderSent"]
+
+
+@pytest.mark.parametrize(
+    ("fee", "asset", "atoms", "rounded"),
+    [
+        ("0.01", "USDT", 1_000_000, 0),
+        ("0.000000001", "USDT", 1, 1),
+        ("-0.0000000019", "USDT", 0, 1),
+        ("0.00001", "BTC", 1000, 0),
+        ("0.0003", "BNB", 30_000, 0),
+        ("0", "USDT", 0, 0),
+    ],
+)
+@pytest.mark.req("BR-13")
+def test_fees_are_whole_atoms_of_their_asset_rounded_against_us(counter, fee, asset, atoms, rounded):
+    order_id = counter.resting()
+
+    counter.tell(reports.Filled(counter.fill(order_id, 5, fee=fee, fee_asset=asset)))
+
+    assert [(one.fee_atoms, one.fee_asset) for one in counter.said(orders.Fill)] == [(atoms, asset)]
+    assert counter.execution.desks["binance_usdm"].state.counts["fee_rounded"] == rounded
+
+
+def test_a_fee_that_is_no_number_is_booked_as_none_and_halts(counter):
+    order_id = counter.resting()
+
+    counter.tell(reports.Filled(counter.fill(order_id, 5, fee="much")))
+
+    assert [one.fee_atoms for one in counter.said(orders.Fill)] == [0]
+    assert [one.is_halted for one in counter.differences("bad_fill")] == [True]
+
+
+def test_a_certain_refusal_is_a_rejection_and_frees_the_slot(counter):
+    order_id = counter.intent(slot="b0")
+
+    refused = reports.Refused(counter.number(order_id), RefusalKind.WOULD_TAKE, "-5022", "would take")
+    counter.tell(refused)
+    again = counter.intent(slot="b0", price_ticks=599_990)
+
+    assert counter.life(order_id) == ["OrderSent", "OrderRejected"]
+    assert counter.life(again) == ["OrderSent"]
+
+
+def test_a_refusal_before_the_first_byte_is_not_sent(counter):
+    refusal = reports.Refused(0, RefusalKind.FILTER, "MIN_NOTIONAL", "too small", is_sent=False)
+    counter.venues["binance_usdm"].refusals[commands.Place] = refusal
+
+    order_id = counter.intent()
+
+    assert counter.life(order_id) == ["NotSent"]
+    assert counter.said(orders.NotSent)[0].code == "venue_filter"
+
+
+def test_no_order_leaves_before_the_time_that_a_rate_limit_names(counter):
+    until_ns = counter.mesh.now_ns + 2_000_000_000
+    first = counter.intent()
+    counter.tell(reports.Refused(counter.number(first), RefusalKind.RATE, "-1015", "slow", retry_ns=until_ns))
+
+    early = counter.intent(price_ticks=599_000)
+    counter.pass_ms(2100)
+    late = counter.intent(price_ticks=599_000)
+
+    assert (counter.life(early), counter.said(orders.NotSent)[-1].code) == (["NotSent"], "rate")
+    assert counter.life(late) == ["OrderSent"]
+
+
+def test_what_the_venue_ends_by_itself_expires(counter):
+    order_id = counter.resting()
+
+    counter.tell(reports.OrderChanged(counter.told(order_id, VenueState.EXPIRED, reason="ioc")))
+
+    assert counter.life(order_id)[-1] == "OrderExpired"
+
+
+def test_other_terms_at_the_venue_are_said_and_the_order_canceled(counter):
+    order_id = counter.intent()
+
+    counter.tell(reports.Acted(counter.number(order_id), counter.told(order_id, price_ticks=600_009)))
+    counter.pass_ms(50)
+
+    assert [one.kind for one in counter.differences()] == ["order_terms"]
+    assert counter.venues["binance_usdm"].took(commands.Cancel)
+
+
+def test_a_finished_order_leaves_little_behind(counter):
+    adapter, desk = counter.venues["binance_usdm"], counter.execution.desks["binance_usdm"]
+    live = counter.broker.live
+    for n in range(1200):
+        order = DeskOrder(
+            f"7-mm-b0-{n}",
+            "mm",
+            counter.PERP,
+            "b0",
+            Side.BUY,
+            600_000,
+            5,
+            orders.OrderType.LIMIT,
+            orders.TimeInForce.GTC,
+            False,
+            False,
+        )
+        desk.send([(order, n, 0)], counter.mesh.now_ns)
+        desk.take([reports.Filled(counter.fill(order.client_order_id, 5))], counter.mesh.now_ns)
+        desk.take(
+            [reports.Acted(adapter.took(commands.Place)[-1].request_id, counter.told(order.client_order_id))],
+            0,
+        )
+        for fact in desk.outcome():
+            live.adopt(Event(Header(n, 0, 0, 7, "broker.io", 1, n, 0), fact.message))
+        adapter.asked.clear()
+
+    state = desk.state
+    assert (len(state.orders.live), len(state.orders.slots), len(state.requests)) == (0, 0, 0)
+    assert len(state.orders.closed) == len(state.orders._by_venue_id) == 1000
+    assert len(live.known.closed) <= 1000
+
+
+def test_the_state_of_a_trading_broker_survives_its_snapshot(counter):
+    order_id = counter.resting()
+    counter.tell(reports.Filled(counter.fill(order_id, 2)))
+    counter.resting(symbol=counter.SPOT, venue="binance")
+
+    core = type(counter.broker)()
+    core.restore(counter.broker.snapshot())
+
+    assert core.digest() == counter.broker.digest()
+    assert core.known.orders.keys() == counter.broker.known.orders.keys()
+
+
+@pytest.mark.req("JR-16")
+def test_a_log_of_orders_at_venues_replays_equal(counter):
+    order_id = counter.resting()
+    counter.tell(reports.Filled(counter.fill(order_id, 2)))
+    counter.cancel(order_id)
+    counter.restart()
+    counter.pass_ms(300)
+
+    again = type(counter.broker)()
+    for event in counter.log:
+        again.apply(event)
+
+    assert again.digest() == counter.broker.digest()
+    assert counter.said(venue.VenueLink)
