@@ -37,6 +37,8 @@ RETRY_AFTER_S_MAX = 7 * 86_400
 LATE_COUNT_MAX = 512
 # The shell ends a call at its own limit; this is for an answer that it never gives.
 GRACE_MS = 2000
+# A request refused for our clock waits so long for the venue's.
+SECOND_NS = 5 * NS_PER_S
 
 
 class ApiFrame(msgspec.Struct):
@@ -237,6 +239,7 @@ class Transport:
         assert call is not None
         self.budget.settle(call.request.cost)
         if self._may_repeat(call, verdict):
+            call.deadline_ns = now_ns + SECOND_NS
             self._second.append(call)
             return
         call.take(answer, now_ns, out)
@@ -294,6 +297,10 @@ class Transport:
                 if len(self._late) > LATE_COUNT_MAX:
                     del self._late[next(iter(self._late))]
             self._lose(call, f"no answer within {self.settings.timeout_ms} ms", True, now_ns, out)
+        for call in [call for call in self._second if call.deadline_ns <= now_ns]:
+            self._second.remove(call)
+            reason = "refused for our clock, and the venue's clock could not be read since"
+            call.take(Lost(reason, False, call.sent_ns), now_ns, out)
 
     def _lose(self, call: Call, reason: str, is_sent: bool, now_ns: int, out: Out) -> None:
         self.budget.settle(call.request.cost)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from services.broker.binance.adapter import BinanceAdapter
-from services.broker.binance.settings import SPOT, USDM, BinanceSettings, Endpoints
+from services.broker.binance.settings import SPOT, BinanceSettings, Endpoints
 from services.broker.keys import VenueKey
 from services.venue_sim.access.limits import Limits
 from services.venue_sim.build import make_venue
@@ -19,9 +19,8 @@ from services.venue_sim.wire.http import VenueWire
 from services.venue_sim.wire.user_streams import UserStreams
 from shared.execution import commands, reports
 from shared.execution.outside import CloseSocket, HttpCall, OpenSocket, SendText
-from shared.instrument import quote_exponent, tick_lot_atoms
-from shared.messages.market import InstrumentRules
 from shared.units import NS_PER_MS, Side
+from tests.services.broker.binance.venue_words import STEPS, rules_of
 
 MARKETS = (
     MarketSettings(
@@ -31,29 +30,6 @@ MARKETS = (
         symbol="binance:BTCUSDT", tick_size="0.01", lot_size="0.00001", start_price="60000", touch_lots=20_000
     ),
 )
-STEPS = {SPOT: ("0.01", "0.00001"), USDM: ("0.10", "0.001")}
-
-
-def rules_of(venue, tick=None, lot=None):
-    tick, lot = tick or STEPS[venue][0], lot or STEPS[venue][1]
-    exponent = quote_exponent(tick, lot)
-    return InstrumentRules(
-        symbol=f"{venue}:BTCUSDT",
-        base_asset="BTC",
-        quote_asset="USDT",
-        tick_size=tick,
-        lot_size=lot,
-        quote_exponent=exponent,
-        tick_lot_atoms=tick_lot_atoms(tick, lot, exponent),
-        min_qty_lots=1,
-        max_qty_lots=0,
-        min_notional_atoms=0,
-        min_price_ticks=1,
-        max_price_ticks=0,
-        maker_fee_ppm=1000,
-        taker_fee_ppm=1000,
-        is_derivative=venue == USDM,
-    )
 
 
 def pem(key):
@@ -89,13 +65,13 @@ class Private:
         self.heard = []
         self.is_cut = not self.streams.listen_to_key(key, self)
 
-    def hear(self, event, data):
+    def hear(self, _event, data):
         self.heard.append(data)
 
-    def take(self, text, now_ns):
+    def take(self, text, _now_ns):
         return [json.dumps({"result": [], "id": json.loads(text)["id"]}).encode()]
 
-    def events(self, now_ns=0):
+    def events(self, _now_ns=0):
         heard, self.heard = self.heard, []
         return heard
 
