@@ -14,6 +14,12 @@ from shared.venues.ids import to_venue
 from shared.venues.registry import Entry, kind_of
 
 IDS_KEPT = 10_000
+_LISTS = (
+    ("fetchOpenOrders", "open"),
+    ("fetchClosedOrders", "closed"),
+    ("fetchCanceledOrders", "canceled"),
+    ("fetchOrders", ""),
+)
 PAGES_MAX = 50
 PAGE_TRADES = 100
 LOOKBACK_MS = 24 * 3_600_000
@@ -48,9 +54,8 @@ class Lookup:
             return self._own_name(cancel.client_order_id, self._words.cancel)
         venue_id = cancel.venue_order_id or self._venue_ids.get(cancel.client_order_id, "")
         if not venue_id:
-            found = await self._among(
-                await self._exchange.fetch_open_orders(symbol), cancel.client_order_id, ""
-            )
+            listed = await self._exchange.fetch_open_orders(symbol)
+            found = self._among(listed, cancel.client_order_id, "", "open")
             if found is None:
                 raise ccxt.OrderNotFound(
                     f"{self._entry.name}: {cancel.client_order_id} is not among the open orders"
@@ -88,7 +93,7 @@ class Lookup:
     async def _search(self, symbol: str, client_order_id: str, venue_id: str) -> VenueOrder | None:
         """Look through the lists that the venue has: the open ones first, then those that ended."""
         exchange = self._exchange
-        for call in ("fetchOpenOrders", "fetchClosedOrders", "fetchCanceledOrders", "fetchOrders"):
+        for call, listed_as in _LISTS:
             if exchange.has.get(call) is not True:
                 continue
             method = getattr(exchange, "fetch_" + _snake(call[5:]))
@@ -96,17 +101,19 @@ class Lookup:
                 listed = await method(symbol)
             except (ccxt.NotSupported, ccxt.ArgumentsRequired):
                 continue
-            found = await self._among(listed, client_order_id, venue_id)
+            found = self._among(listed, client_order_id, venue_id, listed_as)
             if found is not None:
                 self.remember(client_order_id, found.venue_order_id)
                 return found
         return None
 
-    async def _among(self, listed: list[Any], client_order_id: str, venue_id: str) -> VenueOrder | None:
+    def _among(
+        self, listed: list[Any], client_order_id: str, venue_id: str, listed_as: str
+    ) -> VenueOrder | None:
         for order in listed:
             is_named = bool(client_order_id) and self._mapper.client_id(order) == client_order_id
             if is_named or (venue_id and str(order.get("id")) == venue_id):
-                return self._mapper.order(order)
+                return self._mapper.order(order, listed_as)
         return None
 
     async def fills(self, symbol: str, after_trade_id: str, since_ns: int) -> list[VenueFill]:

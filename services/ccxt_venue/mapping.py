@@ -14,6 +14,7 @@ from shared.venues.registry import Entry
 
 _STATES = {
     "canceled": VenueState.CANCELED,
+    "cancelled": VenueState.CANCELED,
     "canceling": VenueState.NEW,
     "expired": VenueState.EXPIRED,
     "rejected": VenueState.REJECTED,
@@ -66,15 +67,24 @@ class Mapper:
         """Return our id of an order, the venue's text for one of others, empty when it has none."""
         return from_venue(self.entry.ids, str(order.get("clientOrderId") or ""))
 
-    def order(self, order: Mapping[str, Any]) -> VenueOrder:
-        """Return an order that the venue describes in full; raises `ValueError` when the state is missing."""
+    def order(self, order: Mapping[str, Any], listed_as: str = "") -> VenueOrder:
+        """Return an order that the venue describes; raises `ValueError` when its side or state is missing.
+
+        `listed_as` is the state that its list stands for (`open`, `closed`): some venues say it nowhere else,
+        and stops have states of their own.
+        """
         symbol = order["symbol"]
         steps = self.steps(symbol)
         qty_lots, filled_lots = steps.lots(order.get("amount")), steps.lots(order.get("filled"))
-        side = _SIDES.get(str(order.get("side")))
+        side = _SIDES.get(str(order.get("side")).lower())
         if side is None:
             raise ValueError(f"an order of {symbol} has the side {order.get('side')!r}")
-        state = state_of(order, qty_lots, filled_lots)
+        try:
+            state = state_of(order, qty_lots, filled_lots)
+        except ValueError:
+            if not listed_as:
+                raise
+            state = state_of({**order, "status": listed_as}, qty_lots, filled_lots)
         return VenueOrder(
             symbol=f"{self.entry.name}:{symbol}",
             client_order_id=self.client_id(order),
@@ -120,7 +130,7 @@ class Mapper:
         """Return one execution of ours; raises `ValueError` without an id, side, price or amount."""
         symbol = trade["symbol"]
         steps = self.steps(symbol)
-        side = _SIDES.get(str(trade.get("side")))
+        side = _SIDES.get(str(trade.get("side")).lower())
         if side is None or not trade.get("id") or trade.get("price") is None or trade.get("amount") is None:
             raise ValueError(f"an execution of {symbol} lacks its id, side, price or amount")
         fee, fee_asset = _fee_of(trade)

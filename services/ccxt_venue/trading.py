@@ -205,7 +205,7 @@ class Trader:
         symbols = [self._symbol(ask.symbol)] if ask.symbol else self._setup.symbols
         orders = []
         for symbol in symbols:
-            orders += [self._mapper.order(o) for o in await self._exchange.fetch_open_orders(symbol)]
+            orders += [self._mapper.order(o, "open") for o in await self._exchange.fetch_open_orders(symbol)]
         return OpenOrders(ask.request_id, ask.symbol, orders, asked_ns)
 
     async def _ask_fills(self, ask: AskFills) -> AnyReport:

@@ -6,7 +6,14 @@ from typing import Any
 
 from services.ccxt_venue.lookup import Lookup
 from services.ccxt_venue.mapping import Mapper
-from shared.execution.reports import AnyReport, Filled, OrderChanged, UserStreamDown, UserStreamUp
+from shared.execution.reports import (
+    AnyReport,
+    Filled,
+    OrderChanged,
+    UserStreamDown,
+    UserStreamUp,
+    VenueOrder,
+)
 from shared.units import NS_PER_MS
 from shared.venues.registry import ENTRIES
 from shared.venues.remote_words import Setup
@@ -69,13 +76,23 @@ class UserStream:
     async def _follow_orders(self, symbol: str) -> None:
         while True:
             for told in await self._exchange.watch_orders(symbol):
-                order = self._mapper.order(told)
+                order = await self._read(symbol, told)
                 self._lookup.remember(order.client_order_id, order.venue_order_id)
                 if not self._facts.has_fills:
                     await self._fetch_fills(
                         symbol, order.venue_order_id, order.filled_lots, order.ts_venue_ns
                     )
                 self._tell(OrderChanged(order))
+
+    async def _read(self, symbol: str, told: Any) -> VenueOrder:
+        """Return the order; where the stream tells too little of it, it is asked for."""
+        try:
+            return self._mapper.order(told)
+        except ValueError:
+            found = await self._lookup.find(symbol, self._mapper.client_id(told), str(told.get("id") or ""))
+            if found is None:
+                raise
+            return found
 
     async def _follow_fills(self, symbol: str) -> None:
         while True:
