@@ -14,6 +14,7 @@ REPORTS: tuple[type[Any], ...] = (
     orders.OrderSent,
     orders.NotSent,
     orders.OrderAccepted,
+    orders.OrderTriggered,
     orders.OrderRejected,
     orders.Fill,
     orders.OrderCanceled,
@@ -50,6 +51,8 @@ class OrderRecord(msgspec.Struct, array_like=True):
     filled_lots: int = 0
     state: str = OrderState.INTENDED.value
     reason: str = ""
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
     @property
     def is_final(self) -> bool:
@@ -77,6 +80,8 @@ def of_intent(event: Event) -> OrderRecord:
         updated_seq=header.seq,
         updated_ts_ns=header.ts_ns,
         reason=intent.reason,
+        expire_ns=intent.expire_ns,
+        stop_ticks=intent.stop_ticks,
     )
 
 

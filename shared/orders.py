@@ -74,7 +74,7 @@ NEXT: Mapping[OrderState, Mapping[type[Message], OrderState]] = {
     },
     S.SENT: _VENUE,
     S.UNKNOWN: _VENUE,
-    S.ACCEPTED: _RESTING,
+    S.ACCEPTED: {**_RESTING, orders.OrderTriggered: S.ACCEPTED},
     # An acknowledgement after the first fill changes nothing (ST-27).
     S.PARTIALLY_FILLED: {**_RESTING, orders.OrderAccepted: S.PARTIALLY_FILLED},
     S.FILLED: {orders.OrderAccepted: S.FILLED},

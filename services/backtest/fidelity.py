@@ -109,6 +109,7 @@ class _Resting:
     """What the matching has to know of one order (`shared.paper.arrival.PaperOrder`)."""
 
     __slots__ = (
+        "expire_ns",
         "handle",
         "is_post_only",
         "leaves_lots",
@@ -116,6 +117,7 @@ class _Resting:
         "order_type",
         "price_ticks",
         "side",
+        "stop_ticks",
         "symbol",
         "tif",
     )
@@ -125,6 +127,7 @@ class _Resting:
         self.life = life
         self.symbol, self.side, self.price_ticks = sent.symbol, sent.side, sent.price_ticks
         self.order_type, self.tif, self.is_post_only = sent.order_type, sent.tif, sent.is_post_only
+        self.expire_ns, self.stop_ticks = sent.expire_ns, sent.stop_ticks
         self.leaves_lots = sent.qty_lots
 
 

@@ -26,7 +26,7 @@ from shared.core import Output
 from shared.instrument import fee_atoms, notional_atoms
 from shared.messages import Event, Instruction, Message, control, market, orders, system
 from shared.orders import OrderState, next_state
-from shared.paper.arrival import Bookless, arrive
+from shared.paper.arrival import Arrival, Bookless, arrive, arrive_stop
 from shared.paper.latency import latency_ns
 from shared.paper.market import PaperMarket
 from shared.settings import unpack
@@ -63,6 +63,8 @@ class BrokerCore:
             self.known.observe(event)
             if trade_fills:
                 self._fill_resting(trade_fills, event)
+            if type(event.message) is market.Trade:
+                self._trigger(event)
             decide = _DECIDE.get(type(event.message))
             if decide is not None:
                 decide(self, event)
@@ -118,9 +120,12 @@ class BrokerCore:
         while (key := deadlines.pop_due(now_ns)) is not None:
             kind, _, name = key.partition(":")
             if kind == "s":
-                self.known.withdraw(f"{name}_silent", now_ns)
+                self.known.withdraw(f"{name}_silent", now_ns, quotes_only=True)
             elif kind == "a":
                 self._arrive(self.known.orders[name])
+            elif kind == "g":
+                order = self.known.orders[name]
+                self._say(orders.OrderExpired(*order.name, order.filled_lots, "gtd: its time is over"))
             else:
                 order = self.known.orders[name]
                 self._say(orders.OrderCanceled(*order.name, order.filled_lots, order.cancel_reason))
@@ -128,12 +133,13 @@ class BrokerCore:
     def _arrive(self, order: BrokerOrder) -> None:
         """Let an order reach the paper venue and be matched against the book of this moment (BR-17)."""
         known, place = self.known, self.known.place(order.symbol)
-        cash_atoms = lots = 0
-        if place.rules is not None and not place.rules.is_derivative:
-            cash_atoms = known.free_cash_atoms(order, place.rules)
-            held = known.account.holdings_lots.get(order.symbol, 0)
-            lots = held - known.reserved_lots(order.symbol, order.side, but=order)
-        arrival = arrive(order, place, cash_atoms, lots, self._bookless(order, place))
+        cash_atoms, lots = known.free_funds(order, place)
+        if order.is_stop:
+            arrival = arrive_stop(order, place, cash_atoms, lots)
+        elif 0 < order.expire_ns <= order.arrive_ns:
+            arrival = Arrival(reject_code="expired", reject_reason="its time was over when it arrived")
+        else:
+            arrival = arrive(order, place, cash_atoms, lots, self._bookless(order, place))
         if arrival.reject_code:
             self._say(orders.OrderRejected(*order.name, arrival.reject_code, arrival.reject_reason))
             return
@@ -144,6 +150,18 @@ class BrokerCore:
             self._fill(order, place, part.price_ticks, part.lots, order.arrive_ns, is_maker=False)
         if arrival.expire_reason:
             self._say(orders.OrderExpired(*order.name, order.filled_lots, arrival.expire_reason))
+
+    def _trigger(self, event: Event) -> None:
+        """Match the orders whose stop a trade has reached; what the venue would refuse now ends (BR-15)."""
+        known, place = self.known, self.known.place(event.message.symbol)
+        for order in known.reached_stops(event.message):
+            self._say(orders.OrderTriggered(*order.name, event.header.ts_ns))
+            arrival = arrive(order, place, *known.free_funds(order, place), self._bookless(order, place))
+            for part in arrival.parts:
+                self._fill(order, place, part.price_ticks, part.lots, event.header.ts_ns, is_maker=False)
+            reason = arrival.reject_reason or arrival.expire_reason
+            if reason:
+                self._say(orders.OrderExpired(*order.name, order.filled_lots, reason))
 
     def _bookless(self, order: BrokerOrder, place: PaperMarket) -> Bookless | None:
         """Return the model of fills where there is no trusted book, None when there is to be none (BR-18)."""
@@ -237,7 +255,10 @@ class BrokerCore:
             self._say(orders.NotSent(*name, held.code, held.reason))
             return
         terms = (approval.order_type, approval.tif, approval.is_post_only, approval.is_reduce_only)
-        self._say(orders.OrderSent(*name, approval.side, approval.price_ticks, approval.qty_lots, *terms))
+        ends = (approval.expire_ns, approval.stop_ticks)
+        self._say(
+            orders.OrderSent(*name, approval.side, approval.price_ticks, approval.qty_lots, *terms, *ends)
+        )
 
     def _decide_cancel(self, event: Event) -> None:
         cancel = event.message
@@ -298,10 +319,17 @@ class BrokerCore:
         known = self.known
         known.accept_count += 1
         known.deadlines.drop(f"a:{order.client_order_id}")
-        if order.order_type is orders.OrderType.LIMIT and order.tif is orders.TimeInForce.GTC:
-            place = known.place(order.symbol)
-            level_lots = place.book.lots_at(int(order.side), order.price_ticks)
-            place.queue.add(int(order.side), order.handle, order.price_ticks, order.leaves_lots, level_lots)
+        if order.expire_ns:
+            known.deadlines.set(f"g:{order.client_order_id}", order.expire_ns)
+        if order.is_stop:
+            known.waits_for_stop(order, is_waiting=True)
+        else:
+            known.place(order.symbol).line_up(order)
+
+    def _fold_triggered(self, order: BrokerOrder, _: Any) -> None:
+        order.is_triggered = True
+        self.known.waits_for_stop(order, is_waiting=False)
+        self.known.place(order.symbol).line_up(order)
 
     def _fold_fill(self, order: BrokerOrder, fill: Any) -> None:
         known, place = self.known, self.known.place(order.symbol)
@@ -322,8 +350,9 @@ class BrokerCore:
     def _finish(self, order: BrokerOrder) -> None:
         known = self.known
         known.place(order.symbol).queue.remove(order.handle)
-        known.deadlines.drop(f"a:{order.client_order_id}")
-        known.deadlines.drop(f"c:{order.client_order_id}")
+        known.waits_for_stop(order, is_waiting=False)
+        for kind in "acg":
+            known.deadlines.drop(f"{kind}:{order.client_order_id}")
         del known.orders[order.client_order_id]
 
     # ---- state
@@ -362,5 +391,6 @@ _DECIDE: Mapping[type[Message], Callable[[BrokerCore, Any], None]] = {
 _FOLD: Mapping[type[Message], Callable[[BrokerCore, BrokerOrder, Any], None]] = {
     orders.OrderSent: BrokerCore._fold_sent,
     orders.OrderAccepted: BrokerCore._fold_accepted,
+    orders.OrderTriggered: BrokerCore._fold_triggered,
     orders.Fill: BrokerCore._fold_fill,
 }

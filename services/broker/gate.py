@@ -71,6 +71,8 @@ def _mismatch(approval: OrderApproved | OrderAdjusted, order: BrokerOrder) -> st
         return "symbol, side or strategy"
     if (approval.order_type, approval.tif) != (order.order_type, order.tif):
         return "order type or time in force"
+    if (approval.expire_ns, approval.stop_ticks) != (order.expire_ns, order.stop_ticks):
+        return "end or stop"
     if order.is_post_only and not approval.is_post_only:
         return "post-only was dropped"
     if approval.side.sign * (approval.price_ticks - order.price_ticks) > 0:

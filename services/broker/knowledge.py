@@ -15,6 +15,7 @@ from shared.double_entry import Wide, has_same_units
 from shared.messages import Event, Message, control, market, orders, system
 from shared.messages.orders import PositionChanged
 from shared.orders import OrderState
+from shared.paper.arrival import is_reached
 from shared.paper.latency import latency_ns
 from shared.paper.market import PaperMarket, PaperMarketState, queue_place
 from shared.settings import unpack
@@ -50,8 +51,8 @@ class BrokerState(msgspec.Struct, array_like=True, frozen=True):
 class BrokerKnowledge:
     """Orders that are not finished, markets, the paper account, kill, and what is due when.
 
-    Deadlines: `a:ID` an order arrives at the venue, `c:ID` its cancel does, `s:SERVICE` quotes leave because
-    the service is silent.
+    Deadlines: `a:ID` an order arrives at the venue, `c:ID` its cancel does, `g:ID` it is over (GTD),
+    `s:SERVICE` quotes leave because the service is silent. `stops` holds the ids that wait for one by market.
     """
 
     def __init__(self) -> None:
@@ -66,6 +67,7 @@ class BrokerKnowledge:
         self.accept_count = 0
         self.fill_count = 0
         self.orders: dict[str, BrokerOrder] = {}
+        self.stops: dict[str, set[str]] = {}
         self.markets: dict[str, PaperMarket] = {}
         self.account = Account()
         self.funding = FundingClock()
@@ -105,13 +107,42 @@ class BrokerKnowledge:
             arrive_ns = now_ns + latency_ns(self.settings, f"cancel:{order.client_order_id}")
             self.deadlines.set(f"c:{order.client_order_id}", max(arrive_ns, order.arrive_ns))
 
-    def withdraw(self, reason: str, now_ns: int, *, symbol: str = "", strategy: str = "") -> None:
-        """Cancel all orders, or those of a market or a strategy."""
+    def withdraw(
+        self, reason: str, now_ns: int, *, symbol: str = "", strategy: str = "", quotes_only: bool = False
+    ) -> None:
+        """Cancel all orders, or those of a market or a strategy; with `quotes_only` stops stay.
+
+        A stop protects: it is not a quote that silence makes old.
+        """
         for order in self.orders.values():
+            if quotes_only and order.is_stop:
+                continue
             if symbol in {"", order.symbol} and strategy in {"", order.strategy}:
                 self.want_gone(order, reason, now_ns)
 
+    def waits_for_stop(self, order: BrokerOrder, *, is_waiting: bool) -> None:
+        """Note that an accepted order waits for its stop, or does not any more."""
+        waiting = self.stops.setdefault(order.symbol, set())
+        if is_waiting:
+            waiting.add(order.client_order_id)
+        else:
+            waiting.discard(order.client_order_id)
+
+    def reached_stops(self, trade: market.Trade) -> list[BrokerOrder]:
+        """Return the orders whose stop a trade has reached, oldest first."""
+        waiting = [self.orders[name] for name in self.stops.get(trade.symbol, ())]
+        reached = [each for each in waiting if is_reached(each.side, each.stop_ticks, trade.price_ticks)]
+        return sorted(reached, key=lambda each: each.handle)
+
     # ---- money
+
+    def free_funds(self, order: BrokerOrder, place: PaperMarket) -> tuple[int, int]:
+        """Return the cash in atoms and the lots that a spot order may use, zeros for derivatives."""
+        if place.rules is None or place.rules.is_derivative:
+            return 0, 0
+        held = self.account.holdings_lots.get(order.symbol, 0)
+        lots = held - self.reserved_lots(order.symbol, order.side, but=order)
+        return self.free_cash_atoms(order, place.rules), lots
 
     def reserved_lots(self, symbol: str, side: Side, but: BrokerOrder) -> int:
         """Return the open quantity at the venue of one side, `but` one order."""
@@ -137,7 +168,7 @@ class BrokerKnowledge:
             for each in self.orders.values():
                 is_open_buy = each.side is Side.BUY and each.state in _RESTING and each.symbol == symbol
                 if is_open_buy and each is not order:
-                    value = each.price_ticks * each.leaves_lots * other.tick_lot_atoms
+                    value = each.value_ticks * each.leaves_lots * other.tick_lot_atoms
                     total -= -(-value * cost_ppm // PPM) * scale
         atom_money: int = 10 ** (MONEY_EXPONENT - rules.quote_exponent)
         return total // atom_money
@@ -270,6 +301,8 @@ class BrokerKnowledge:
             return
         oldest_ns = now_ns - self.settings.book_stale_ms * NS_PER_MS
         for order in self.orders.values():
+            if order.is_stop:
+                continue
             if not order.cancel_reason and self.place(order.symbol).fresh_ns < oldest_ns:
                 self.want_gone(order, "stale_book", now_ns)
 
@@ -307,6 +340,10 @@ class BrokerKnowledge:
         self.handle_count = state.handle_count
         self.accept_count, self.fill_count = state.accept_count, state.fill_count
         self.orders = {order.client_order_id: order for order in state.orders}
+        self.stops = {}
+        for order in self.orders.values():
+            if order.is_stop and order.state in _RESTING:
+                self.waits_for_stop(order, is_waiting=True)
         self.markets = {}
         for saved in state.markets:
             self.place(saved.symbol).load(saved)

@@ -31,6 +31,19 @@ class BrokerOrder(msgspec.Struct, array_like=True):
     cancel_reason: str = ""
     approved_ns: int = 0
     arrive_ns: int = 0
+    expire_ns: int = 0
+    stop_ticks: int = 0
+    is_triggered: bool = False
+
+    @property
+    def is_stop(self) -> bool:
+        """Return whether it waits for its stop, or will."""
+        return self.stop_ticks > 0 and not self.is_triggered
+
+    @property
+    def value_ticks(self) -> int:
+        """Return the price that values it: that of a market order with a stop is the stop."""
+        return self.price_ticks or self.stop_ticks
 
     @property
     def leaves_lots(self) -> int:
@@ -57,4 +70,6 @@ def from_intent(intent: OrderIntent, handle: int) -> BrokerOrder:
         intent.is_post_only,
         intent.is_reduce_only,
         handle,
+        expire_ns=intent.expire_ns,
+        stop_ticks=intent.stop_ticks,
     )

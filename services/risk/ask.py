@@ -65,7 +65,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     `price_ticks` of a market order is the far touch. `live_*` count approved, sent, resting and unknown
     orders at their open quantity, this one not included. `crossed_id` is an own order that this one could
     trade with. `free_cash_atoms` is what a spot wallet can still pay. `halts` of the guards stop every order,
-    `holds` those that are not reducing; `size_ppm` of the limits of size is available now.
+    `holds` those that are not reducing; `size_ppm` of the limits of size is available now. An order that
+    waits for `stop_ticks` meets no own order and no touch now: its limit is judged beside its stop.
     """
 
     side: Side
@@ -97,6 +98,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     size_ppm: int = PPM
     crossed_id: str = ""
     free_cash_atoms: int = NO_LIMIT
+    stop_ticks: int = 0
 
     @property
     def reducible_lots(self) -> int:

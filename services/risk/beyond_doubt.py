@@ -58,6 +58,8 @@ def is_beyond_doubt(
     limits, settings, header = known.limits.get(symbol), known.settings, event.header
     if limits is None or intent.order_type is orders.OrderType.MARKET or known.mood.is_killed:
         return False
+    if intent.stop_ticks:
+        return False
     caps, now_ns, price_ticks, qty_lots = (
         known.caps[symbol],
         header.ts_ns,

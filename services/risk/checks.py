@@ -138,19 +138,23 @@ def order_size(ask: Ask) -> Objection | None:
 
 
 def price_band(ask: Ask) -> Objection | None:
-    """Refuse a price too far from mid (RK-6); a reducing order only on the side that would hurt.
+    """Refuse a price too far from mid, or from its stop (RK-6); a reducing one only on the side that hurts.
 
     Without any book there is no mid: increasing orders never come here, reducing ones pass.
     """
     if ask.half_ticks <= 0 or ask.bid_ticks <= 0 or ask.ask_ticks <= 0:
         return None
-    beyond = 2 * ask.price_ticks - ask.half_ticks
+    middle = 2 * ask.stop_ticks or ask.half_ticks
+    beyond = 2 * ask.price_ticks - middle
     if ask.is_reducing:
         beyond = max(0, ask.side.sign * beyond)
-    value = abs(beyond) * E2_BPS // ask.half_ticks
+    value = abs(beyond) * E2_BPS // middle
     if value <= ask.caps.band_e2_bps:
         return None
-    return Objection("price_band", "the price is too far from mid (1/100 bps)", value, ask.caps.band_e2_bps)
+    where = "its stop" if ask.stop_ticks else "mid"
+    return Objection(
+        "price_band", f"the price is too far from {where} (1/100 bps)", value, ask.caps.band_e2_bps
+    )
 
 
 def position(ask: Ask) -> Objection | None:

@@ -103,16 +103,17 @@ class RiskCore:
                 intent, "unknown_symbol", f"no rules of {intent.symbol} are known; is it configured?"
             )
         terms = (intent.order_type, intent.tif, intent.is_post_only, intent.is_reduce_only)
+        ends = (intent.expire_ns, intent.stop_ticks)
         order = (intent.client_order_id, intent.strategy, intent.symbol, intent.side, intent.price_ticks)
         if is_beyond_doubt(self.known, intent, event, place, place.rules):
-            return orders.OrderApproved(*order, intent.qty_lots, *terms)
+            return orders.OrderApproved(*order, intent.qty_lots, *terms, *ends)
         ask = self.known.ask(intent, event, place, place.rules)
         qty_lots, objection = judge(ask, may_adjust=self.known.settings.adjust_orders)
         if objection is None:
-            return orders.OrderApproved(*order, qty_lots, *terms)
+            return orders.OrderApproved(*order, qty_lots, *terms, *ends)
         if qty_lots > 0:
             code, reason = objection.code, objection.reason
-            return orders.OrderAdjusted(*order, qty_lots, intent.qty_lots, code, reason, *terms)
+            return orders.OrderAdjusted(*order, qty_lots, intent.qty_lots, code, reason, *terms, *ends)
         return _refused(intent, objection.code, objection.reason, objection.value, objection.limit)
 
     def _decide_fill(self, event: Event, say: Say, is_new: bool) -> None:
@@ -247,6 +248,7 @@ class RiskCore:
                 0,
                 OrderState.APPROVED,
                 approval.order_type is orders.OrderType.MARKET,
+                approval.stop_ticks > 0,
             )
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shared.messages.orders import Fill
+from shared.messages.orders import Fill, OrderTriggered
 from shared.orders import ImpossibleReportError, OrderState, next_state
 from shared.units import INT64_MAX, Side
 
@@ -36,6 +36,7 @@ class OpenOrder(msgspec.Struct, array_like=True):
     filled_lots: int
     state: OrderState
     is_market: bool = False
+    is_stop: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no order."""
@@ -47,7 +48,9 @@ class OpenOrder(msgspec.Struct, array_like=True):
 
     @property
     def reach_ticks(self) -> int:
-        """Return the worst price at which it may trade: a market order at any."""
+        """Return the worst price at which it may trade: a market order at any, one that waits at none."""
+        if self.is_stop:
+            return 0 if self.side is Side.BUY else INT64_MAX
         if self.is_market:
             return INT64_MAX if self.side is Side.BUY else 0
         return self.price_ticks
@@ -121,9 +124,18 @@ class Exposure:
                     f"order {order.client_order_id} was said to be filled with {order.leaves_lots} lots open"
                 )
         order.state = state
+        if isinstance(message, OrderTriggered):
+            self._release_stop(order)
         if state.is_final:
             self._close(order)
         return problem
+
+    def _release_stop(self, order: OpenOrder) -> None:
+        """Let an order whose stop was reached stand where it may trade."""
+        ladder = self._ladder[order.symbol, int(order.side)]
+        del ladder[bisect_left(ladder, (order.reach_ticks, order.client_order_id))]
+        order.is_stop = False
+        insort(ladder, (order.reach_ticks, order.client_order_id))
 
     def live_lots(self, symbol: str, side: Side, strategy: str = "") -> int:
         """Return the open quantity of one side of a market, of one strategy when named."""

@@ -225,7 +225,7 @@ class RiskKnowledge(RiskMoney):
     ) -> Ask:
         """Return all that the checks may know about an intent."""
         symbol, strategy, side = intent.symbol, intent.strategy, intent.side
-        is_market = intent.order_type is orders.OrderType.MARKET
+        is_market = intent.order_type is orders.OrderType.MARKET and not intent.stop_ticks
         pending = self.pending.get(intent.client_order_id)
         price_ticks = self._reference_ticks(intent) if pending is None else pending.price_ticks
         reach_ticks = place.reach_ticks(side, intent.qty_lots) if is_market else price_ticks
@@ -266,7 +266,8 @@ class RiskKnowledge(RiskMoney):
             halts=halts,
             holds=holds,
             size_ppm=self.guards.size_ppm(strategy, symbol, self),
-            crossed_id=exposure.crossed_id(symbol, side, reach_ticks),
+            crossed_id="" if intent.stop_ticks else exposure.crossed_id(symbol, side, reach_ticks),
+            stop_ticks=intent.stop_ticks,
             free_cash_atoms=self.free_cash_atoms(rules) if side is Side.BUY else NO_LIMIT,
         )
 
@@ -280,6 +281,8 @@ class RiskKnowledge(RiskMoney):
     def _reference_ticks(self, intent: orders.OrderIntent) -> int:
         if intent.order_type is not orders.OrderType.MARKET:
             return intent.price_ticks
+        if intent.stop_ticks:
+            return intent.stop_ticks
         place = self.markets.get(intent.symbol)
         if place is None:
             return 0
@@ -340,6 +343,7 @@ _REPORTS = frozenset(
         orders.OrderSent,
         orders.NotSent,
         orders.OrderAccepted,
+        orders.OrderTriggered,
         orders.OrderRejected,
         orders.OrderCanceled,
         orders.OrderExpired,

@@ -60,7 +60,9 @@ class TargetQuotes(msgspec.Struct, frozen=True, array_like=True):
 class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag="place"):
     """Send one order now; dropped when its slot is taken, it may not trade now, or it would cross itself.
 
-    A market order has price 0. What became of it comes through `on_order_event` and `on_fill`.
+    A market order has price 0. With `stop_ticks` it waits at the venue until a trade is at the stop or beyond
+    (a buy at or above, a sell at or below), a GTD order ends at `expire_ns`. What became of it comes through
+    `on_order_event` and `on_fill`.
     """
 
     slot: str
@@ -72,6 +74,8 @@ class PlaceOrder(msgspec.Struct, frozen=True, array_like=True, tag="place"):
     is_post_only: bool = False
     is_reduce_only: bool = False
     reason: str = ""
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
 
 class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag="cancel"):

@@ -28,11 +28,11 @@ def has_capital(instance: Instance, world: World, order: PlaceOrder) -> str:
     touch_ticks = book.ask_ticks if order.side is Side.BUY else book.bid_ticks
     market_ticks = touch_ticks * (PPM + MARGIN_PPM) // PPM + 1
     open_lots = order.qty_lots
-    value = order.qty_lots * (order.price_ticks or market_ticks)
+    value = order.qty_lots * (order.price_ticks or order.stop_ticks or market_ticks)
     for each in instance.orders.by_slot.values():
         if each.side is order.side:
             open_lots += each.leaves_lots
-            value += each.leaves_lots * (each.price_ticks or market_ticks)
+            value += each.leaves_lots * (each.price_ticks or each.stop_ticks or market_ticks)
     if sign * instance.position_lots + open_lots <= 0:
         return ""
     worst_atoms = (sign * instance.position_lots * mid_ticks + value) * rules.tick_lot_atoms

@@ -183,7 +183,8 @@ class Decision:
             return False
         if not instance.back_off.allows(command.slot, self.now_ns):
             return False
-        if quoter.crosses_own(command.side, command.price_ticks, instance.orders.by_slot.values()):
+        others = instance.orders.by_slot.values()
+        if not command.stop_ticks and quoter.crosses_own(command.side, command.price_ticks, others):
             return False
         return self._has_room(command)
 
@@ -218,6 +219,8 @@ class Decision:
                 order.slot,
                 order.reason,
                 instance.version,
+                order.expire_ns,
+                order.stop_ticks,
             )
         )
 

@@ -103,5 +103,16 @@ def _check_order(order: Any) -> None:
         raise TypeError(
             f"slot {order.slot}: {order.order_type!r} {order.tif!r}: an OrderType and a TimeInForce"
         )
+    _check_end_and_stop(order)
     if (order.price_ticks == 0) != (order.order_type is OrderType.MARKET):
         raise ValueError(f"slot {order.slot}: a market order has price 0, a limit order more: {order!r}")
+
+
+def _check_end_and_stop(order: PlaceOrder) -> None:
+    for name, value in (("expire_ns", order.expire_ns), ("stop_ticks", order.stop_ticks)):
+        if not _is_count(value):
+            raise ValueError(f"slot {order.slot}: {name} {value!r} is no whole number within 0..2^63-1")
+    if (order.expire_ns > 0) != (order.tif is TimeInForce.GTD):
+        raise ValueError(f"slot {order.slot}: GTD goes with expire_ns above 0, any other with 0: {order!r}")
+    if order.stop_ticks and order.is_post_only:
+        raise ValueError(f"slot {order.slot}: a stop takes when it is reached, it cannot be post-only")

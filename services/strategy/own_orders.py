@@ -19,6 +19,7 @@ from shared.messages.orders import (
     OrderRefused,
     OrderRejected,
     OrderSent,
+    OrderTriggered,
     OrderType,
     OrderUnknown,
     TimeInForce,
@@ -39,6 +40,7 @@ REPORTS: tuple[type[Message], ...] = (
     OrderSent,
     NotSent,
     OrderAccepted,
+    OrderTriggered,
     OrderRejected,
     Fill,
     OrderCanceled,
@@ -83,7 +85,8 @@ class OwnOrder(msgspec.Struct, array_like=True):
     """One order that the venue may still hold, or may come to hold.
 
     `qty_lots` is what risk approved of `asked_lots`. `cancel_ns` is when a cancel was last sent, else 0;
-    `doubt_ns` since when its state is not known for sure: on its way, or unknown; 0 while it rests.
+    `doubt_ns` since when its state is not known for sure: on its way, or unknown; 0 while it rests. It waits
+    for `stop_ticks` until that is reached, then it is 0.
     """
 
     client_order_id: str
@@ -101,6 +104,7 @@ class OwnOrder(msgspec.Struct, array_like=True):
     filled_lots: int = 0
     cancel_ns: int = 0
     doubt_ns: int = 0
+    stop_ticks: int = 0
 
     @property
     def leaves_lots(self) -> int:
@@ -146,6 +150,7 @@ class OwnOrders:
             intent.is_reduce_only,
             now_ns,
             doubt_ns=now_ns,
+            stop_ticks=intent.stop_ticks,
         )
         self.by_slot[order.slot] = order
         self._by_id[order.client_order_id] = order
@@ -180,6 +185,8 @@ class OwnOrders:
             order.qty_lots = message.qty_lots
         elif isinstance(message, CancelRejected):
             order.cancel_ns = 0
+        elif isinstance(message, OrderTriggered):
+            order.stop_ticks = 0
         if before is OrderState.UNKNOWN and order.state is not OrderState.UNKNOWN:
             # Evidence that it still rests: a cancel sent before the doubt came to nothing.
             order.cancel_ns = 0

@@ -103,9 +103,12 @@ def should_cancel(order: OwnOrder, now_ns: int) -> bool:
 
 
 def crosses_own(side: Side, price_ticks: int, orders: Iterable[OwnOrder]) -> bool:
-    """Return whether a new order could trade with one of `orders`; price 0 is a market order (I-12)."""
+    """Return whether a new order could trade with one of `orders`; price 0 is a market order (I-12).
+
+    One that waits for its stop meets nothing yet.
+    """
     for order in orders:
-        if order.side is side:
+        if order.side is side or order.stop_ticks:
             continue
         if price_ticks == 0 or order.price_ticks == 0:
             return True

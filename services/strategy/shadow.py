@@ -41,6 +41,8 @@ class PaperOrder(msgspec.Struct, array_like=True):
     arrive_ns: int
     filled_lots: int = 0
     is_resting: bool = False
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
     @property
     def leaves_lots(self) -> int:
@@ -102,6 +104,8 @@ class ShadowVenue:
                 message.tif,
                 message.is_post_only,
                 message.is_reduce_only,
+                expire_ns=message.expire_ns,
+                stop_ticks=message.stop_ticks,
             )
         if isinstance(message, orders.CancelIntent):
             return self._report(self._orders[message.client_order_id], "cancel_asked", message.reason)
@@ -165,6 +169,8 @@ class ShadowVenue:
         self._market.rules = rules
         broken = "no rules of the market" if rules is None else broken_filter(order, rules)
         held_lots = self.instance.position_lots
+        if not broken and (order.stop_ticks or order.expire_ns):
+            broken = "shadow versions have no stops and no GTD orders; compare such a strategy by backtests"
         if not broken and order.is_reduce_only and -order.side.sign * held_lots < order.leaves_lots:
             broken = f"reduce-only, but it holds {held_lots} lots"
         if broken or rules is None:
@@ -258,6 +264,8 @@ class ShadowVenue:
             message.is_reduce_only,
             self._handle_count,
             arrive_ns,
+            expire_ns=message.expire_ns,
+            stop_ticks=message.stop_ticks,
         )
         self._deadlines.set(f"a:{order_id}", arrive_ns)
         self.instance.fold(_intent_of(message), now_ns)
@@ -385,4 +393,6 @@ def _intent_of(message: ShadowOrder) -> orders.OrderIntent:
         message.client_order_id.split("-")[2],
         message.reason,
         message.version,
+        message.expire_ns,
+        message.stop_ticks,
     )

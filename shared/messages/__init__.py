@@ -50,6 +50,7 @@ AnyMessage = (
     | orders.OrderSent
     | orders.NotSent
     | orders.OrderAccepted
+    | orders.OrderTriggered
     | orders.OrderRejected
     | orders.Fill
     | orders.OrderCanceled

@@ -27,6 +27,7 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+    GTD = "gtd"
 
 
 class _OrderMessage(Message, frozen=True):
@@ -44,7 +45,9 @@ class OrderIntent(_OrderMessage, frozen=True, tag="order_intent"):
     """An order that a strategy wants; nothing leaves without `risk` saying so.
 
     `price_ticks` is 0 for a market order. `slot` names the place in the strategy that the order fills
-    (one live order per slot, I-04). `version` is the hash of code and settings (ST-44).
+    (one live order per slot, I-04). `version` is the hash of code and settings (ST-44). An order with
+    `stop_ticks` waits until a trade is at its stop or beyond (a buy at or above it, a sell at or below), a
+    GTD order ends at `expire_ns` (BR-15); 0 is none.
     """
 
     family: ClassVar[str] = "intent"
@@ -60,6 +63,8 @@ class OrderIntent(_OrderMessage, frozen=True, tag="order_intent"):
     slot: str = ""
     reason: str = ""
     version: str = ""
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
 
 class CancelIntent(_OrderMessage, frozen=True, tag="cancel_intent"):
@@ -84,6 +89,8 @@ class OrderApproved(_OrderMessage, frozen=True, tag="order_approved"):
     tif: TimeInForce = TimeInForce.GTC
     is_post_only: bool = False
     is_reduce_only: bool = False
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
 
 class OrderAdjusted(_OrderMessage, frozen=True, tag="order_adjusted"):
@@ -102,6 +109,8 @@ class OrderAdjusted(_OrderMessage, frozen=True, tag="order_adjusted"):
     tif: TimeInForce = TimeInForce.GTC
     is_post_only: bool = False
     is_reduce_only: bool = False
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
 
 class OrderRefused(_OrderMessage, frozen=True, tag="order_refused"):
@@ -128,6 +137,8 @@ class OrderSent(_OrderMessage, frozen=True, tag="order_sent"):
     tif: TimeInForce = TimeInForce.GTC
     is_post_only: bool = False
     is_reduce_only: bool = False
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
 
 class NotSent(_OrderMessage, frozen=True, tag="not_sent"):
@@ -149,6 +160,14 @@ class OrderAccepted(_OrderMessage, frozen=True, tag="order_accepted"):
     owners: ClassVar[frozenset[str]] = _BROKER
 
     venue_order_id: str
+    ts_venue_ns: int
+
+
+class OrderTriggered(_OrderMessage, frozen=True, tag="order_triggered"):
+    """The stop of an order was reached: from now on it is matched like any other (BR-15)."""
+
+    owners: ClassVar[frozenset[str]] = _BROKER
+
     ts_venue_ns: int
 
 

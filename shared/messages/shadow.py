@@ -54,6 +54,8 @@ class ShadowOrder(Message, frozen=True, tag="shadow_order"):
     is_reduce_only: bool = False
     filled_lots: int = 0
     code: str = ""
+    expire_ns: int = 0
+    stop_ticks: int = 0
 
 
 class ShadowFill(Message, frozen=True, tag="shadow_fill"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from shared.messages.orders import OrderType, TimeInForce
-from shared.paper.market import PaperMarket, Part
+from shared.paper.market import RESTING, PaperMarket, Part
 from shared.units import PPM, Side
 
 
@@ -19,6 +19,8 @@ class PaperOrder(Protocol):
     order_type: OrderType
     tif: TimeInForce
     is_post_only: bool
+    expire_ns: int
+    stop_ticks: int
 
     @property
     def leaves_lots(self) -> int: ...
@@ -73,10 +75,31 @@ def arrive(
             expire_reason=f"fok: only {taken_lots} of {order.leaves_lots} lots were available",
             is_accepted=False,
         )
-    rests = not is_market and order.tif is TimeInForce.GTC
+    rests = not is_market and order.tif in RESTING
     left_lots = order.leaves_lots - taken_lots
     expire_reason = "" if rests or left_lots == 0 else f"{'market' if is_market else 'ioc'}: rest canceled"
     return Arrival(parts=parts, expire_reason=expire_reason)
+
+
+def arrive_stop(
+    order: PaperOrder, place: PaperMarket, free_cash_atoms: int, free_holdings_lots: int
+) -> Arrival:
+    """Return what becomes of an order that is to wait for its stop: it waits, or the venue refuses it.
+
+    A stop that the last trade has reached already is refused, as venues do; spot orders need what they move.
+    """
+    if place.rules is None:
+        return _rejected("untrusted_book", "no rules of the market are known")
+    if is_reached(order.side, order.stop_ticks, place.last_ticks):
+        text = f"stop {order.stop_ticks} is reached already: the last trade was at {place.last_ticks}"
+        return _rejected("would_trigger", text)
+    short = _shortage(order, place, (), free_cash_atoms, free_holdings_lots)
+    return _rejected("insufficient_balance", short) if short else Arrival()
+
+
+def is_reached(side: Side, stop_ticks: int, last_ticks: int) -> bool:
+    """Return whether a trade at `last_ticks` (0: none yet) triggers a stop."""
+    return last_ticks > 0 and side.sign * (last_ticks - stop_ticks) >= 0
 
 
 def _arrive_without_book(
@@ -107,7 +130,10 @@ def _shortage(
         lack = order.leaves_lots - holdings_lots
         return f"{order.leaves_lots} lots to sell, {max(0, holdings_lots)} free" if lack > 0 else ""
     left_lots = order.leaves_lots - sum(part.lots for part in parts)
-    ticks_lots = sum(part.price_ticks * part.lots for part in parts) + order.price_ticks * left_lots
+    ticks_lots = (
+        sum(part.price_ticks * part.lots for part in parts)
+        + (order.price_ticks or order.stop_ticks) * left_lots
+    )
     cost_ppm = PPM + max(0, rules.maker_fee_ppm, rules.taker_fee_ppm)
     cost_atoms = -(-ticks_lots * rules.tick_lot_atoms * cost_ppm // PPM)
     return f"{cost_atoms} atoms to pay, {max(0, cash_atoms)} free" if cost_atoms > cash_atoms else ""

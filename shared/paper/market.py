@@ -18,9 +18,12 @@ from shared.book_state import BookState, dump_book, load_book
 from shared.kernels.book import Book
 from shared.kernels.matching import RestingQueue
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules, Trade
+from shared.messages.orders import OrderType, TimeInForce
 from shared.units import Side
 
 FIRST_LEVELS = 32
+RESTING = frozenset({TimeInForce.GTC, TimeInForce.GTD})
+"""Limit orders with these rest until they are filled, canceled, or over."""
 RECENT_TRADES = 50
 """Public trades whose volume counts as visible where there is no book (BR-18)."""
 
@@ -63,6 +66,20 @@ def _queue_of(choice: QueueModel) -> RestingQueue:
     queue.set_model(choice.queue_model, choice.queue_power_pct / 100)
     queue.set_share(choice.queue_ahead_ppm)
     return queue
+
+
+class RestingOrder(Protocol):
+    """What the queue has to know of an order."""
+
+    handle: int
+    side: Side
+    price_ticks: int
+    order_type: OrderType
+    tif: TimeInForce
+
+    @property
+    def leaves_lots(self) -> int:
+        """Return what is not executed."""
 
 
 class Part(NamedTuple):
@@ -155,6 +172,12 @@ class PaperMarket:
             return []
         fills: list[tuple[int, int]] = self.queue.trade(int(trade.side), trade.price_ticks, trade.qty_lots)
         return fills
+
+    def line_up(self, order: RestingOrder) -> None:
+        """Put a limit order that may rest behind the lots at its price; any other never stands in line."""
+        if order.order_type is OrderType.LIMIT and order.tif in RESTING:
+            level_lots = self.book.lots_at(int(order.side), order.price_ticks)
+            self.queue.add(int(order.side), order.handle, order.price_ticks, order.leaves_lots, level_lots)
 
     def walk(self, side: Side, limit_ticks: int, qty_lots: int) -> list[Part]:
         """Return what an order of `side` would take up to `limit_ticks` (0: any price), best price first."""

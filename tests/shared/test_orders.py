@@ -18,6 +18,7 @@ REPORTS = (
     orders.OrderSent(*KEY, Side.BUY, 100, 5),
     orders.NotSent(*KEY, "too_old", "too old"),
     orders.OrderAccepted(*KEY, "v1", 0),
+    orders.OrderTriggered(*KEY, 0),
     orders.OrderRejected(*KEY, "post_only", "would take"),
     orders.OrderCanceled(*KEY, 0),
     orders.OrderExpired(*KEY, 0),

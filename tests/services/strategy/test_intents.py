@@ -2,7 +2,7 @@ import pytest
 
 from services.strategy.base import CancelOrder, Note, PlaceOrder, Quote, TargetQuotes
 from services.strategy.intents import checked
-from shared.messages.orders import OrderType
+from shared.messages.orders import OrderType, TimeInForce
 from shared.units import Side
 
 BID = Quote("bid", Side.BUY, 100, 5)
@@ -45,6 +45,11 @@ def test_a_list_of_quotes_becomes_what_a_snapshot_gives_back() -> None:
         (TargetQuotes((Quote("Bid-1", Side.BUY, 100, 5),)), "slots are"),
         (TargetQuotes((Quote("bid", 0, 100, 5),)), "no Side"),
         (PlaceOrder("x", Side.BUY, 0, 1), "market order has price 0"),
+        (PlaceOrder("x", Side.BUY, 9, 1, expire_ns=5), "GTD goes with expire_ns"),
+        (PlaceOrder("x", Side.BUY, 9, 1, tif=TimeInForce.GTD), "GTD goes with expire_ns"),
+        (PlaceOrder("x", Side.BUY, 9, 1, stop_ticks=-1), "stop_ticks -1 is no whole number"),
+        (PlaceOrder("x", Side.BUY, 9, 1, stop_ticks=1.5), "stop_ticks 1.5 is no whole number"),
+        (PlaceOrder("x", Side.BUY, 9, 1, stop_ticks=9, is_post_only=True), "cannot be post-only"),
         (PlaceOrder("x", Side.BUY, 100, 1, OrderType.MARKET), "market order has price 0"),
         (PlaceOrder("x", Side.BUY, 100, 1, "limit"), "an OrderType and a TimeInForce"),
         (PlaceOrder("x", Side.BUY, 100, 1, tif="ioc"), "an OrderType and a TimeInForce"),

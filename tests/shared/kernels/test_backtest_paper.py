@@ -27,7 +27,7 @@ from shared.kernels.backtest import (
 from shared.messages.market import BookInvalid, BookSnapshot, BookUpdate, InstrumentRules, Trade
 from shared.messages.orders import OrderType, TimeInForce
 from shared.paper.arrival import arrive
-from shared.paper.market import PaperMarket
+from shared.paper.market import PaperMarket, QueuePlace
 from shared.units import Side
 
 SYMBOL = "binance_usdm:TEST"
@@ -81,7 +81,7 @@ class Paper:
     """The paper venue as the live broker drives it, for one market."""
 
     def __init__(self, model):
-        self.place = PaperMarket(SYMBOL, is_pro_rata=model == "pro_rata")
+        self.place = PaperMarket(SYMBOL, QueuePlace(model))
         self.place.rules = rules_of(is_derivative=True)
         self.deadlines = Deadlines()
         self.orders, self.said, self.n = {}, [], 0
