@@ -42,6 +42,9 @@ def key_place(data: DataDir, environ: Mapping[str, str] = os.environ) -> Iterato
     if not given:
         yield data
         return
+    running = data.run / FOLDER
+    if running.is_dir():
+        given = {path.name: path.read_text(encoding="utf-8") for path in running.iterdir()} | given
     with TemporaryDirectory(prefix="quotemesh-") as folder:
         write_secrets(Path(folder) / FOLDER, given)
         yield _Given(data.root, Path(folder))
