@@ -19,6 +19,7 @@ from services.venue_sim.trading_faults import (
     delay_ns,
 )
 from shared.errors import UNDECODABLE
+from shared.units import NS_PER_MS
 
 Headers = tuple[tuple[str, str], ...]
 Fate = Literal["answered", "silent", "cut"]
@@ -37,10 +38,20 @@ ERRORS = {
 }
 
 
+class Lateness(Protocol):
+    """How late the call acts that is done just now: `wire.backend.VenueClock`."""
+
+    late_ms: int
+
+
 class Wire(Protocol):
     """What stands behind: `wire.http.VenueWire`."""
 
     venue: str
+
+    @property
+    def clock(self) -> Lateness:
+        """The venue's clock: a call that acts late was checked when it came."""
 
     def http(
         self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes, now_ns: int, ip: str
@@ -137,7 +148,9 @@ class FaultyWire:
         due = sorted(late for late in self._late if late.due_ns <= now_ns)
         self._late = [late for late in self._late if late.due_ns > now_ns]
         for late in due:
+            self._wire.clock.late_ms = (late.due_ns - late.arrived_ns) // NS_PER_MS
             self._wire.http(late.method, late.target, late.headers, late.body, late.due_ns, late.ip)
+            self._wire.clock.late_ms = 0
 
 
 class _Call(msgspec.Struct):
@@ -148,20 +161,27 @@ class _Call(msgspec.Struct):
 class FaultyConnection:
     """One WebSocket connection under the commanded faults, with the calls of the one behind it.
 
-    `has_calls` is True for the WebSocket API: its requests suffer the faults of calls. What `events` of the
+    `clock` is given for the WebSocket API only: its requests suffer the faults of calls. What `events` of the
     connection tells suffers those of user streams. `due_ns` says when `events` has something late to tell.
     """
 
-    def __init__(self, inner: Connection, trading: TradingFaults, venue: str, *, has_calls: bool) -> None:
+    def __init__(
+        self,
+        inner: Connection,
+        trading: TradingFaults,
+        venue: str,
+        *,
+        clock: Lateness | None = None,
+    ) -> None:
         self._inner = inner
         self._trading = trading
         self._venue = venue
-        self._has_calls = has_calls
+        self._clock = clock
         self._is_cut = False
         self._turn = 0
-        # Answers and events that come later, and requests that act later (due, frame of the client).
+        # Answers and events that come later, and requests that act later (due, came, frame).
         self._late: list[tuple[int, bytes]] = []
-        self._acts_late: list[tuple[int, str | bytes]] = []
+        self._acts_late: list[tuple[int, int, str | bytes]] = []
         self._swapped: bytes | None = None
         self._lags_until_ns = 0
 
@@ -172,7 +192,7 @@ class FaultyConnection:
 
     def take(self, text: str | bytes, now_ns: int) -> list[bytes]:
         """Answer one frame of the client, or not."""
-        call = _call_of(text) if self._has_calls else None
+        call = _call_of(text) if self._clock is not None else None
         if call is None:
             return self._inner.take(text, now_ns)
         if self._trading.is_down(self._venue):
@@ -181,7 +201,7 @@ class FaultyConnection:
         if fault is None:
             return self._inner.take(text, now_ns)
         if fault.kind == "act_late":
-            self._acts_late.append((now_ns + delay_ns(fault), text))
+            self._acts_late.append((now_ns + delay_ns(fault), now_ns, text))
             return []
         if fault.kind.endswith("_before"):
             return self._without_answer(fault, call)
@@ -196,10 +216,13 @@ class FaultyConnection:
     def events(self, now_ns: int) -> list[bytes]:
         """Return what the client is to be told now: late answers, and events after their faults."""
         out: list[bytes] = []
-        due = [text for due_ns, text in self._acts_late if due_ns <= now_ns]
+        due = [late for late in self._acts_late if late[0] <= now_ns]
         self._acts_late = [late for late in self._acts_late if late[0] > now_ns]
-        for text in due:
+        for _, came_ns, text in due:
+            assert self._clock is not None
+            self._clock.late_ms = (now_ns - came_ns) // NS_PER_MS
             out += self._inner.take(text, now_ns)
+            self._clock.late_ms = 0
         for event in self._inner.events(now_ns):
             self._pass(event, now_ns, out)
         self._late.sort(key=lambda late: late[0])
@@ -209,7 +232,8 @@ class FaultyConnection:
 
     def due_ns(self) -> int | None:
         """Return when something late is due, None without anything."""
-        return min((late[0] for late in (*self._late, *self._acts_late)), default=None)
+        answers, acts = (late[0] for late in self._late), (late[0] for late in self._acts_late)
+        return min((*answers, *acts), default=None)
 
     def close(self) -> None:
         """End it."""

@@ -14,12 +14,15 @@ import msgspec
 import uvicorn
 from structlog.stdlib import BoundLogger
 
+from services.venue_sim.acts import Acts
 from services.venue_sim.build import make_venue
+from services.venue_sim.relay import Relay
 from services.venue_sim.settings import VenueSimSettings
 from services.venue_sim.shell import IDLE_S, VenueServer
 from services.venue_sim.shell_asgi import App
 from services.venue_sim.shell_control import ControlPort
-from services.venue_sim.venue import SPOT, USDM
+from services.venue_sim.shell_relay import RelayServer
+from services.venue_sim.venue import SPOT, USDM, VENUES
 from shared.errors import UNDECODABLE, ConfigError, JournalError
 from shared.runtime import logs
 from shared.runtime.clock import MeshClock
@@ -137,6 +140,16 @@ def _keep_state(host: VenueServer, path: Path, log: BoundLogger, *, is_clean: bo
         log.warning("state not saved", path=path.name, reason=str(error))
 
 
+def _relays(sockets: dict[str, socket.socket]) -> list[RelayServer]:
+    """Put a relay on the port of each venue; the venue itself moves to a port that nobody is told."""
+    relays = []
+    for venue in VENUES:
+        inner = _bind(0)
+        relays.append(RelayServer(Relay(venue), sockets[venue], HOST, inner.getsockname()[1]))
+        sockets[venue] = inner
+    return relays
+
+
 def _server(app: App, name: str) -> _Server:
     interval_s, limit_s = PINGS[name]
     config = uvicorn.Config(
@@ -184,20 +197,25 @@ async def serve(data: DataDir) -> None:
         is_strict=settings.strict_signatures,
     )
     sockets = bind_ports(data, settings)
+    ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
+    relays = _relays(sockets) if settings.relay else []
+    acts = Acts(sim.exchange, host.wires.streams, host.wires.plain, host.trading, host.cut)
+    control = ControlPort(sim, host.trading, host.status, acts, host.clock.now_ns, relays)
     apps: dict[str, App] = {
         SPOT: host.venue_app(SPOT),
         USDM: host.venue_app(USDM),
-        "control": ControlPort(sim, host.trading, host.status).app,
+        "control": control.app,
     }
     servers = {name: _server(app, name) for name, app in apps.items()}
     pump = asyncio.ensure_future(host.pump())
     work = [pump, *(asyncio.ensure_future(s.serve([sockets[name]])) for name, s in servers.items())]
+    work += [asyncio.ensure_future(relay.serve()) for relay in relays]
     if is_generated:
         access = read_state(state_path.with_suffix(".access"))
         if access is not None and not host.wires.load(access):
             log.warning("listen keys and request counts of the last life cannot be read; they start anew")
         work.append(asyncio.ensure_future(_save(host, state_path, log)))
-    log.info("ready", mode=settings.mode, **{name: sock.getsockname()[1] for name, sock in sockets.items()})
+    log.info("ready", mode=settings.mode, **ports)
     stopped = asyncio.ensure_future(stop.wait())
     gc.freeze()
     done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -158,3 +158,6 @@ class VenueSimSettings:
         bool,
         Doc("take only signatures over the exact bytes, as the venue does; false also takes common mistakes"),
     ] = True
+    relay: Annotated[
+        bool, Doc("put a relay before both venues that delays, cuts and goes half-open on command")
+    ] = False

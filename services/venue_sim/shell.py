@@ -222,6 +222,13 @@ class VenueServer:
             if client.stream is None:
                 self._after_call()
 
+    def cut(self, venue: str) -> None:
+        """Drop every connection of a venue."""
+        for client in self.clients:
+            if client.venue == venue:
+                client.inner.close()
+                client.end()
+
     def status(self) -> dict[str, Any]:
         """Return what the simulator does, for people and tests."""
         clients = [

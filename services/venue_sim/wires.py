@@ -55,18 +55,14 @@ class Wires:
         wire = self.plain[venue]
         if target.partition("?")[0].rstrip("/") == PATHS[venue]:
             session = ApiSession(wire, target, now_ns, ip)
-            faulty = FaultyConnection(session, self._trading, venue, has_calls=True)
+            faulty = FaultyConnection(session, self._trading, venue, clock=wire.clock)
             opened = Opened(faulty, session, None, [])
         else:
             stream = StreamConnection(self._sim, venue, self.streams, now_ns)
             first = stream.open(target)
             if first is None:
                 return None
-            outer = (
-                FaultyConnection(stream, self._trading, venue, has_calls=False)
-                if stream.is_private
-                else stream
-            )
+            outer = FaultyConnection(stream, self._trading, venue) if stream.is_private else stream
             opened = Opened(outer, stream, stream, first)
         charge = wire.connect(ip, now_ns)
         return charge if charge.is_refused else opened

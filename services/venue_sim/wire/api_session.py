@@ -144,7 +144,7 @@ class ApiSession:
                 payload = ws_payload(params.values)
                 signature = params.required("signature")
                 check_signature(key, payload, signature, is_strict=self._wire.is_strict)
-            check_time(params, ask.now_ms, is_usdm=is_usdm)
+            check_time(params, ask.backend.clock.arrived_ms(ask.now_ms), is_usdm=is_usdm)
         return ask._replace(account=key.account, api_key=key.api_key)
 
     def _answer(self, request_id: Id, what: object, orders_of: str, now_ms: int, tells: bool) -> bytes:

@@ -16,6 +16,22 @@ class PublicCalls(Protocol):
         """Answer a REST call, `target` being path?query: (HTTP status, body)."""
 
 
+class VenueClock:
+    """The venue's own clock: `skew_ms` ahead of the mesh; and how late the call acts that is done now."""
+
+    def __init__(self) -> None:
+        self.skew_ms = 0
+        self.late_ms = 0
+
+    def time_ms(self, now_ms: int) -> int:
+        """Return the time that the venue tells."""
+        return now_ms + self.skew_ms
+
+    def arrived_ms(self, now_ms: int) -> int:
+        """Return when the call came that acts now: its timestamp was checked then."""
+        return now_ms + self.skew_ms - self.late_ms
+
+
 class Backend(NamedTuple):
     """One venue: its exchange, its market data, who listens, and what may be asked."""
 
@@ -25,6 +41,7 @@ class Backend(NamedTuple):
     limits: Limits
     tape: Tape
     public: PublicCalls | None
+    clock: VenueClock
 
     @property
     def is_usdm(self) -> bool:

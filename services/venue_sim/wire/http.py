@@ -12,7 +12,7 @@ from services.venue_sim.exchange.keys import AccountKey
 from services.venue_sim.refusal import VenueRefusal
 from services.venue_sim.rest import NOT_FOUND, WRONG_METHOD
 from services.venue_sim.venue import SPOT, USDM, StreamFrame
-from services.venue_sim.wire.backend import Backend, PublicCalls
+from services.venue_sim.wire.backend import Backend, PublicCalls, VenueClock
 from services.venue_sim.wire.calls import Ask, Call
 from services.venue_sim.wire.params import rest_params
 from services.venue_sim.wire.payload import in_microseconds
@@ -77,11 +77,16 @@ class VenueWire:
     ) -> None:
         self.venue = venue
         self.is_strict = is_strict
-        self.backend = Backend(venue, exchange, streams, limits, Tape(venue), public)
+        self.backend = Backend(venue, exchange, streams, limits, Tape(venue), public, VenueClock())
         self._calls = USDM_REST if venue == USDM else SPOT_REST
         self._paths = {path for _, path in self._calls}
         if venue == SPOT:
             streams.on_first_fill.append(self._first_fill)
+
+    @property
+    def clock(self) -> VenueClock:
+        """The venue's clock."""
+        return self.backend.clock
 
     def http(
         self,
@@ -160,7 +165,7 @@ class VenueWire:
                 ask.params.integer("timestamp", is_required=True)
                 payload, signature = rest_payload(request.target.partition("?")[2], _body_of(request))
                 check_signature(key, payload, signature, is_strict=self.is_strict)
-                check_time(ask.params, request.now_ms, is_usdm=is_usdm)
+                check_time(ask.params, self.backend.clock.arrived_ms(request.now_ms), is_usdm=is_usdm)
         if request.headers.get(UNIT_HEADER, "MILLISECOND").upper() not in UNITS and not is_usdm:
             raise VenueRefusal(-1194, f"Invalid value for time unit; expected either {' or '.join(UNITS)}.")
         if call.takes is not None:

@@ -16,6 +16,10 @@ PLACE = json.dumps({"id": "a", "method": "order.place", "params": {}})
 SECOND_NS = 1_000 * NS_PER_MS
 
 
+class Clock:
+    late_ms = 0
+
+
 class Recording:
     """A venue that answers every request and notes it: what reached it, and when."""
 
@@ -23,11 +27,14 @@ class Recording:
 
     def __init__(self) -> None:
         self.acted: list[tuple[str, int]] = []
+        self.clock = Clock()
+        self.lateness_ms: list[int] = []
 
     def http(
         self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes, now_ns: int, ip: str
     ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
         assert (tuple(headers), ip) == (KEY, "127.0.0.1")
+        self.lateness_ms.append(self.clock.late_ms)
         self.acted.append((f"{method} {target} {body.decode()}".strip(), now_ns))
         return 200, (("X-MBX-USED-WEIGHT-1M", "1"),), json.dumps(ORDER).encode()
 
@@ -78,7 +85,7 @@ def connection(*faults: TradingFault) -> tuple[FaultyConnection, Told]:
     for fault in faults:
         trading.command(fault)
     told = Told()
-    return FaultyConnection(told, trading, SPOT, has_calls=True), told
+    return FaultyConnection(told, trading, SPOT, clock=Clock()), told
 
 
 @pytest.mark.parametrize(
@@ -132,6 +139,8 @@ def test_a_slow_answer_acts_at_once_and_a_late_act_is_never_answered() -> None:
     assert len(recording.acted) == 1
     faulty.advance(due_ns + SECOND_NS)
     assert recording.acted[1] == ("POST /api/v3/order n=2", due_ns)
+    assert recording.lateness_ms == [0, 3_000]
+    assert recording.clock.late_ms == 0
     assert faulty.due_ns() is None
 
 
@@ -252,9 +261,9 @@ def test_an_event_cut_ends_the_connection_and_a_broken_event_is_broken() -> None
 def test_what_is_no_call_passes_and_maintenance_answers_503() -> None:
     trading = TradingFaults()
     trading.command(TradingFault(kind="silence_before"))
-    stream = FaultyConnection(Told(), trading, USDM, has_calls=False)
+    stream = FaultyConnection(Told(), trading, USDM)
     assert len(stream.take('{"id":1,"method":"LIST_SUBSCRIPTIONS"}', 0)) == 1
     trading.clear()
     trading.set_down(USDM, True)
-    api = FaultyConnection(Told(), trading, USDM, has_calls=True)
+    api = FaultyConnection(Told(), trading, USDM, clock=Clock())
     assert json.loads(api.take(PLACE, 0)[0])["status"] == 503
