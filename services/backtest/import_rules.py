@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from services.venue_sim.rest import spot_exchange_info, usdm_exchange_info
+from services.venue_sim import exchange_info
+from services.venue_sim.exchange.rules import MarketRules, split_assets
 from services.venue_sim.venue import USDM, Market
 from shared.columns import ColumnsError
 from shared.instrument import venue_of, venue_symbol
@@ -102,7 +103,8 @@ def derived_rules(symbol: str, tick_size: str, lot_size: str, fees: Fees) -> Ins
     """Return the rules that the simulated venue would state for a recorded market with these steps."""
     venue, name = venue_of(symbol), venue_symbol(symbol)
     market = Market(venue, name, tick_size, lot_size, _decimals(tick_size), _decimals(lot_size))
-    info = (usdm_exchange_info if venue == USDM else spot_exchange_info)([market], 0)
+    told = exchange_info.usdm if venue == USDM else exchange_info.spot
+    info = told([MarketRules(market, *split_assets(name))], 0)
     try:
         markets = VENUES[venue].parse_rules(msgspec.json.encode(info), {name}, fees)
     except UNREADABLE as error:

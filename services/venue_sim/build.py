@@ -17,7 +17,7 @@ def make_venue(settings: VenueSimSettings, state: bytes | None = None) -> Faulty
     """
     override = _read_exchange_info(settings.exchange_info) if settings.exchange_info else {}
     inner = (
-        CaptureVenue(settings.files, settings.allow_truncated, override, settings)
+        CaptureVenue(settings.files, settings.allow_truncated, override, settings, state)
         if settings.mode == "capture"
         else GeneratedVenue(settings, state, override)
     )

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -11,9 +11,12 @@ from services.venue_sim.capture_facts import RecordedFacts
 from services.venue_sim.capture_file import CaptureLine, merge_captures
 from services.venue_sim.capture_scan import CaptureScan, Depth, Snapshot, depth_decoder, scaled, scan_captures
 from services.venue_sim.exchange.exchange import Exchange
+from services.venue_sim.exchange.recorded_side import RecordedSide
+from services.venue_sim.exchange_info import filters_of
 from services.venue_sim.settings import VenueSimSettings
 from services.venue_sim.streams import DEPTH, kind_of, source_of, trade_stream_of
 from services.venue_sim.venue import CAPTURE_STREAM, USDM, Market, StreamFrame, finished_payload
+from shared.errors import UNDECODABLE
 from shared.units import NS_PER_MS
 
 # Diffs kept while no snapshot fits: more than a recorder lets pass between a diff and its snapshot.
@@ -32,6 +35,12 @@ class RecordedBook:
         self._transaction_ms = 0
         self._levels: tuple[dict[int, tuple[str, str]], dict[int, tuple[str, str]]] = ({}, {})
         self._waiting: deque[Depth] = deque(maxlen=DIFFS_KEPT)
+        # Told of each applied diff, and with None of a book that was replaced.
+        self.on_change: Callable[[Depth | None], None] | None = None
+
+    def levels(self, side: int) -> dict[int, tuple[str, str]]:
+        """Return (price, quantity) as recorded by price in 1e-18."""
+        return self._levels[side]
 
     def take_diff(self, data: bytes) -> int:
         """Apply a depth frame, or keep it until a snapshot fits; a broken chain makes the book invalid.
@@ -59,6 +68,8 @@ class RecordedBook:
         self.is_valid = True
         waiting = list(self._waiting)
         self._waiting.clear()
+        if self.on_change is not None:
+            self.on_change(None)
         for diff in waiting:
             if self.is_valid:
                 self._apply(diff)
@@ -76,6 +87,8 @@ class RecordedBook:
         self._set(1, diff.a)
         self.update_id = diff.u
         self._event_ms, self._transaction_ms = diff.E, diff.T
+        if self.on_change is not None:
+            self.on_change(diff)
 
     def _set(self, side: int, levels: list[tuple[str, str]]) -> None:
         book = self._levels[side]
@@ -114,11 +127,18 @@ def _facts_of(key: tuple[str, str], scan: CaptureScan) -> RecordedFacts:
     return RecordedFacts(market, found.channels, zlib.decompress(found.history) if found.history else b"")
 
 
+class _State(msgspec.Struct, array_like=True):
+    files: list[str]
+    now_ms: int
+    exchange: bytes
+
+
 class CaptureVenue:
     """Plays captures in the order of their receive times; see `venue.Venue`.
 
-    A frame is due at `origin_ns` + its receive time - the first receive time. Raises ConfigError when the
-    files cannot be played.
+    A frame is due at `origin_ns` + its receive time - the first receive time. Orders of accounts change
+    no frame (`exchange.recorded_side`). `state` is that of an earlier life, taken at `resume`. Raises
+    ConfigError when the files cannot be played.
     """
 
     def __init__(
@@ -127,6 +147,7 @@ class CaptureVenue:
         allow_truncated: bool = False,
         exchange_info: dict[str, bytes] | None = None,
         settings: VenueSimSettings | None = None,
+        state: bytes | None = None,
     ) -> None:
         scan = scan_captures(files, allow_truncated)
         self.origin_ns = scan.origin_ns
@@ -146,7 +167,27 @@ class CaptureVenue:
         self._sources = {(venue, source_of(stream)) for venue, stream in scan.streams}
         self._lines: Iterator[CaptureLine] = merge_captures(files, allow_truncated)
         self._next = next(self._lines, None)
-        self.exchange = Exchange((), settings or VenueSimSettings(), scan.origin_ns // NS_PER_MS)
+        self._now_ms = scan.origin_ns // NS_PER_MS
+        self._files = list(files)
+        self._state = state
+        self._sides: dict[tuple[str, str], RecordedSide] = {}
+        for market in (market for markets in self._markets.values() for market in markets):
+            key = market.venue, market.name
+            if scaled(market.tick_size) and scaled(market.lot_size):
+                self._sides[key] = side = RecordedSide(
+                    market, self._books[key], self._facts[key], self.now_ms
+                )
+                self._books[key].on_change = side.pass_change
+        self.exchange = Exchange(
+            list(self._sides.values()),
+            settings or VenueSimSettings(),
+            self._now_ms,
+            filters_of(self.exchange_info),
+        )
+
+    def now_ms(self) -> int:
+        """Return the time of the newest line played."""
+        return self._now_ms
 
     def markets_of(self, venue: str) -> list[Market]:
         """Return the recorded markets of a venue."""
@@ -207,6 +248,7 @@ class CaptureVenue:
         return frames
 
     def _play(self, line: CaptureLine) -> list[StreamFrame]:
+        self._now_ms = (line.recv_ns + self._shift_ns) // NS_PER_MS
         if not line.stream:
             self._books[self._owner_of_snapshot[line[:3]]].pass_snapshot(line.data)
             return []
@@ -217,14 +259,31 @@ class CaptureVenue:
             frames = self._facts[key].pass_time(self._books[key].take_diff(line.data))
         else:
             frames = self._facts[key].take(channel, line.data)
+            if channel == self._facts[key].trades and key in self._sides:
+                self._sides[key].pass_trade(line.data)
+        self.exchange.advance(self._now_ms)
         self.frames += 1
         frames.append(StreamFrame(venue, source_of(line.stream), line.data))
         return frames
 
     def resume(self, now_ns: int) -> None:
-        """Pass over all frames due before `now_ns`, keeping the book."""
+        """Pass over all frames due before `now_ns`, keeping the book; then orders are where they were."""
         self.advance(now_ns - 1)
+        data, self._state = self._state, None
+        if data:
+            self._load(data, now_ns // NS_PER_MS)
 
     def state(self, is_clean: bool) -> bytes:  # noqa: ARG002
-        """Return nothing: the files and the mesh clock say where a capture is."""
-        return b""
+        """Return the trading side; the files and the mesh clock say where the capture is."""
+        return msgspec.msgpack.encode(_State(self._files, self._now_ms, self.exchange.dump()))
+
+    def _load(self, data: bytes, now_ms: int) -> None:
+        """Take accounts and orders of an earlier life; those of another replay are left, with a notice."""
+        try:
+            state = msgspec.msgpack.decode(data, type=_State)
+            if state.files == self._files and state.now_ms <= now_ms:
+                self.exchange.load(state.exchange)
+            else:
+                self.notice = "the capture is another one or begins anew; accounts and orders do too"
+        except UNDECODABLE as error:
+            self.notice = f"state of the simulated venue is damaged ({error}); accounts begin anew"

@@ -22,6 +22,7 @@ from shared.errors import UNDECODABLE
 ROWS_KEPT = 1500
 # Trades that come after depth of a later time still belong to their own minute.
 LATE_MS = 1_000
+E10 = 10**10
 
 Row = list[object]
 """A candle as REST writes it: open time, open, high, low, close, volume, close time, ..."""
@@ -81,9 +82,9 @@ class RecordedFacts:
         self.market = market
         self._channels = frozenset(channels)
         self._source = f"{market.name.lower()}@"
-        trades = TRADE if TRADE in self._channels else AGG_TRADE
-        self.is_derived = CANDLES not in self._channels and trades in self._channels
-        self._trades = trades
+        # The channel that tells its trades.
+        self.trades = TRADE if TRADE in self._channels else AGG_TRADE
+        self.is_derived = CANDLES not in self._channels and self.trades in self._channels
         self._wire = FactsWire(market)
         self._tick, self._lot = scaled(market.tick_size), scaled(market.lot_size)
         self._series = CandleSeries()
@@ -103,7 +104,7 @@ class RecordedFacts:
     def take(self, channel: str, data: bytes) -> list[StreamFrame]:
         """Take a played frame; returns the candles that come before it."""
         try:
-            if channel == self._trades and self.is_derived:
+            if channel == self.trades and self.is_derived:
                 return self._take_trade(data)
             if channel == CANDLES:
                 k = _kline_decoder.decode(data).k
@@ -124,7 +125,7 @@ class RecordedFacts:
         frames = self.pass_time(trade.T + LATE_MS, ticks)
         opened = self._series.open
         if trade.X == "MARKET" and opened is not None and 0 <= trade.T - opened.open_ms < MINUTE_MS:
-            trade_id = trade.a if self._trades == AGG_TRADE else trade.t
+            trade_id = trade.a if self.trades == AGG_TRADE else trade.t
             self._series.take(ticks, lots, trade_id, is_buy=not trade.m)
             candle = self._series.due(trade.T)
             if candle is not None:
@@ -160,6 +161,19 @@ class RecordedFacts:
         rows = self._rows | {row[0]: row for row in derived if isinstance(row[0], int)}
         found = [rows[open_ms] for open_ms in sorted(rows) if start_ms <= open_ms <= end_ms]
         return msgspec.json.encode(found[:limit] if start_ms else found[-limit:])
+
+    def mark_and_index_e18(self) -> tuple[int, int]:
+        """Return (mark, index) price in 1e-18, 0 before the first recorded one."""
+        mark = self._mark
+        return (scaled(mark.p), scaled(mark.i)) if mark is not None else (0, 0)
+
+    def funding(self) -> tuple[int, int]:
+        """Return (rate in 1e-8, end of the interval in ms), 0 before the first recorded one."""
+        mark = self._mark
+        if mark is None:
+            return 0, 0
+        size = scaled(mark.r.removeprefix("-")) // E10
+        return -size if mark.r.startswith("-") else size, mark.T
 
     def premium_index(self) -> bytes | None:
         """Return the body of the premiumIndex call, None before the first recorded mark price."""

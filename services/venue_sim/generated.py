@@ -7,6 +7,7 @@ import msgspec
 from services.venue_sim import rest
 from services.venue_sim.exchange.exchange import Exchange
 from services.venue_sim.exchange.sides import GeneratedSide
+from services.venue_sim.exchange_info import filters_of
 from services.venue_sim.market import PPB, GeneratedMarket
 from services.venue_sim.matching import BUY, SELL, UpdateIds
 from services.venue_sim.regime import STEP_MS, FairPrice
@@ -92,7 +93,7 @@ class GeneratedVenue:
             market.trade_id = start_ms
         self._funding_ms = settings.funding_interval_s * 1000
         sides = [GeneratedSide(market, self._next_funding_ms) for market in self.markets]
-        self.exchange = Exchange(sides, settings, start_ms)
+        self.exchange = Exchange(sides, settings, start_ms, filters_of(self.exchange_info))
         if state is None or not self._load(state):
             for market in self.markets:
                 market.open()

@@ -1,13 +1,14 @@
 """One generated market: its flow, its book, its candles and facts, and all their payloads."""
 
-from decimal import Decimal, InvalidOperation
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from services.venue_sim.candles import CandleSeries
 from services.venue_sim.derivative import SECOND_MS, Derivative
 from services.venue_sim.draw import Draw
 from services.venue_sim.flow import OrderFlow
+from services.venue_sim.market_wire import SPOT_DECIMALS
 from services.venue_sim.matching import BUY, SELL, Match, MatchingBook, UpdateIds
 from services.venue_sim.regime import Mood
 from services.venue_sim.settings import MarketSettings
@@ -21,7 +22,6 @@ from services.venue_sim.streams import (
     TRADE,
 )
 from services.venue_sim.venue import SPOT, VENUES, Market, StreamFrame
-from services.venue_sim.market_wire import SPOT_DECIMALS
 from services.venue_sim.wire_facts import FactsWire
 from shared.errors import ConfigError
 from shared.instrument import venue_of, venue_symbol
@@ -127,7 +127,7 @@ class GeneratedMarket:
     def enter(
         self, order_id: int, side: int, price_ticks: int, lots: int, now_ms: int, *, is_ioc: bool
     ) -> list[Execution]:
-        """Submit the order of an account, whose id is below 0; its trades and the new touch go to `outbox`."""
+        """Submit the order of an account (id below 0); its trades and the new touch go to `outbox`."""
         if self.candles.open is None:
             self.candles.roll(now_ms, price_ticks)
         matches = self.book.submit(order_id, side, price_ticks, lots, is_ioc=is_ioc)

@@ -165,7 +165,7 @@ class MatchingBook:
         return [(price_ticks, level.lots) for price_ticks, level in chosen]
 
     def walk(self, side: int) -> Iterator[tuple[int, int]]:
-        """Yield the levels of a side as (price_ticks, lots), best first; the book must not change meanwhile."""
+        """Yield the levels of a side as (price_ticks, lots), best first; meanwhile it must not change."""
         book = self._sides[side]
         for price_ticks in reversed(book) if side == BUY else iter(book):
             yield price_ticks, book[price_ticks].lots

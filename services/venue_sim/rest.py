@@ -1,30 +1,18 @@
 """The public REST calls of Binance spot and USD-M, with the venue's answers and error bodies."""
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from services.venue_sim import rest_facts
+from services.venue_sim import exchange_info, rest_facts
 from services.venue_sim.venue import USDM, Market
 from shared.errors import UNDECODABLE
 from shared.units import NS_PER_MS
 
-QUOTE_ASSETS = (
-    "FDUSD",
-    "USDT",
-    "USDC",
-    "BUSD",
-    "TUSD",
-    "USD1",
-    "BTC",
-    "ETH",
-    "BNB",
-    "EUR",
-    "TRY",
-    "BRL",
-    "JPY",
-)
+if TYPE_CHECKING:
+    from services.venue_sim.exchange.exchange import Exchange
+
 SPOT_DEPTH_DEFAULT, SPOT_DEPTH_MAX = 100, 5000
 USDM_DEPTH_DEFAULT, USDM_DEPTH_LIMITS = 500, (5, 10, 20, 50, 100, 500, 1000)
 
@@ -56,6 +44,10 @@ class RestBackend(rest_facts.FactsBackend, Protocol):
     """What the REST calls need of a venue."""
 
     exchange_info: dict[str, bytes]
+
+    @property
+    def exchange(self) -> "Exchange":
+        """The trading side, whose rules exchangeInfo tells."""
 
     def markets_of(self, venue: str) -> list[Market]:
         """Return the markets of a venue."""
@@ -114,12 +106,18 @@ def _depth(backend: RestBackend, venue: str, params: dict[str, str], now_ns: int
 def _exchange_info(
     backend: RestBackend, venue: str, params: dict[str, str], now_ns: int
 ) -> tuple[int, bytes]:
+    exchange = backend.exchange
     override = backend.exchange_info.get(venue)
     if override is not None:
-        return 200, override
-    markets = backend.markets_of(venue)
+        changed = {
+            name: rules
+            for name in exchange.symbols(venue)
+            if (rules := exchange.rules(venue, name)).is_changed
+        }
+        return 200, exchange_info.patched(override, changed) if changed else override
+    markets = [exchange.rules(venue, name) for name in exchange.symbols(venue)]
     if venue == USDM:
-        return 200, msgspec.json.encode(usdm_exchange_info(markets, now_ns))
+        return 200, msgspec.json.encode(exchange_info.usdm(markets, now_ns))
     wanted = [params["symbol"]] if "symbol" in params else None
     if "symbols" in params:
         try:
@@ -127,133 +125,8 @@ def _exchange_info(
         except UNDECODABLE:
             return Refusal(400, -1100, "Illegal characters found in parameter 'symbols'.").answer()
     if wanted is not None:
-        by_name = {market.name: market for market in markets}
+        by_name = {rules.market.name: rules for rules in markets}
         if not wanted or any(name not in by_name for name in wanted):
             return BAD_SYMBOL.answer()
         markets = [by_name[name] for name in wanted]
-    return 200, msgspec.json.encode(spot_exchange_info(markets, now_ns))
-
-
-def split_assets(name: str) -> tuple[str, str]:
-    """Return (base, quote) of a market's name; the known quote assets decide."""
-    for quote in QUOTE_ASSETS:
-        if name.endswith(quote) and len(name) > len(quote):
-            return name.removesuffix(quote), quote
-    return name, ""
-
-
-def spot_exchange_info(markets: list[Market], now_ns: int) -> dict[str, object]:
-    """Return the spot exchangeInfo of `markets`."""
-    symbols = []
-    for market in markets:
-        base, quote = split_assets(market.name)
-        tick, lot = _padded(market.tick_size, 8), _padded(market.lot_size, 8)
-        symbols.append(
-            {
-                "symbol": market.name,
-                "status": "TRADING",
-                "baseAsset": base,
-                "baseAssetPrecision": 8,
-                "quoteAsset": quote,
-                "quotePrecision": 8,
-                "quoteAssetPrecision": 8,
-                "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-                "icebergAllowed": False,
-                "ocoAllowed": False,
-                "isSpotTradingAllowed": True,
-                "isMarginTradingAllowed": False,
-                "filters": [
-                    {
-                        "filterType": "PRICE_FILTER",
-                        "minPrice": tick,
-                        "maxPrice": "1000000.00000000",
-                        "tickSize": tick,
-                    },
-                    {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "9000.00000000", "stepSize": lot},
-                    {
-                        "filterType": "NOTIONAL",
-                        "minNotional": "5.00000000",
-                        "applyMinToMarket": True,
-                        "maxNotional": "9000000.00000000",
-                        "applyMaxToMarket": False,
-                        "avgPriceMins": 5,
-                    },
-                    {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
-                ],
-                "permissions": [],
-                "permissionSets": [["SPOT"]],
-                "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
-                "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
-            }
-        )
-    return {
-        "timezone": "UTC",
-        "serverTime": now_ns // NS_PER_MS,
-        "rateLimits": _rate_limits(6000),
-        "exchangeFilters": [],
-        "symbols": symbols,
-    }
-
-
-def usdm_exchange_info(markets: list[Market], now_ns: int) -> dict[str, object]:
-    """Return the USD-M exchangeInfo of `markets`."""
-    symbols = []
-    for market in markets:
-        base, quote = split_assets(market.name)
-        symbols.append(
-            {
-                "symbol": market.name,
-                "pair": market.name,
-                "contractType": "PERPETUAL",
-                "deliveryDate": 4133404800000,
-                "onboardDate": 1569398400000,
-                "status": "TRADING",
-                "baseAsset": base,
-                "quoteAsset": quote,
-                "marginAsset": quote,
-                "pricePrecision": market.price_decimals,
-                "quantityPrecision": market.lot_decimals,
-                "baseAssetPrecision": 8,
-                "quotePrecision": 8,
-                "underlyingType": "COIN",
-                "filters": [
-                    {
-                        "filterType": "PRICE_FILTER",
-                        "minPrice": market.tick_size,
-                        "maxPrice": "1000000",
-                        "tickSize": market.tick_size,
-                    },
-                    _usdm_lot_filter("LOT_SIZE", market, "1000"),
-                    _usdm_lot_filter("MARKET_LOT_SIZE", market, "120"),
-                    {"filterType": "MAX_NUM_ORDERS", "limit": 200},
-                    {"filterType": "MIN_NOTIONAL", "notional": "5"},
-                ],
-                "orderTypes": ["LIMIT", "MARKET"],
-                "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
-            }
-        )
-    return {
-        "timezone": "UTC",
-        "serverTime": now_ns // NS_PER_MS,
-        "futuresType": "U_MARGINED",
-        "rateLimits": _rate_limits(2400),
-        "exchangeFilters": [],
-        "assets": [],
-        "symbols": symbols,
-    }
-
-
-def _usdm_lot_filter(kind: str, market: Market, max_qty: str) -> dict[str, str]:
-    return {"filterType": kind, "minQty": market.lot_size, "maxQty": max_qty, "stepSize": market.lot_size}
-
-
-def _rate_limits(weight: int) -> list[dict[str, object]]:
-    return [
-        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight},
-        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
-    ]
-
-
-def _padded(text: str, decimals: int) -> str:
-    whole, _, fraction = text.partition(".")
-    return f"{whole}.{fraction.ljust(decimals, '0')}"
+    return 200, msgspec.json.encode(exchange_info.spot(markets, now_ns))

@@ -107,7 +107,7 @@ class Acts:
 
     def set_status(self, venue: str, symbol: str, status: str, now_ms: int) -> None:
         """Set the status of a market: TRADING takes orders, any other (HALT, BREAK, SETTLING) none."""
-        self._desk(venue).rules_of(symbol).status = status
+        self._desk(venue).rules_of(symbol).set_status(status)
         self._floor.ledger.act(venue, "", f"{symbol} is {status}", now_ms)
 
     def change_filter(self, venue: str, symbol: str, kind: str, values: Filter, now_ms: int) -> None:
@@ -180,7 +180,7 @@ class Acts:
         desk = self._desk(venue)
         rules = desk.rules_of(symbol)
         order = desk.store.find(account, symbol, order_id, "")
-        if order is None or not order.left_lots or not order.price_ticks:
+        if order is None or not order.is_working or not order.left_lots or not order.price_ticks:
             raise ValueError(f"order {order_id} of {account} in {symbol} has nothing to fill at a price")
         lots = order.left_lots
         if quantity is not None:

@@ -85,6 +85,9 @@ class AlgoDesk:
         new = msgspec.structs.replace(new, client_order_id=name)
         algo = AlgoState(algo_id, account, new, "NEW", now_ms, now_ms)
         self._read(algo)
+        if not any(other.new.symbol == new.symbol for other in self.open.values()):
+            # What was traded before nobody waited starts nothing.
+            self._desk.sides[new.symbol].trade_range()
         self.open[algo_id] = algo
         self._by_client[account, name] = algo_id
         self._wait(algo)
@@ -184,8 +187,13 @@ class AlgoDesk:
 
     # ---- time
 
-    def advance(self, now_ms: int, ranges: dict[str, tuple[int, int]]) -> None:
-        """Trigger what the prices have reached (`ranges` in ticks, by market), end what is over."""
+    @property
+    def is_idle(self) -> bool:
+        """Return whether there is nothing to look after."""
+        return not self.open and not self._running
+
+    def advance(self, now_ms: int) -> None:
+        """Trigger what the prices have reached, end what is over."""
         for order_id, algo in list(self._running.items()):
             if order_id not in self._desk.store.open:
                 del self._running[order_id]
@@ -195,7 +203,7 @@ class AlgoDesk:
             return
         for symbol in dict.fromkeys(algo.new.symbol for algo in self.open.values()):
             side, tick_e18 = self._desk.sides[symbol], self._desk.rules[symbol].units.tick_e18
-            low, high = (ticks * tick_e18 for ticks in ranges[symbol])
+            low, high = (ticks * tick_e18 for ticks in side.trade_range())
             mark_e18 = side.mark_e18()
             self._trail(symbol, {False: (low, high), True: (mark_e18, mark_e18)}, now_ms)
             reached = self._triggers[False].due(symbol, low, high)

@@ -24,17 +24,32 @@ class Clearing:
         self._desk = desk
         self._floor = desk.floor
         self._algos = algos
-        self._funding = {symbol: side.funding() for symbol, side in desk.sides.items()}
+        # (rate, end) of the running interval by market; None while nobody has anything.
+        self._funding: dict[str, tuple[int, int]] | None = None
         self._marks: dict[str, int] = {}
         self._called: set[str] = set()
 
-    def advance(self, now_ms: int, ranges: dict[str, tuple[int, int]]) -> None:
-        """Let time pass; `ranges` are what traded since the last call, in ticks by market."""
+    def _is_idle(self) -> bool:
+        if self._desk.store.open or not self._algos.is_idle:
+            return False
+        for account in self._floor.accounts.values():
+            if account.countdowns or any(
+                p.lots for kept in account.symbols.values() for p in kept.positions.values()
+            ):
+                return False
+        return True
+
+    def advance(self, now_ms: int) -> None:
+        """Let time pass."""
+        if self._is_idle():
+            self._funding = None
+            return
+        self._desk.trim(now_ms)
         self._desk.refill(now_ms)
         self._desk.expire(now_ms)
         for account in self._floor.accounts.values():
             self._run_countdowns(account, now_ms)
-        self._algos.advance(now_ms, ranges)
+        self._algos.advance(now_ms)
         self._pay_funding(now_ms)
         marks = {symbol: side.mark_e18() for symbol, side in self._desk.sides.items()}
         if marks != self._marks:
@@ -51,9 +66,8 @@ class Clearing:
     # ---- funding
 
     def _pay_funding(self, now_ms: int) -> None:
-        for symbol, side in self._desk.sides.items():
-            rate_e8, due_ms = self._funding[symbol]
-            self._funding[symbol] = side.funding()
+        before, self._funding = self._funding, {s: side.funding() for s, side in self._desk.sides.items()}
+        for symbol, (rate_e8, due_ms) in (before or {}).items():
             if 0 < due_ms <= now_ms:
                 self.fund(symbol, rate_e8, now_ms)
 

@@ -1,6 +1,6 @@
 """The exchange: accounts with their keys, the desks of both venues, time, and the state for a restart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,13 +28,12 @@ from services.venue_sim.exchange.records import (
     VenuePosition,
     WalletBalance,
 )
-from services.venue_sim.exchange.rules import MarketRules
+from services.venue_sim.exchange.rules import Filter, MarketRules, split_assets
 from services.venue_sim.exchange.sides import MarketSide
 from services.venue_sim.exchange.spot import SpotDesk
 from services.venue_sim.exchange.usdm import UsdmDesk
 from services.venue_sim.exchange.usdm_settings import UsdmSettings
 from services.venue_sim.refusal import VenueRefusal
-from services.venue_sim.rest import split_assets
 from services.venue_sim.settings import AccountSettings, VenueSimSettings
 from services.venue_sim.venue import SPOT, USDM
 
@@ -43,18 +42,28 @@ class Exchange:
     """Trading on all markets of the simulated venue; pure: every act is given its time in ms.
 
     Acts return records or raise VenueRefusal, with nothing changed. What they did is in `events()` for the
-    user streams and in `ledger` for tests. `venue` is `binance` or `binance_usdm`, `account` a name.
+    user streams and in `ledger` for tests. `venue` is `binance` or `binance_usdm`, `account` a
+    name. `filters` by (venue, market) replace the simulated ones.
     """
 
-    def __init__(self, sides: Sequence[MarketSide], settings: VenueSimSettings, start_ms: int) -> None:
+    def __init__(
+        self,
+        sides: Sequence[MarketSide],
+        settings: VenueSimSettings,
+        start_ms: int,
+        filters: Mapping[tuple[str, str], list[Filter]] | None = None,
+    ) -> None:
         self.ledger = Ledger(settings.ledger_entries_kept)
         self.floor = Floor(self.ledger, start_ms)
         self.keys: dict[str, AccountKey] = {}
         self._seed = settings.seed
+        self._sides = list(sides)
         rules: dict[str, dict[str, MarketRules]] = {SPOT: {}, USDM: {}}
         for side in sides:
             base, quote = split_assets(side.market.name)
-            rules[side.market.venue][side.market.name] = MarketRules(side.market, base, quote)
+            market = side.market
+            own = (filters or {}).get((market.venue, market.name))
+            rules[market.venue][market.name] = MarketRules(market, base, quote, own)
         stores = [OrderStore(settings.closed_orders_kept, settings.trades_kept) for _ in range(2)]
         of_spot = [side for side in sides if side.market.venue == SPOT]
         of_usdm = [side for side in sides if side.market.venue == USDM]
@@ -276,10 +285,8 @@ class Exchange:
 
     def advance(self, now_ms: int) -> None:
         """Let time pass; the venue calls it after each step, others may at any time."""
-        ranges = {symbol: side.trade_range() for symbol, side in self.spot.sides.items()}
-        self.spot.advance(now_ms, ranges)
-        ranges = {symbol: side.trade_range() for symbol, side in self.usdm.sides.items()}
-        self.clearing.advance(now_ms, ranges)
+        self.spot.advance(now_ms)
+        self.clearing.advance(now_ms)
 
     def events(self) -> list[tuple[str, AnyEvent]]:
         """Return (account, event) in the order they happened, and forget them."""
@@ -294,16 +301,22 @@ class Exchange:
                 self.spot.store.dump(),
                 self.usdm.store.dump(),
                 self.algos.dump(),
+                [[side.market.venue, side.market.name, side.dump()] for side in self._sides],
             ]
         )
 
     def load(self, data: bytes) -> None:
         """Take the state of `dump`; raises the errors of decoding."""
-        floor, keys, spot, usdm, algos = msgspec.json.decode(data, type=list[Any])
+        floor, keys, spot, usdm, algos, sides = msgspec.json.decode(data, type=list[Any])
         self.floor.load(floor)
         for key in msgspec.convert(keys, list[AccountKey]):
             self.keys[key.api_key] = key
         self.spot.store.load(spot)
         self.usdm.store.load(usdm)
+        kept = {(venue, name): dumped for venue, name, dumped in sides}
+        for side in self._sides:
+            place = side.market.venue, side.market.name
+            if place in kept:
+                side.load(kept[place])
         self.spot.restore()
         self.algos.load(algos)

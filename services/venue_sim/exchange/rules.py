@@ -13,9 +13,34 @@ from services.venue_sim.refusal import VenueRefusal
 from services.venue_sim.venue import USDM, Market
 
 Filter = dict[str, Any]
+QUOTE_ASSETS = (
+    "FDUSD",
+    "USDT",
+    "USDC",
+    "BUSD",
+    "TUSD",
+    "USD1",
+    "BTC",
+    "ETH",
+    "BNB",
+    "EUR",
+    "TRY",
+    "BRL",
+    "JPY",
+)
 SPOT_DECIMALS = 8
+# Values of filters that are no numbers.
+TEXTS = frozenset({"filterType", "positionControlSide"})
 TOO_FINE_SPOT = "Parameter '{}' has too much precision."
 TOO_FINE_USDM = "Precision is over the maximum defined for this asset."
+
+
+def split_assets(name: str) -> tuple[str, str]:
+    """Return (base, quote) of a market's name; the known quote assets decide."""
+    for quote in QUOTE_ASSETS:
+        if name.endswith(quote) and len(name) > len(quote):
+            return name.removesuffix(quote), quote
+    return name, ""
 
 
 def default_filters(market: Market) -> list[Filter]:
@@ -88,7 +113,7 @@ def filter_failure(name: str) -> VenueRefusal:
 
 
 class MarketRules:
-    """Filters and status of one market; `set_filters` changes what is served and enforced at once.
+    """Filters and status of one market; setting them changes what is served and enforced at once.
 
     Checks raise VenueRefusal. Prices are ticks, quantities lots, values 1e-18 of the quote asset.
     """
@@ -101,16 +126,25 @@ class MarketRules:
         self.status = "TRADING"
         self.filters: list[Filter] = []
         self._by_type: dict[str, dict[str, int]] = {}
-        self.set_filters(filters if filters is not None else default_filters(market))
+        self.is_changed = False
+        self._take(filters if filters is not None else default_filters(market))
+
+    def set_status(self, status: str) -> None:
+        """Serve and enforce another status; only TRADING takes new orders."""
+        self.status, self.is_changed = status, True
 
     def set_filters(self, filters: list[Filter]) -> None:
         """Serve and enforce other filters; ValueError for one without `filterType` or with no number."""
+        self._take(filters)
+        self.is_changed = True
+
+    def _take(self, filters: list[Filter]) -> None:
         by_type: dict[str, dict[str, int]] = {}
         for one in filters:
             kind = one.get("filterType")
             if not isinstance(kind, str):
                 raise ValueError(f"filter {one} of {self.market.name} has no filterType")
-            by_type[kind] = {key: _number(key, value) for key, value in one.items() if key != "filterType"}
+            by_type[kind] = {key: _number(key, value) for key, value in one.items() if key not in TEXTS}
         self.filters, self._by_type = filters, by_type
 
     def limit(self, kind: str, key: str) -> int:

@@ -9,6 +9,7 @@ from services.venue_sim.exchange.amounts import E10, E18
 from services.venue_sim.market import Execution, GeneratedMarket
 from services.venue_sim.matching import BUY, SELL
 from services.venue_sim.venue import Market
+from shared.errors import ConfigError
 
 OnExecution = Callable[[Execution, int], None]
 
@@ -71,13 +72,17 @@ class MarketSide(Protocol):
 
 
 class Units:
-    """Between the ticks and lots of a market and its prices and quantities."""
+    """Between the ticks and lots of a market and its prices and quantities; raises ConfigError."""
 
     def __init__(self, market: Market) -> None:
         self.tick_e18, self.lot_e18 = scaled(market.tick_size), scaled(market.lot_size)
         # The value of one lot at one tick; exact, as tick and lot together have at most 18 decimals.
         self.tick_lot_e18, rest = divmod(self.tick_e18 * self.lot_e18, E18)
-        assert rest == 0, f"{market.name}: tick {market.tick_size} x lot {market.lot_size} is below 1e-18"
+        if rest:
+            raise ConfigError(
+                f"{market.name}: tick {market.tick_size} x lot {market.lot_size} is below 1e-18; "
+                "the simulated venue counts no finer"
+            )
         self._price_step = int(Decimal(market.tick_size).scaleb(market.price_decimals))
         self._lot_step = int(Decimal(market.lot_size).scaleb(market.lot_decimals))
         self._price_decimals, self._lot_decimals = market.price_decimals, market.lot_decimals

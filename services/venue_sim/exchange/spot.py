@@ -168,6 +168,9 @@ class SpotDesk(Desk):
         return fills
 
     def _wait(self, order: OrderState) -> None:
+        if order.symbol not in self.triggers.of_symbol:
+            # What was traded before nobody waited starts nothing.
+            self.sides[order.symbol].trade_range()
         price_e18 = order.stop_ticks * self.rules[order.symbol].units.tick_e18
         self.triggers.add(order.symbol, order.order_id, Trigger(price_e18, order.is_falling_stop))
 
@@ -176,12 +179,12 @@ class SpotDesk(Desk):
         self.triggers.remove(order.symbol, order.order_id)
         super().close(order, status, reason, now_ms)
 
-    def advance(self, now_ms: int, ranges: dict[str, tuple[int, int]]) -> None:
-        """Start the stops whose price was traded (`ranges` in ticks, by market), and refill icebergs."""
+    def advance(self, now_ms: int) -> None:
+        """Start the stops whose price was traded, and refill icebergs."""
         self.refill(now_ms)
         for symbol in list(self.triggers.of_symbol):
             side = self.sides[symbol]
-            low, high = ranges[symbol]
+            low, high = side.trade_range()
             tick_e18 = self.rules[symbol].units.tick_e18
             for order_id in self.triggers.due(symbol, low * tick_e18, high * tick_e18):
                 order = self.store.open[order_id]

@@ -1,14 +1,25 @@
 """Order entry of USD-M: positions, wallet and margin, and the answers of the venue."""
 
+from collections.abc import Sequence
+
 from services.venue_sim.exchange.accounts import BOTH, LONG, SHORT
 from services.venue_sim.exchange.amounts import E18, decimal_of, fee_of
 from services.venue_sim.exchange.desk import Paid
+from services.venue_sim.exchange.floor import Floor
 from services.venue_sim.exchange.ledger import FEES, STREET
 from services.venue_sim.exchange.margin import Margins
-from services.venue_sim.exchange.orders import OrderState, opposite
+from services.venue_sim.exchange.orders import OrderState, OrderStore, opposite
 from services.venue_sim.exchange.positions import apply_fill
 from services.venue_sim.exchange.queries import END_OF_TIME_MS
-from services.venue_sim.exchange.records import SIDES, AccountUpdate, Fill, Income, NewOrder, WalletChange
+from services.venue_sim.exchange.records import (
+    SIDES,
+    AccountUpdate,
+    Fill,
+    Income,
+    NewOrder,
+    PlacedOrder,
+    WalletChange,
+)
 from services.venue_sim.exchange.rules import MarketRules
 from services.venue_sim.exchange.sides import MarketSide
 from services.venue_sim.market import Execution
@@ -38,7 +49,13 @@ class UsdmDesk(Margins):
     """The USD-M venue."""
 
     venue = USDM
-    _next_end_ms = 0
+
+    def __init__(
+        self, floor: Floor, sides: Sequence[MarketSide], rules: dict[str, MarketRules], store: OrderStore
+    ) -> None:
+        super().__init__(floor, sides, rules, store)
+        self._next_end_ms = 0
+        self._uncovered: dict[tuple[str, str], None] = {}
 
     def _made(self, account: str, rules: MarketRules, new: NewOrder, now_ms: int) -> OrderState:
         if new.type in CONDITIONAL:
@@ -321,16 +338,31 @@ class UsdmDesk(Margins):
         )
         self.floor.say(account, event)
 
-    def _settled(self, account: str, symbol: str, now_ms: int) -> None:
-        """Expire reducing orders that the position no longer covers, the newest first."""
-        for position_side, position in self.floor.account(account).usdm(symbol).positions.items():
-            for side in (0, 1):
-                covered = max(0, -position.lots if side == BUY else position.lots)
-                for order in self.store.of_market(account, symbol):
-                    is_reducing = order.is_reduce_only and order.is_working and order.side == side
-                    if is_reducing and order.position_side == position_side:
-                        covered -= order.left_lots
-                        if covered < 0:
-                            self.end(order, "EXPIRED", "REDUCE_ONLY", now_ms)
-                            covered += order.left_lots
-        self.touched.pop((account, symbol), None)
+    def place(self, account: str, new: NewOrder, now_ms: int, *, is_test: bool = False) -> PlacedOrder:
+        """Take a new order; see `Desk.place`."""
+        placed = super().place(account, new, now_ms, is_test=is_test)
+        self.trim(now_ms)
+        return placed
+
+    def _settled(self, account: str, symbol: str, now_ms: int) -> None:  # noqa: ARG002
+        self._uncovered[account, symbol] = None
+
+    def trim(self, now_ms: int) -> None:
+        """Expire reducing orders that the position no longer covers, the newest first.
+
+        Not between two fills of one moment: the second of them has happened already.
+        """
+        uncovered, self._uncovered = self._uncovered, {}
+        for account, symbol in uncovered:
+            reducing = [o for o in self.store.of_market(account, symbol) if o.is_reduce_only]
+            left: dict[tuple[str, int], int] = {}
+            for order in reducing:
+                key = order.position_side, order.side
+                if key not in left:
+                    held = self.floor.account(account).position(symbol, order.position_side).lots
+                    left[key] = max(0, -held if order.side == BUY else held)
+                left[key] -= order.left_lots
+                if left[key] < 0:
+                    left[key] += order.left_lots
+                    self.end(order, "EXPIRED", "REDUCE_ONLY", now_ms)
+            self.touched.clear()

@@ -158,12 +158,12 @@ class Floor:
         return dict(sums)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_floor():
     return Floor
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_account():
     return account
 

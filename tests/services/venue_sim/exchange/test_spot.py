@@ -1,6 +1,6 @@
 """Spot orders: what they lock, what they fill, what is refused with which code."""
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_a_limit_order_rests_behind_those_before_it_and_locks_its_money(floor):
     placed = floor.place("binance", "BUY", "2", "99.99")
 
     assert (placed.order.status, placed.fills) == ("NEW", ())
-    assert floor.locked("USDT") == D("199.98")
+    assert floor.locked("USDT") == Decimal("199.98")
     book = floor.side("binance").book
     assert book.queue(0, 9999) == [(book.queue(0, 9999)[0][0], 1000), (-placed.order.order_id, 2000)]
 
@@ -24,33 +24,33 @@ def test_flow_fills_the_queue_in_its_order_and_the_commission_is_of_what_is_rece
     floor.street("binance", "SELL", "99.99", "1.5", is_ioc=True)
 
     now = floor.order(order)
-    assert (now.status, now.executed, now.quote) == ("PARTIALLY_FILLED", D("0.5"), D("49.995"))
-    assert floor.free("BTC") == D("10.4995")
-    assert floor.locked("USDT") == D("149.985")
+    assert (now.status, now.executed, now.quote) == ("PARTIALLY_FILLED", Decimal("0.5"), Decimal("49.995"))
+    assert floor.free("BTC") == Decimal("10.4995")
+    assert floor.locked("USDT") == Decimal("149.985")
     [fill] = floor.exchange.trades("a", "binance", "BTCUSDT")
-    assert (fill.is_maker, fill.commission, fill.commission_asset) == (True, D("0.0005"), "BTC")
+    assert (fill.is_maker, fill.commission, fill.commission_asset) == (True, Decimal("0.0005"), "BTC")
 
 
 def test_a_taker_pays_the_price_of_the_book_and_gets_back_what_it_saved(floor):
     placed = floor.place("binance", "BUY", "2", "100.05")
 
     assert placed.order.status == "FILLED"
-    assert [(f.price, f.quantity) for f in placed.fills] == [(D("100.01"), 1), (D("100.02"), 1)]
-    assert floor.free("USDT") == D("10000") - D("200.03")
+    assert [(f.price, f.quantity) for f in placed.fills] == [(Decimal("100.01"), 1), (Decimal("100.02"), 1)]
+    assert floor.free("USDT") == Decimal("10000") - Decimal("200.03")
     assert floor.locked("USDT") == 0
 
 
 def test_a_seller_receives_quote_less_commission(floor):
     floor.place("binance", "SELL", "1", "99.99")
 
-    assert floor.free("BTC") == D(9)
-    assert floor.free("USDT") == D("10000") + D("99.99") - D("0.09999")
+    assert floor.free("BTC") == Decimal(9)
+    assert floor.free("USDT") == Decimal("10000") + Decimal("99.99") - Decimal("0.09999")
 
 
 def test_a_market_order_takes_what_is_there_and_expires_with_the_rest(floor):
     placed = floor.place("binance", "BUY", "5")
 
-    assert (placed.order.status, placed.order.executed) == ("EXPIRED", D(3))
+    assert (placed.order.status, placed.order.executed) == ("EXPIRED", Decimal(3))
     assert placed.order.expiry_reason == "MARKET"
     assert floor.locked("USDT") == 0
 
@@ -59,9 +59,9 @@ def test_a_market_order_by_quote_amount_buys_what_it_affords(floor):
     placed = floor.place("binance", "BUY", quote_qty="150")
 
     # 1 at 100.01, then 49.99 / 100.02 = 0.499 on the step.
-    assert placed.order.executed == D("1.499")
-    assert placed.order.quote_qty == D(150)
-    assert placed.order.quote == D("100.01") + D("0.499") * D("100.02")
+    assert placed.order.executed == Decimal("1.499")
+    assert placed.order.quote_qty == Decimal(150)
+    assert placed.order.quote == Decimal("100.01") + Decimal("0.499") * Decimal("100.02")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_market_order_by_quote_amount_buys_what_it_affords(floor):
 def test_time_in_force_of_an_order_that_takes(floor, tif, qty, status, executed):
     placed = floor.place("binance", "BUY", qty, "100.01", tif=tif)
 
-    assert (placed.order.status, placed.order.executed) == (status, D(executed))
+    assert (placed.order.status, placed.order.executed) == (status, Decimal(executed))
     assert floor.locked("USDT") == 0
 
 
@@ -166,15 +166,15 @@ def test_amending_lowers_the_quantity_and_keeps_the_place(floor):
     floor.events()
 
     amended, execution_id = floor.exchange.amend(
-        "a", "BTCUSDT", order.order_id, "", D("0.5"), floor.now, new_client_order_id="two"
+        "a", "BTCUSDT", order.order_id, "", Decimal("0.5"), floor.now, new_client_order_id="two"
     )
 
-    assert (amended.quantity, amended.client_order_id) == (D("0.5"), "two")
+    assert (amended.quantity, amended.client_order_id) == (Decimal("0.5"), "two")
     queue = floor.side("binance").book.queue(0, 9999)
     assert [(order_id < 0, lots) for order_id, lots in queue] == [(False, 1000), (True, 500), (False, 1000)]
-    assert floor.locked("USDT") == D("49.995")
+    assert floor.locked("USDT") == Decimal("49.995")
     assert floor.order_events()[0].event_id == execution_id
-    up = floor.refused(floor.exchange.amend, "a", "BTCUSDT", order.order_id, "", D(1), floor.now)
+    up = floor.refused(floor.exchange.amend, "a", "BTCUSDT", order.order_id, "", Decimal(1), floor.now)
     assert up[0] == -2038
 
 
@@ -182,7 +182,7 @@ def test_an_amend_is_told_as_replaced(floor):
     order = floor.place("binance", "BUY", "2", "99.99").order
     floor.events()
 
-    floor.exchange.amend("a", "BTCUSDT", order.order_id, "", D(1), floor.now)
+    floor.exchange.amend("a", "BTCUSDT", order.order_id, "", Decimal(1), floor.now)
 
     told, balances = floor.events()
     assert (told.kind, told.order.quantity, told.order.status) == ("REPLACED", 1, "NEW")
@@ -206,7 +206,7 @@ def test_stops_wait_until_the_price_is_traded_and_hold_their_money(floor):
     stop = floor.place(
         "binance", "SELL", "1", "99.00", type="STOP_LOSS_LIMIT", tif="GTC", stop_price="99.98"
     ).order
-    assert (stop.is_working, floor.locked("BTC")) == (False, D(1))
+    assert (stop.is_working, floor.locked("BTC")) == (False, Decimal(1))
     floor.advance()
     assert not floor.order(stop).is_working
 
@@ -214,7 +214,7 @@ def test_stops_wait_until_the_price_is_traded_and_hold_their_money(floor):
     floor.advance()
 
     done = floor.order(stop)
-    assert (done.status, done.quote) == ("FILLED", D("99.98"))
+    assert (done.status, done.quote) == ("FILLED", Decimal("99.98"))
     kinds = [event.kind for event in floor.order_events()]
     assert kinds == ["NEW", "NEW", "TRADE"]
 
@@ -231,8 +231,8 @@ def test_a_market_stop_buys_what_its_account_affords_when_it_starts(make_floor, 
     floor.advance()
 
     done = floor.order(stop)
-    assert (done.status, done.executed) == ("FILLED", D("0.990"))
-    assert floor.free("USDT") == D("101") - D("0.990") * 102
+    assert (done.status, done.executed) == ("FILLED", Decimal("0.990"))
+    assert floor.free("USDT") == Decimal("101") - Decimal("0.990") * 102
     assert floor.locked("USDT") == 0
 
 
@@ -255,6 +255,6 @@ def test_commission_in_bnb_is_a_quarter_less(make_floor, make_account):
 
     fill = floor.place("binance", "BUY", "1").fills[0]
 
-    assert (fill.commission_asset, fill.commission) == ("BNB", D("0.00015"))
-    assert floor.free("BNB") == D("0.99985")
-    assert floor.free("BTC") == D(1)
+    assert (fill.commission_asset, fill.commission) == ("BNB", Decimal("0.00015"))
+    assert floor.free("BNB") == Decimal("0.99985")
+    assert floor.free("BTC") == Decimal(1)
