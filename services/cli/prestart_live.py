@@ -12,14 +12,13 @@ from services.broker.settings import VenueAccess
 from services.canceller.truth import Truth, is_ours
 from services.cli.config_model import Config
 from services.cli.prestart_item import Item, failed, passed
+from services.risk.key_permissions import SCORE_MIN, KeyRights, score_key
 from shared.execution import reports
 from shared.instrument import venue_of
 from shared.messages.market import InstrumentRules
 from shared.units import decimal_text
 
 SHOWN_MAX = 10
-RIGHTS_FULL, WITHDRAW, TRANSFER, NO_ADDRESS_LIMIT, RIGHTS_MIN = 100, 50, 30, 20, 80
-"""Scores of what a key may do beyond trading (RK-17)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +34,6 @@ class AccountTruth:
     error: str = ""
     fingerprint: str = ""
     rules: Mapping[str, InstrumentRules]
-
-
-def rights_score(rights: reports.KeyRightsTold) -> int:
-    """Return 100 less what the key may do that it need not: withdraw 50, transfer 30, from anywhere 20."""
-    return (
-        RIGHTS_FULL
-        - WITHDRAW * rights.can_withdraw
-        - TRANSFER * rights.can_transfer
-        - NO_ADDRESS_LIMIT * (not rights.is_address_limited)
-    )
 
 
 def live_items(cfg: Config, accounts: list[AccountTruth], held: Mapping[str, int]) -> Iterator[Item]:
@@ -72,28 +61,15 @@ def _rights(account: AccountTruth, cfg: Config) -> Iterator[Item]:
         text = "the venue does not tell what the key may do: look at it on the venue's own page"
         yield Item(name, "warning" if cfg.mode == "testnet" else "fail", text, cfg.mode != "testnet")
         return
-    score = rights_score(rights)
-    numbers = (str(score), str(RIGHTS_MIN))
-    may = [
-        word
-        for word, has in (
-            ("trade", rights.can_trade),
-            ("WITHDRAW", rights.can_withdraw),
-            ("transfer", rights.can_transfer),
-            ("act from any address", not rights.is_address_limited),
-        )
-        if has
-    ]
-    text = f"may {', '.join(may) or 'nothing'}; score {score}, at least {RIGHTS_MIN} wanted"
+    score = score_key(KeyRights(rights.can_withdraw, rights.can_transfer, rights.is_address_limited))
+    numbers = (str(score.score), str(SCORE_MIN))
+    text = f"score {score.score}, at least {SCORE_MIN} wanted" + "".join(f"; {why}" for why in score.reasons)
     if not rights.can_trade:
-        yield failed(name, f"{text}: allow trading for this key at the venue, or use another", *numbers)
+        yield failed(name, "it may not trade: allow that at the venue, or use another", *numbers)
     elif rights.can_withdraw:
-        yield failed(
-            name, f"{text}: a key that can withdraw is refused; make one that can only trade", *numbers
-        )
-    elif score < RIGHTS_MIN:
-        advice = "take transfers away from it and bind it to this machine's address"
-        yield failed(name, f"{text}: {advice}", *numbers, is_hard=cfg.mode == "live")
+        yield failed(name, f"{text}; a key that can withdraw is never used", *numbers)
+    elif not score.is_allowed:
+        yield failed(name, text, *numbers, is_hard=cfg.mode == "live")
     else:
         yield passed(name, text, *numbers)
 

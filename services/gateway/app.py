@@ -68,6 +68,7 @@ def make_routes(mesh: Mesh, token: str) -> FastAPI:
     app.include_router(_trading(mesh.view), prefix="/api/v1")
     app.include_router(_profits(mesh.view), prefix="/api/v1")
     app.include_router(_watching(mesh), prefix="/api/v1")
+    app.include_router(_killing(mesh), prefix="/api/v1")
     app.include_router(_control(mesh), prefix="/api/v1")
     app.include_router(page_routes(mesh.view, lambda: pulse_of(mesh)), prefix="/api/v1")
     add_page(app)
@@ -218,11 +219,8 @@ def _watching(mesh: Mesh) -> APIRouter:
     return router
 
 
-def _control(mesh: Mesh) -> APIRouter:
+def _killing(mesh: Mesh) -> APIRouter:
     router = APIRouter(tags=["control"])
-
-    async def stored(message: Message, text: str = "") -> answers.Stored:
-        return answers.Stored(seq=await mesh.ask(message), is_durable=True, text=text)
 
     @router.post("/kill")
     async def kill(reason: OptionalReason = "") -> answers.Stored:
@@ -250,6 +248,15 @@ def _control(mesh: Mesh) -> APIRouter:
         text = "the kill is cleared" if why == "" else "the broker has not answered yet; look at the status"
         return answers.Stored(seq=seq, is_durable=True, text=text)
 
+    return router
+
+
+def _control(mesh: Mesh) -> APIRouter:
+    router = APIRouter(tags=["control"])
+
+    async def stored(message: Message, text: str = "") -> answers.Stored:
+        return answers.Stored(seq=await mesh.ask(message), is_durable=True, text=text)
+
     @router.post("/pause")
     async def pause(strategy: Which = "", reason: OptionalReason = "") -> answers.Stored:
         """Pause one strategy, or all when none is named: quotes are withdrawn."""
@@ -269,6 +276,11 @@ def _control(mesh: Mesh) -> APIRouter:
         if symbol and symbol not in mesh.view.rules:
             raise HTTPException(404, f"no market {symbol!r}; known: {', '.join(sorted(mesh.view.rules))}")
         return await stored(control.CancelAllRequested(symbol, BY, reason))
+
+    @router.post("/reconcile")
+    async def reconcile(reason: OptionalReason = "") -> answers.Stored:
+        """Compare orders, fills, balances and positions with every venue now."""
+        return await stored(control.ReconcileRequested(BY, reason))
 
     return router
 

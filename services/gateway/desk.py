@@ -13,6 +13,7 @@ CONTROL = (
     control.PauseRequested,
     control.ResumeRequested,
     control.CancelAllRequested,
+    control.ReconcileRequested,
 )
 
 

@@ -17,6 +17,7 @@ def test_a_control_request_is_answered_with_its_durable_seq(client, feed, desk):
         ),
         ("resume", {}, control.ResumeRequested("", "gateway", "")),
         ("cancel-all", {"symbol": SYMBOL}, control.CancelAllRequested(SYMBOL, "gateway", "")),
+        ("reconcile", {"reason": "to be sure"}, control.ReconcileRequested("gateway", "to be sure")),
         ("kill/clear", {"reason": "checked"}, control.KillClearRequested("gateway", "checked")),
     ]
     for path, body, said in calls:
