@@ -37,19 +37,21 @@ def ping(ask: Ask) -> object:  # noqa: ARG001 - every call takes what is asked
 
 def server_time(ask: Ask) -> object:
     """Tell the time of the venue."""
-    return {"serverTime": ask.now_ms}
+    return {"serverTime": ask.backend.clock.time_ms(ask.now_ms)}
 
 
 def relay(path: str, *names: str) -> Callable[[Ask], object]:
     """Return a call of the WebSocket API that answers as the REST call of that path."""
 
     def call(ask: Ask) -> object:
-        return _public(ask, path, {name: ask.params.values[name] for name in names if ask.params.has(name)})
+        return public_body(
+            ask, path, {name: ask.params.values[name] for name in names if ask.params.has(name)}
+        )
 
     return call
 
 
-def _public(ask: Ask, path: str, params: dict[str, str]) -> bytes:
+def public_body(ask: Ask, path: str, params: dict[str, str]) -> bytes:
     """Return the body of a public REST call; raises VenueRefusal with its error."""
     backend = ask.backend
     if backend.public is None:
@@ -94,7 +96,7 @@ def _each(ask: Ask, tell: Callable[[Ask, str], Json]) -> object:
 def _top(ask: Ask, name: str) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return best bid and ask as (price, quantity), zeros for an empty side."""
     path = "/fapi/v1/depth" if ask.backend.is_usdm else "/api/v3/depth"
-    book = msgspec.json.decode(_public(ask, path, {"symbol": name, "limit": "5"}), type=_Depth)
+    book = msgspec.json.decode(public_body(ask, path, {"symbol": name, "limit": "5"}), type=_Depth)
     none = ("0.00000000", "0.00000000")
     return (book.bids[0] if book.bids else none), (book.asks[0] if book.asks else none)
 
@@ -158,7 +160,7 @@ def _day(ask: Ask, name: str) -> Json:
         "highPrice": f"{high:.{decimals}f}",
         "lowPrice": f"{low:.{decimals}f}",
         "volume": format(volume, "f"),
-        "quoteVolume": format(quote, "f"),
+        "quoteVolume": format(quote, ".8f"),
         "openTime": ask.now_ms - DAY_MS,
         "closeTime": ask.now_ms,
         "firstId": tape.minutes[0].first.t if tape.minutes else -1,
@@ -194,8 +196,8 @@ def premium_index(ask: Ask) -> object:
     """Tell mark price, index and funding rate of one market, or of all."""
     path = "/fapi/v1/premiumIndex"
     if ask.params.has("symbol"):
-        return _public(ask, path, {"symbol": ask.params.required("symbol")})
-    return [msgspec.Raw(_public(ask, path, {"symbol": name})) for name in ask.backend.symbols]
+        return public_body(ask, path, {"symbol": ask.params.required("symbol")})
+    return [msgspec.Raw(public_body(ask, path, {"symbol": name})) for name in ask.backend.symbols]
 
 
 def funding_rates(ask: Ask) -> object:

@@ -14,9 +14,9 @@ def public_weight(venue: str, target: str) -> int:
     """Return the weight of a public call, 1 for one that does not exist."""
     path, _, query = target.partition("?")
     name = path.rpartition("/")[2]
-    if name not in {"depth", "klines", "exchangeInfo"}:
+    if name not in {"depth", "klines"}:
         return 1
     values = dict(parse_qsl(query))
     if venue == USDM:
-        return {"depth": USDM_DEPTH(values), "klines": USDM_KLINES(values), "exchangeInfo": 1}[name]
-    return {"depth": SPOT_DEPTH(values), "klines": 2, "exchangeInfo": 20}[name]
+        return {"depth": USDM_DEPTH(values), "klines": USDM_KLINES(values)}[name]
+    return {"depth": SPOT_DEPTH(values), "klines": 2}[name]

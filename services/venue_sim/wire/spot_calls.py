@@ -2,6 +2,7 @@
 
 from services.venue_sim.wire import market_calls, spot_account, spot_orders
 from services.venue_sim.wire.calls import Call, bracket, weighs
+from services.venue_sim.wire.exchange_info import exchange_info
 from services.venue_sim.wire.security import Security
 from services.venue_sim.wire.spot_orders import NEW_ORDER
 
@@ -49,6 +50,7 @@ _average = Call(market_calls.average_price, PUBLIC, 2, takes=("symbol",))
 _recent = Call(market_calls.trades, PUBLIC, 25, takes=("symbol", "limit"))
 _historical = Call(market_calls.trades, PUBLIC, 25, takes=("symbol", "limit", "fromId"))
 _aggregate = Call(market_calls.aggregate_trades, PUBLIC, 4, takes=(*SPAN, "fromId"))
+_info = Call(exchange_info, PUBLIC, 20)
 _ping = Call(market_calls.ping, PUBLIC, 1)
 _time = Call(market_calls.server_time, PUBLIC, 1)
 
@@ -75,6 +77,7 @@ SPOT_REST = {
     ("GET", "/api/v3/trades"): _recent,
     ("GET", "/api/v3/historicalTrades"): _historical,
     ("GET", "/api/v3/aggTrades"): _aggregate,
+    ("GET", "/api/v3/exchangeInfo"): _info,
     ("GET", "/api/v3/ping"): _ping,
     ("GET", "/api/v3/time"): _time,
 }
@@ -111,5 +114,5 @@ SPOT_WS = {
     "klines": Call(
         market_calls.relay("/api/v3/klines", "symbol", "interval", "startTime", "endTime", "limit"), PUBLIC, 2
     ),
-    "exchangeInfo": Call(market_calls.relay("/api/v3/exchangeInfo", "symbol", "symbols"), PUBLIC, 20),
+    "exchangeInfo": _info,
 }

@@ -9,6 +9,7 @@ from services.venue_sim.wire import (
     usdm_settings,
 )
 from services.venue_sim.wire.calls import Call, bracket, weighs
+from services.venue_sim.wire.exchange_info import exchange_info
 from services.venue_sim.wire.security import Security
 from services.venue_sim.wire.spot_account import key_rights
 
@@ -88,6 +89,7 @@ USDM_REST = {
     ("GET", "/fapi/v1/trades"): Call(market_calls.trades, PUBLIC, 5),
     ("GET", "/fapi/v1/historicalTrades"): Call(market_calls.trades, PUBLIC, 20),
     ("GET", "/fapi/v1/aggTrades"): Call(market_calls.aggregate_trades, PUBLIC, 20),
+    ("GET", "/fapi/v1/exchangeInfo"): Call(exchange_info, PUBLIC, 1),
     ("GET", "/fapi/v1/ping"): _ping,
     ("GET", "/fapi/v1/time"): _time,
 }

@@ -88,7 +88,7 @@ def place(ask: Ask) -> object:
 
 def as_new(item: VenueOrder) -> VenueOrder:
     """Return an order as ACK tells it: before anything happened to it."""
-    return msgspec.structs.replace(item, status="NEW", executed=Decimal(0), quote=Decimal(0))
+    return msgspec.structs.replace(item, status="NEW", executed=item.quantity * 0, quote=Decimal(0))
 
 
 def test(ask: Ask) -> object:
