@@ -65,7 +65,7 @@ class Execution:
         settings = self.known.settings.live
         for name, adapter in self.adapters.items():
             desk = self.desks[name] = Desk(adapter, settings)
-            desk.rounds.is_log_level = lambda: self._said_count == self._seen_count
+            desk.rounds.is_log_level = self._is_log_level
             desk.start(self.known, now_ns)
         if self.known.is_killed or self.is_killed:
             self._cancel_everything("kill", now_ns)
@@ -202,11 +202,9 @@ class Execution:
         """Let time pass; call it at least every 50 ms."""
         for desk in self.desks.values():
             desk.on_time(now_ns)
-            down_ns = desk.state.is_stream_up or now_ns - desk.stream_down_ns < ms(
-                self.settings.user_stream_ms
-            )
-            if not down_ns and desk.stream_down_ns:
-                desk.cancel_market("", "user_stream", now_ns)
+            since_ns = 0 if desk.state.is_stream_up else desk.stream_down_ns
+            if since_ns and now_ns - since_ns >= ms(self.settings.user_stream_ms):
+                desk.withdraw("user_stream", now_ns)
                 desk.stream_down_ns = 0
         self._release(now_ns)
         self._look(now_ns)
@@ -232,6 +230,11 @@ class Execution:
             said = desk.outcome()
             self._out += said
             self._said_count += _count_own(said)
+
+    def _is_log_level(self) -> bool:
+        """Return whether the log holds all that was said."""
+        self._collect()
+        return self._said_count == self._seen_count
 
     def _not_sent(self, waiting: _Waiting, code: str, reason: str) -> None:
         approval = waiting.approval
@@ -303,6 +306,8 @@ class Execution:
             tif=approval.tif,
             is_post_only=approval.is_post_only,
             is_reduce_only=approval.is_reduce_only,
+            expire_ns=approval.expire_ns,
+            stop_ticks=approval.stop_ticks,
         )
 
     # ---- cancels
@@ -339,10 +344,9 @@ class Execution:
 
     def _look(self, now_ns: int) -> None:
         """Say what there is to say of the agreement between venues, log and risk's ledger."""
-        self._collect()
+        is_log_level = self._is_log_level()
         if self._agreement is None:
             return
-        is_log_level = self._said_count == self._seen_count
         self._out += self._agreement.look(self.known, now_ns, is_log_level=is_log_level)
 
 
@@ -355,6 +359,7 @@ _OWN_FACTS: frozenset[type[Any]] = frozenset(
         orders.OrderSent,
         orders.NotSent,
         orders.OrderAccepted,
+        orders.OrderTriggered,
         orders.OrderRejected,
         orders.Fill,
         orders.OrderCanceled,

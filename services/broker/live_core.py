@@ -74,7 +74,7 @@ class LiveCore:
         while (key := deadlines.pop_due(now_ns)) is not None:
             kind, _, name = key.partition(":")
             if kind == "s":
-                self.known.withdraw(f"{name}_silent", now_ns)
+                self.known.withdraw(f"{name}_silent", now_ns, quotes_only=True)
 
     # ---- what the broker says to an event
 
@@ -155,6 +155,8 @@ class LiveCore:
         if type(message) is orders.OrderAccepted:
             self.known.accept_count += 1
             order.venue_order_id = message.venue_order_id or order.venue_order_id
+        elif type(message) is orders.OrderTriggered:
+            order.is_triggered = True
         elif type(message) is orders.Fill:
             order.filled_lots += message.qty_lots
             if order.filled_lots > order.qty_lots:
@@ -179,6 +181,7 @@ _REPORTS: frozenset[type[Message]] = frozenset(
         orders.OrderSent,
         orders.NotSent,
         orders.OrderAccepted,
+        orders.OrderTriggered,
         orders.OrderRejected,
         orders.Fill,
         orders.OrderCanceled,

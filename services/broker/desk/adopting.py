@@ -58,17 +58,8 @@ class Adopting:
 
     def _take_own(self, order: DeskOrder, told: VenueOrder, now_ns: int, asked_ns: int) -> None:
         if not told.state.is_open:
-            was_wanted = bool(order.cancel_reason) or told.state is not VenueState.CANCELED
+            self._tell_unwanted_end(order, told)
             self._teller.ended(order, told, now_ns)
-            if not was_wanted:
-                self._state.differ(
-                    "external_cancel",
-                    order.symbol,
-                    order.client_order_id,
-                    "not canceled by us",
-                    told.reason or "canceled",
-                    "the order is over",
-                )
             return
         if asked_ns and asked_ns < order.changed_ns and order.state is not OrderState.SENT:
             return
@@ -76,6 +67,22 @@ class Adopting:
             self._teller.is_open_at(order, told, now_ns)
             if order.cancel_reason and not order.cancel_request:
                 self._cancels.want(order, order.cancel_reason, now_ns)
+
+    def _tell_unwanted_end(self, order: DeskOrder, told: VenueOrder) -> None:
+        """Say an end that we did not wish: by another's hand, or one that the stream did not tell."""
+        if order.cancel_reason or order.end is not None:
+            return
+        is_vanished = order.client_order_id in self._state.vanished
+        if not is_vanished and told.state is not VenueState.CANCELED:
+            return
+        self._state.differ(
+            "vanished_order" if is_vanished else "external_cancel",
+            order.symbol,
+            order.client_order_id,
+            order.state.value if is_vanished else "not canceled by us",
+            told.reason or told.state.value,
+            "the order is over",
+        )
 
     def _take_closed(self, closed: ClosedOrder, told: VenueOrder, now_ns: int, asked_ns: int) -> None:
         """Drop what is late; an order that is open after all is counted again, and canceled at once."""

@@ -40,13 +40,17 @@ class Cancels:
         self._markets[symbol] = number
         self._state.commands.append(CancelAll(number, symbol))
 
-    def want_everything(self, reason: str, now_ns: int) -> None:
-        """Want every order of the desk gone: by one call in markets with several."""
+    def want_everything(self, reason: str, now_ns: int, *, quotes_only: bool = False) -> None:
+        """Want every order gone, by one call in markets with several; `quotes_only` leaves waiting stops."""
         by_symbol: dict[str, list[DeskOrder]] = {}
+        protected: set[str] = set()
         for order in self._state.orders.live.values():
-            by_symbol.setdefault(order.symbol, []).append(order)
+            if quotes_only and order.is_stop:
+                protected.add(order.symbol)
+            else:
+                by_symbol.setdefault(order.symbol, []).append(order)
         for symbol, open_orders in by_symbol.items():
-            if len(open_orders) >= ALL_AT_LEAST:
+            if len(open_orders) >= ALL_AT_LEAST and symbol not in protected:
                 self.want_market(symbol, reason, now_ns)
                 continue
             for order in open_orders:

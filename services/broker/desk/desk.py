@@ -165,6 +165,11 @@ class Desk:
             self.cancels.want_everything(reason, now_ns)
         self._pump(now_ns)
 
+    def withdraw(self, reason: str, now_ns: int) -> None:
+        """Cancel everything but stops that wait: they protect, and are no quotes that silence makes old."""
+        self.cancels.want_everything(reason, now_ns, quotes_only=True)
+        self._pump(now_ns)
+
     def on_time(self, now_ns: int) -> None:
         """Let time pass."""
         if not self._is_begun:

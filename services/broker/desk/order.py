@@ -73,11 +73,19 @@ class DeskOrder:
     cancel_tries: int = 0
     cancel_next_ns: int = 0
     is_cancel_rejection_said: bool = False
+    expire_ns: int = 0
+    stop_ticks: int = 0
+    is_triggered: bool = False
 
     @property
     def name(self) -> tuple[str, str, str]:
         """Return the fields with which every message about this order begins."""
         return self.client_order_id, self.strategy, self.symbol
+
+    @property
+    def is_stop(self) -> bool:
+        """Return whether it waits for its stop."""
+        return self.stop_ticks > 0 and not self.is_triggered
 
     @property
     def slot_key(self) -> SlotKey | None:
@@ -173,6 +181,9 @@ def of_live(order: LiveOrder) -> DeskOrder:
         filled_lots=order.filled_lots,
         venue_order_id=order.venue_order_id,
         cancel_reason=order.cancel_reason,
+        expire_ns=order.expire_ns,
+        stop_ticks=order.stop_ticks,
+        is_triggered=order.is_triggered,
     )
 
 
@@ -187,6 +198,8 @@ def sent_of(order: DeskOrder) -> OrderSent:
         tif=order.tif,
         is_post_only=order.is_post_only,
         is_reduce_only=order.is_reduce_only,
+        expire_ns=order.expire_ns,
+        stop_ticks=order.stop_ticks,
     )
 
 
@@ -203,4 +216,6 @@ def place_of(request_id: int, order: DeskOrder) -> Place:
         tif=order.tif,
         is_post_only=order.is_post_only,
         is_reduce_only=order.is_reduce_only,
+        expire_ns=order.expire_ns,
+        stop_ticks=order.stop_ticks,
     )

@@ -56,7 +56,6 @@ class Rounds:
         self._failures = 0
         self._checked_ids: dict[str, str] = {}
         self._asked_fills: dict[str, int] = {}
-        self.vanished: set[str] = set()
         self.is_reconciled = False
         self.is_key_refused = ""
         self.full_since_ns = 0
@@ -234,7 +233,7 @@ class Rounds:
             if is_listed or order.changed_ns >= asked_ns or order.ask_request:
                 continue
             if order.state is not OrderState.UNKNOWN:
-                self.vanished.add(order.client_order_id)
+                self._state.vanished.add(order.client_order_id)
             self._doubts.ask(order, now_ns)
 
     def _take_fills(self, report: reports.Fills, asked_ns: int, now_ns: int, *, is_round: bool) -> None:
@@ -285,7 +284,7 @@ class Rounds:
         if self._adopting.is_waiting:
             return True
         live = self._state.orders.live
-        return any(live[order_id].ask_request for order_id in self.vanished if order_id in live)
+        return any(live[order_id].ask_request for order_id in self._state.vanished if order_id in live)
 
     def _again(self, current: Round, now_ns: int) -> None:
         """Ask for executions and account once more: money is judged when two answers agree."""
@@ -301,7 +300,7 @@ class Rounds:
         settings = self._state.settings
         self._round = None
         self._failures = 0
-        self.vanished.clear()
+        self._state.vanished.clear()
         orders_ms = settings.open_orders_every_ms or settings.reconcile_every_ms
         account_ms = settings.account_every_ms or settings.reconcile_every_ms
         if current.kind in ("full", "orders"):

@@ -73,6 +73,7 @@ class DeskState:
     stream_up_ns: int = 0
     last_fill_ns: int = 0
     wanted_fills: dict[str, "Wanted"] = field(default_factory=dict)
+    vanished: set[str] = field(default_factory=set)
 
     def say(self, message: Message, cause_seq: int = 0, origin_ns: int = 0) -> None:
         """Say a fact."""

@@ -165,6 +165,9 @@ class Teller:
 
     def _filled(self, order: DeskOrder, fill: orders.Fill, now_ns: int) -> None:
         order.heard_ns = now_ns
+        if order.stop_ticks and not order.is_triggered and order.state is OrderState.ACCEPTED:
+            order.is_triggered = True
+            self._follow(order, orders.OrderTriggered(*order.name, fill.ts_venue_ns), now_ns)
         self._follow(order, fill, now_ns)
         self._check_fill(order, fill)
         if order.state is OrderState.FILLED:
@@ -210,8 +213,10 @@ class Teller:
         """Cancel an order that stands at the venue with other terms than ours."""
         if order.strategy == EXTERNAL or order.cancel_reason:
             return
+        # A market order has no price of its own, whatever the venue tells of one.
+        price_ticks = told.price_ticks if order.price_ticks else 0
         ours = (order.side, order.price_ticks, order.qty_lots)
-        theirs = (told.side, told.price_ticks, told.qty_lots)
+        theirs = (told.side, price_ticks, told.qty_lots)
         if ours != theirs:
             order.cancel_reason = "other terms at the venue"
             self._state.differ(

@@ -298,3 +298,26 @@ def test_a_log_of_orders_at_venues_replays_equal(counter):
 
     assert again.digest() == counter.broker.digest()
     assert counter.said(venue.VenueLink)
+
+
+@pytest.mark.req("BR-15")
+def test_a_stop_travels_with_its_terms_and_is_said_to_be_triggered_by_its_first_fill(counter):
+    order_id = counter.resting(Side.SELL, 599_000, stop_ticks=599_500)
+    placed = counter.venues["binance_usdm"].took(commands.Place)[0]
+    assert (placed.stop_ticks, placed.expire_ns) == (599_500, 0)
+
+    counter.tell(reports.Filled(counter.fill(order_id, 5)))
+
+    assert counter.life(order_id) == ["OrderSent", "OrderAccepted", "OrderTriggered", "Fill"]
+
+
+def test_a_stop_that_waits_stays_when_the_private_stream_is_lost(counter):
+    stop_id = counter.resting(Side.SELL, 599_000, stop_ticks=599_500)
+    quote_id = counter.resting(Side.BUY, 598_000)
+
+    counter.tell(reports.UserStreamDown("cut"))
+    counter.pass_ms(5500)
+
+    gone = [one.client_order_id for one in counter.venues["binance_usdm"].took(commands.Cancel)]
+    assert quote_id in gone
+    assert stop_id not in gone
