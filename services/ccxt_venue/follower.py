@@ -48,10 +48,11 @@ class Follower:
             raise
         except Exception as error:  # noqa: BLE001  whatever ccxt raises, this market is not followed any more
             if not self._is_over:
-                reason = f"{type(error).__name__}: {error}"[:REASON_CHARS]
+                self._is_over = True
                 self.is_up = False
+                # Said first: closing may take its time, or fail on what ccxt itself closed already.
+                self._say(FeedDown(self.connection, f"{type(error).__name__}: {error}"[:REASON_CHARS]))
                 await self.close()
-                self._say(FeedDown(self.connection, reason))
 
     async def _follow_book(self) -> None:
         limit = dialect_of(self._exchange.id).book_levels or None  # None: the venue's default
@@ -78,5 +79,7 @@ class Follower:
 
 async def close_exchange(exchange: Any) -> None:
     """Close sockets and session of an exchange object."""
-    await exchange.close()
-    await exchange.kept_session.close()
+    try:
+        await exchange.close()
+    finally:
+        await exchange.kept_session.close()
