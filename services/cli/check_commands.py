@@ -76,9 +76,10 @@ def refuse_failing(cfg: Config, data: DataDir) -> None:
     items = run_check(gather(cfg, data, mesh_now_ns(data)))
     failing = hard_failures(items)
     if failing:
+        anyway = "" if cfg.mode == "live" else "; `up --skip-check` starts anyway"
         raise CommandError(
             f"the pre-start check fails, nothing was started:\n{failing}\n  `quotemesh check` shows all of "
-            "it; `up --skip-check` starts anyway",
+            f"it{anyway}",
             ExitCode.HALTED,
         )
     for item in items:

@@ -261,7 +261,7 @@ def test_no_route_can_say_an_order(app):
     posts = [path for path, methods in schema["paths"].items() if set(methods) - {"get"}]
 
     assert sorted(posts) == [
-        f"/api/v1/{name}" for name in ("cancel-all", "kill", "kill/clear", "pause", "resume")
+        f"/api/v1/{name}" for name in ("cancel-all", "kill", "kill/clear", "pause", "reconcile", "resume")
     ]
 
 
