@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from services.broker.gate import Passage, held_back
-from services.broker.instructions import ClearLatch, LatchKill, not_reconciled
+from services.broker.instructions import ClearLatch, LatchKill, Reconcile, not_reconciled
 from services.broker.knowledge import BrokerKnowledge, BrokerState
 from services.broker.live_core import MARK, LiveCore
 from services.broker.live_knowledge import LiveKnowledge
@@ -384,6 +384,7 @@ _DECIDE: Mapping[type[Message], Callable[[BrokerCore, Any], None]] = {
     orders.CancelIntent: BrokerCore._decide_cancel,
     control.KillRequested: BrokerCore._decide_kill,
     control.KillClearRequested: BrokerCore._decide_clear,
+    control.ReconcileRequested: lambda core, event: core._said.append(Reconcile(event.header.seq)),
     market.BookUpdate: BrokerCore._match_crossed,
     market.BookSnapshot: BrokerCore._match_crossed,
     system.ServiceStarted: BrokerCore._decide_service,

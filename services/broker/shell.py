@@ -23,7 +23,8 @@ import msgspec
 import zmq
 
 from services.broker.core import BrokerCore
-from services.broker.instructions import ClearLatch, LatchKill, not_reconciled
+from services.broker.equality import Comparison
+from services.broker.instructions import ClearLatch, LatchKill, Reconcile, not_reconciled
 from services.broker.settings import BrokerSettings
 from services.broker.shell_latch import LatchFile
 from services.broker.shell_trading import Trading
@@ -155,6 +156,8 @@ class BrokerShell:
             task.add_done_callback(self._cleared)
         elif self._trading is not None:
             self._trading.carry_out(instruction, event)
+        elif isinstance(instruction, Reconcile):
+            self._say_compared(instruction.request_seq)
         else:
             raise AssertionError(f"the broker shell cannot carry out {instruction!r}")
 
@@ -236,9 +239,7 @@ class BrokerShell:
         if self._reconciled_run == run or now_s < self._next_look_s:
             return
         self._next_look_s = now_s + LOOK_EVERY_S
-        core = self._port.core
-        assert isinstance(core, BrokerCore), "the broker's shell has the broker's core"
-        found = core.known.equality.compare(core.known.account)
+        found = self._compare()
         if not found.differences and not found.awaited_count:
             self._reconciled_run = run
             self._awaited_since_s = 0.0
@@ -248,11 +249,22 @@ class BrokerShell:
         is_late = bool(found.differences) or now_s - self._awaited_since_s > AWAIT_S
         if is_late and self._differing_run != run:
             self._differing_run = run
-            details = found.differences[:DETAILS_MAX]
-            if found.awaited_count:
-                details.append(f"risk has not answered {found.awaited_count} positions yet")
-            count = len(found.differences) + found.awaited_count
-            self._port.publish(Reconciled(run=run, difference_count=count, details="; ".join(details)))
+            self._say_compared()
+
+    def _compare(self) -> Comparison:
+        core = self._port.core
+        assert isinstance(core, BrokerCore), "the broker's shell has the broker's core"
+        return core.known.equality.compare(core.known.account)
+
+    def _say_compared(self, request_seq: int = 0) -> None:
+        """Say how risk's ledger and the paper account compare, as a person asks or as it is found."""
+        found, run = self._compare(), self._port.run
+        details = found.differences[:DETAILS_MAX]
+        if found.awaited_count:
+            details.append(f"risk has not answered {found.awaited_count} positions yet")
+        count = len(found.differences) + found.awaited_count
+        said = Reconciled(run=run, difference_count=count, details="; ".join(details))
+        self._port.publish(said, cause_seq=request_seq)
 
     # ---- control socket
 

@@ -31,6 +31,9 @@ COMMANDS = {
     "risk": Entry("services.cli.risk_commands:risk", "Ask risk, as for the largest order that would pass."),
     "strategy": Entry("services.cli.strategy_commands:strategy", "List, check and reset strategies."),
     "cancel-all": Entry("services.cli.control_commands:cancel_all", "Cancel every resting order."),
+    "reconcile": Entry(
+        "services.cli.reconcile_commands:reconcile", "Compare our books with every venue now."
+    ),
     "keys": Entry("services.cli.keys_commands:keys", "Store, list, test and remove API keys."),
     "check": Entry(
         "services.cli.check_commands:check", "Test money, limits, grids and venues before a start."
