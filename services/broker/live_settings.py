@@ -32,6 +32,11 @@ class LiveSettings:
     order_quiet_ms: Annotated[
         int, Gt(0), Doc("an order without news for so long is asked about, and canceled if odd (BR-22)")
     ] = 30_000
+    account_lag_ms: Annotated[
+        int,
+        Ge(0),
+        Doc("a difference of money or position is believed after this: executions may be told so late"),
+    ] = 7000
     late_fills_ms: Annotated[
         int, Gt(0), Doc("an ended order waits so long for executions that the venue counts already")
     ] = 10_000

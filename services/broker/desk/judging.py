@@ -1,12 +1,13 @@
 """Money and positions of the account against the log: what nothing of ours explains came from outside (I-19).
 
-A difference is believed when two answers in a row show the same one and nothing was booked between them. It
-is then adopted: money as `AccountAdjusted`, a position as one execution of the strategy `external`.
+A difference is believed when every answer has shown the same one for `account_lag_ms`: what a venue tells of
+executions may lag behind what it tells of the account, and then it goes by itself. It is then adopted: money
+as `AccountAdjusted`, a position as one execution of the strategy `external`.
 """
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from services.broker.desk.state import DeskState
+from services.broker.desk.state import DeskState, ms
 from services.broker.live_account import EXPONENT, units, units_text
 from services.broker.live_knowledge import LiveKnowledge
 from services.broker.live_order import SYNTHETIC
@@ -25,7 +26,8 @@ class Judging:
 
     def __init__(self, state: DeskState) -> None:
         self._state = state
-        self._former: Differences = ()
+        self._former: tuple[tuple[str, int], ...] = ()
+        self._since_ns = 0
         self.known: LiveKnowledge | None = None
 
     def is_settled(self, told: AccountTold, now_ns: int) -> bool:
@@ -37,8 +39,7 @@ class Judging:
         if not found and not is_opening:
             self._former = ()
             return True
-        if found != self._former and not (is_opening and not found):
-            self._former = found
+        if found and not self._is_believed(found, now_ns, is_opening=is_opening):
             return False
         self._former = ()
         positions = [row for row in found if row[0] in self._state.rules]
@@ -47,6 +48,13 @@ class Judging:
             return False
         self._adopt_money(found, is_opening=is_opening, told_ns=now_ns)
         return True
+
+    def _is_believed(self, found: Differences, now_ns: int, *, is_opening: bool) -> bool:
+        gaps = tuple((what, theirs - ours) for what, ours, theirs in found)
+        if gaps != self._former:
+            self._former, self._since_ns = gaps, now_ns
+            return False
+        return is_opening or now_ns - self._since_ns >= ms(self._state.settings.account_lag_ms)
 
     def _differences(self, told: AccountTold, known: LiveKnowledge) -> Differences:
         positions = self._position_differences(told, known)

@@ -25,7 +25,8 @@ GO_BACK_TRADES = 500
 FAILED_AGAIN_MS = 1000
 FAILED_AGAIN_MAX_MS = 30_000
 FILL_TRIES_MAX = 10
-JUDGE_TRIES_MAX = 20
+JUDGE_TRIES_MAX = 40
+JUDGE_AGAIN_MS = 1000
 OLD_FILL_MS = 2000
 """An execution that a round finds so long after it happened was missed by the stream."""
 
@@ -42,6 +43,7 @@ class Round:
     told: reports.AccountTold | None = None
     told_asked_ns: int = 0
     tries: int = 0
+    next_ns: int = 0
 
 
 class Rounds:
@@ -265,6 +267,8 @@ class Rounds:
         if current.kind == "orders":
             self._finish(current, now_ns)
             return
+        if now_ns < current.next_ns:
+            return
         if not current.is_account_asked:
             self._ask_account(current, now_ns)
             return
@@ -293,6 +297,8 @@ class Rounds:
             self._fail(now_ns, 0)
             return
         current.is_account_asked, current.told = False, None
+        # The second look comes at once; what still differs then may need the venue's time.
+        current.next_ns = now_ns if current.tries == 1 else now_ns + ms(JUDGE_AGAIN_MS)
         for symbol in sorted(self._state.rules):
             self._ask_fills(symbol, now_ns, current)
 

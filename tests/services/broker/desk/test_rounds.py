@@ -71,7 +71,9 @@ def test_a_deposit_is_adopted_once(counter):
     counter.venues["binance"].balances = [Balance("USDT", "1500.5")]
 
     counter.tell(reports.BalancesChanged([], [], "DEPOSIT"), venue="binance")
-    counter.pass_ms(3000)
+    counter.pass_ms(7500)
+    assert counter.differences() == []
+    counter.pass_ms(2500)
     seq = counter.log[-1].header.seq
     counter.pass_ms(120_000, 500)
 
@@ -190,7 +192,7 @@ def test_an_own_id_that_the_log_does_not_know_is_adopted_and_canceled(counter):
 def test_a_position_that_no_execution_explains_is_adopted_once(counter):
     counter.venues["binance_usdm"].positions = [VenuePosition(counter.PERP, 3, "60000")]
 
-    counter.pass_ms(20_000, 100)
+    counter.pass_ms(30_000, 100)
     seq = counter.log[-1].header.seq
     counter.pass_ms(120_000, 500)
 
@@ -199,6 +201,22 @@ def test_a_position_that_no_execution_explains_is_adopted_once(counter):
     assert [one.kind for one in counter.differences()] == ["position"]
     assert counter.risk.known.ledger.position_lots(counter.PERP) == 3
     assert told_since(counter, seq) == []
+
+
+def test_a_difference_that_goes_by_itself_is_not_adopted(counter):
+    order_id = counter.resting()
+    scripted = counter.venues["binance_usdm"]
+    late = counter.fill(order_id, 5, 77)
+    scripted.open.clear()
+    wallet(counter, 5, 600_000)
+
+    counter.say("operator", control.ReconcileRequested("me"))
+    counter.pass_ms(4000)
+    scripted.fills.append(late)
+    counter.pass_ms(10_000)
+
+    assert [one.trade_id for one in counter.said(orders.Fill)] == ["77"]
+    assert counter.differences("position", "balance") == []
 
 
 def test_a_position_held_before_the_first_start_is_adopted_before_anything_is_sent(make_bench, make_counter):
