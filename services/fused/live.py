@@ -78,6 +78,7 @@ class LiveRun:
         self.crash_count = 0
         self.is_off = False
         self.resumed_ns = 0
+        self._exposure_problems: list[str] = []
         self._life_count = 0
         self._network_draw = stream(plan.seed, "network")
 
@@ -132,6 +133,19 @@ class LiveRun:
     def _watch(self, event: Event) -> None:
         self.witness.on_event(event)
 
+    def _look_at_exposure(self) -> None:
+        """Check that risk counts every order that may be at a venue (I-11)."""
+        risk = self.mesh.hosts.get("risk")
+        if risk is None or risk.applied_seq != self.mesh.head_seq or self._exposure_problems:
+            return
+        core = risk.core
+        assert isinstance(core, RiskCore)
+        missing = sorted(self.witness.maybe_live - core.known.exposure.open.keys())
+        if missing:
+            at_s = (self.timeline.now_ns - parts.ORIGIN_NS) / NS_PER_S
+            told = f"at {at_s:.3f} s: risk does not count {', '.join(missing[:3])}, which may be live (I-11)"
+            self._exposure_problems.append(told)
+
     def boot_broker(self) -> None:
         """Start the broker's outside half; its core has said hello or is about to."""
         self._life_count += 1
@@ -177,6 +191,7 @@ class LiveRun:
             self.say(FEED, told)
 
     def _step_markets(self) -> None:
+        self._look_at_exposure()
         self.venues.step()
         if not self.is_off:
             self._say_books()
@@ -203,9 +218,9 @@ class LiveRun:
         problems = self._resume(calm_ns)
         self._withdraw()
         self._settle()
-        problems += self._reconcile_twice()
-        problems += self.venues.problems
         problems += judge(self.mesh.log, self.venues.truth(), self.witness, calm_ns)
+        problems += self._reconcile_twice()
+        problems += [*self.venues.problems, *self._exposure_problems]
         return self._outcome(problems)
 
     def _withdraw(self) -> None:
@@ -241,9 +256,9 @@ class LiveRun:
         self.timeline.run(self.timeline.now_ns + LOOK_NS)
 
     def _reconcile_twice(self) -> list[str]:
-        """Ask for a comparison twice; the second must find nothing (I-20)."""
-        said: list[str] = []
-        for _ in range(2):
+        """Ask for a comparison twice: everything was found before, so both find nothing (I-20)."""
+        problems: list[str] = []
+        for number in (1, 2):
             before = len(self.mesh.log)
             self.say(OPERATOR, control.ReconcileRequested("operator", "campaign"))
             self.timeline.run(self.timeline.now_ns + 4 * NS_PER_S)
@@ -253,7 +268,8 @@ class LiveRun:
             if not answers:
                 said.append("a reconciliation was asked for and not answered")
             said += [repr(one) for one in answers if one.difference_count]
-        return [f"the second reconciliation says {one} (I-20)" for one in said]
+            problems += [f"reconciliation {number} says {one} (I-20)" for one in said]
+        return problems
 
     def _outcome(self, problems: list[str]) -> Outcome:
         fold = LogFold().take(self.mesh.log)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from services.fused.live_plan import PPM, Plan
 from services.fused.live_time import Timeline
-from services.fused.live_witness import Witness
+from services.fused.live_witness import Witness, is_create
 from services.venue_sim.draw import Draw
 from shared.execution.outside import CloseSocket, HttpCall, OpenSocket, OutsideWork, SendText
 from shared.units import NS_PER_MS, NS_PER_S
@@ -20,6 +20,9 @@ DEAF_NS = 40 * NS_PER_S
 """After so long the keep-alive of a socket's library gives a half-open connection up."""
 LATE_MAX_NS = 9 * NS_PER_S
 """A request that is stuck in the network arrives this late at most."""
+BACKEND_NS = 10 * NS_PER_S
+"""The venue gives up waiting for its engine after so long; the engine may act later still."""
+ENGINE_NS = 12 * NS_PER_S
 
 
 class Session(Protocol):
@@ -49,6 +52,9 @@ class VenueDoor(Protocol):
 
     def open(self, path: str, now_ns: int) -> Session | None:
         """Accept a WebSocket; None refuses the handshake."""
+
+    def hold_up(self, late_ns: int) -> None:
+        """Let the next requests be those that came so long ago; 0 ends it."""
 
 
 class Inbox(Protocol):
@@ -213,16 +219,24 @@ class Network:
         self._timeline.after(timeout_ns, timeout)
         self._timeline.after(delay_ns, partial(self._arrive, venue, call, answered))
 
-    def _arrive(self, venue: str, call: HttpCall, answered: dict[str, bool]) -> None:
+    def _arrive(self, venue: str, call: HttpCall, answered: dict[str, bool], late_ns: int = 0) -> None:
         """Let the venue act, and its answer travel, also when nobody waits for it any more."""
         now_ns = self._timeline.now_ns
+        if not late_ns and is_create(call.method.encode() + b" " + call.target.encode() + b" "):
+            late_ns = self._engine_ns()
+            if late_ns:
+                self._timeline.after(late_ns, partial(self._arrive, venue, call, answered, late_ns))
+                return
         error = self._error(venue)
         answer: tuple[int, Sequence[tuple[str, str]], bytes]
         if error == "before":
             answer = _broken(self._draw)
         else:
             headers = {name.lower(): value for name, value in call.headers}
-            status, told, body = self._doors[venue].http(call.method, call.target, headers, call.body, now_ns)
+            door = self._doors[venue]
+            door.hold_up(late_ns)
+            status, told, body = door.http(call.method, call.target, headers, call.body, now_ns)
+            door.hold_up(0)
             answer = status, tuple((name.lower(), value) for name, value in told), body
             if error == "after":
                 answer = _broken(self._draw)
@@ -247,6 +261,10 @@ class Network:
         if status in {418, 429}:
             wait_s = next((int(v) for name, v in headers if name.lower() == "retry-after"), 0)
             self._witness.on_refusal(venue, status, self._timeline.now_ns + wait_s * NS_PER_S)
+
+    def _engine_ns(self) -> int:
+        """Return how long the venue's engine holds a create up, mostly not at all."""
+        return self._draw.between(1, ENGINE_NS // NS_PER_MS) * NS_PER_MS if self._strikes("act_late") else 0
 
     def _error(self, venue: str) -> str:
         if self._plan.is_in("maintenance", venue, self._now()):
@@ -300,9 +318,24 @@ class Network:
         if self._strikes("lost_request"):
             return
         error = self._error(socket.venue)
+        late_ns = self._engine_ns() if not error and is_create(text) else 0
+        if late_ns:
+            self._timeline.after(late_ns, partial(self._act_late, socket, session, text, late_ns))
+            return
         answers = [] if error == "before" else session.take(text, now_ns)
         if error:
             answers = [_broken_frame(text)]
+        self._answer(socket, answers)
+
+    def _act_late(self, socket: _Socket, session: Session, text: bytes, late_ns: int) -> None:
+        """Let the engine act at last: the answer comes if the venue has not given up before."""
+        door = self._doors[socket.venue]
+        door.hold_up(late_ns)
+        answers = session.take(text, self._timeline.now_ns)
+        door.hold_up(0)
+        self._answer(socket, answers if late_ns < BACKEND_NS else [_broken_frame(text)])
+
+    def _answer(self, socket: _Socket, answers: list[bytes]) -> None:
         if self._strikes("lost_answer") or not self._is_current(socket):
             return
         for answer in answers:

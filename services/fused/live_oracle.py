@@ -204,12 +204,10 @@ def _ends(truth: Sequence[TruthOrder], fold: LogFold) -> list[str]:
     """Check that what is open at the venue is open on the log, and nothing else (no orphans)."""
     is_open = {one.client_order_id for one in truth if not one.ended_ms and is_ours(one.client_order_id)}
     at_venue = {one.client_order_id for one in truth}
-    problems = [
-        f"orphan: {key} is open at the venue, over on the log" for key in sorted(is_open & fold.over.keys())
-    ]
-    problems += [
-        f"orphan: {key} is open at the venue, unknown to the log" for key in is_open - fold.intents.keys()
-    ]
+    over, known = fold.over.keys(), fold.intents.keys()
+    problems = [f"orphan: {key} is open at the venue, over on the log" for key in sorted(is_open & over)]
+    problems += [f"orphan: {key} is open at the venue, not on the log" for key in sorted(is_open - known)]
+    problems += [f"orphan: {key} was to be withdrawn and is open" for key in sorted(is_open - over)]
     alive = {key for key in fold.reported if key not in fold.over and is_ours(key)}
     problems += [f"{key} is open on the log, over at the venue" for key in sorted(alive - is_open)]
     rejected = {key for key, how in fold.over.items() if how in {orders.OrderRejected, orders.NotSent}}

@@ -33,6 +33,8 @@ CLASSES = (
     "garbage",
     "slow",
     "slow_answer",
+    "act_late",
+    "lag",
     "cut",
     "half_open",
     "mute",
@@ -132,6 +134,7 @@ RATED = frozenset(
         "garbage",
         "slow",
         "slow_answer",
+        "act_late",
         "double_events",
     }
 )
@@ -141,6 +144,7 @@ _LENGTH_MS = {
     "half_open": (500, 25_000),
     "mute": (500, 15_000),
     "late_events": (200, 10_000),
+    "lag": (2_000, 15_000),
     "ban": (1_000, 6_000),
     "maintenance": (1_000, 8_000),
     "skew": (1_000, 10_000),

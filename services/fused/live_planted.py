@@ -5,11 +5,13 @@ They are put into the running program from here: the code that trades has no swi
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from services.broker import execution, live_gate
+from services.broker.binance import budget, watch
 from services.broker.desk import adopting, cancels, desk, doubts, order, rounds, telling
 from services.broker.live_core import LiveCore
 from services.broker.live_order import TradeMemory
@@ -159,10 +161,16 @@ def _stale_answer_wins() -> list[Patch]:
 
 
 def _reuse_id() -> list[Patch]:
-    def reused(epoch: int, strategy: str, slot: str, generation: int) -> str:
-        return made(epoch, strategy, slot, generation % 40)
-
     made = decide.client_order_id
+    former: dict[tuple[str, str], str] = {}
+
+    def reused(epoch: int, strategy: str, slot: str, generation: int) -> str:
+        again = former.pop((strategy, slot), "") if generation % 9 == 0 else ""
+        if again:
+            return again
+        fresh = former[strategy, slot] = made(epoch, strategy, slot, generation)
+        return fresh
+
     return [(decide, "client_order_id", reused)]
 
 
@@ -219,7 +227,13 @@ def _forget_at_restart() -> list[Patch]:
 
 
 def _cancel_once() -> list[Patch]:
-    return [(cancels.Cancels, "on_time", lambda _self, _now_ns: None)]
+    send = cancels.Cancels._send
+
+    def once(self: Any, one: Any, now_ns: int) -> None:
+        if not one.cancel_tries:
+            send(self, one, now_ns)
+
+    return [(cancels.Cancels, "_send", once)]
 
 
 def _memory_lost_at_restart() -> list[Patch]:
@@ -231,6 +245,33 @@ def _memory_lost_at_restart() -> list[Patch]:
         known.trades = trades
 
     return [(desk.Desk, "start", forgot)]
+
+
+def _no_durable_wait() -> list[Patch]:
+    start = execution.Execution.start
+
+    def started(self: Any, core: Any, run: int, now_ns: int) -> Any:
+        self._durable_seq = 1 << 62
+        return start(self, core, run, now_ns)
+
+    return [(execution.Execution, "start", started)]
+
+
+def _kill_leaves_queue() -> list[Patch]:
+    held = live_gate.held_back
+
+    def passed(passage: Any) -> Any:
+        return held(replace(passage, is_killed=False))
+
+    return [(live_gate, "held_back", passed)]
+
+
+def _ban_ignored() -> list[Patch]:
+    return [(budget.Budget, "ban", lambda _self, _until_ns, _reason: False)]
+
+
+def _deaf_stream() -> list[Patch]:
+    return [(watch.StreamWatch, "is_stale", lambda _self, _now_ns: False)]
 
 
 PLANTED: dict[str, Planted] = {
@@ -249,5 +290,9 @@ PLANTED: dict[str, Planted] = {
     "more_than_approved": Planted("one lot more than approved is sent", _more_than_approved),
     "forget_at_restart": Planted("a restart forgets orders without an answer", _forget_at_restart),
     "cancel_once": Planted("a cancel that failed is not sent again", _cancel_once),
+    "no_durable_wait": Planted("an order leaves before its approval is on disk", _no_durable_wait),
+    "kill_leaves_queue": Planted("a kill does not stop creates on their way", _kill_leaves_queue),
+    "ban_ignored": Planted("the venue's ban is not obeyed", _ban_ignored),
+    "deaf_stream": Planted("a private stream that went silent is believed", _deaf_stream),
     "memory_lost": Planted("a restart forgets which executions were booked", _memory_lost_at_restart),
 }

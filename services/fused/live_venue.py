@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from services.fused import live_parts as parts
+from services.fused.live_lag import behind, frame_behind
 from services.fused.live_market import LightMarket
 from services.fused.live_network import Session
 from services.fused.live_oracle import Truth, TruthFill, TruthOrder
@@ -48,8 +49,9 @@ _NO_MARKETS: Any = _NoMarkets()
 class _Public:
     """The public calls that adapters ask: time, exchangeInfo, prices."""
 
-    def __init__(self, markets: Mapping[str, LightMarket]) -> None:
+    def __init__(self, markets: Mapping[str, LightMarket], exchange: Exchange) -> None:
         self.exchange_info: dict[str, bytes] = {}
+        self.exchange = exchange
         self._markets = markets
 
     def markets_of(self, venue: str) -> list[Market]:
@@ -92,9 +94,18 @@ class Door:
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, now_ns: int
     ) -> tuple[int, Sequence[tuple[str, str]], bytes]:
         """Answer one request."""
-        answer = self.wire.http(method, target, list(headers.items()), body, self._venues.venue_ns(now_ns))
+        status, told, answer = self.wire.http(
+            method, target, list(headers.items()), body, self._venues.venue_ns(now_ns)
+        )
         self._venues.check_limits(self._venue)
-        return answer
+        lag_ms = self._venues.lag_ms(self._venue)
+        if lag_ms and status == 200 and method == "GET":
+            status, answer = behind(target.partition("?")[0], answer, self._venues.now_ms - lag_ms)
+        return status, told, answer
+
+    def hold_up(self, late_ns: int) -> None:
+        """Let requests be judged by the time when they came, though they act now."""
+        self.wire.backend.clock.late_ms = late_ns // NS_PER_MS
 
     def open(self, path: str, now_ns: int) -> Session | None:
         """Accept a WebSocket: the WebSocket API or a private stream."""
@@ -122,6 +133,9 @@ class _Session:
         """Answer one frame."""
         said = self._inner.take(text, self._venues.venue_ns(now_ns))
         self._venues.check_limits(self._venue)
+        lag_ms = self._venues.lag_ms(self._venue)
+        if lag_ms and b'"order.status"' in text:
+            return [frame_behind(one, self._venues.now_ms - lag_ms) for one in said]
         return said
 
     def pushed(self, now_ns: int) -> list[bytes]:
@@ -145,8 +159,8 @@ class SimulatedVenues:
         self.problems: list[str] = []
         self._base_skew_ns = draw.between(-300, 300) * NS_PER_MS if "skew" in plan.classes else 0
         self._skews: list[tuple[int, int, int]] = []
+        self._plan = plan
         self._timeline = timeline
-        self._draw = draw
         self.markets: dict[str, LightMarket] = {}
         for rules in parts.rules():
             venue, _, name = rules.symbol.partition(":")
@@ -160,7 +174,7 @@ class SimulatedVenues:
         self.exchange = Exchange(list(self.markets.values()), settings, start_ms)
         self.streams = UserStreams(self.exchange)
         self.limits = {venue: Limits(venue) for venue in parts.VENUES}
-        public = _Public(self.markets)
+        public = _Public(self.markets, self.exchange)
         self.wires = {
             venue: VenueWire(venue, self.exchange, self.streams, self.limits[venue], public)
             for venue in parts.VENUES
@@ -196,6 +210,17 @@ class SimulatedVenues:
                 # Ours runs away, and is set right at once.
                 skew += max(far_ns, -(now_ns - begin_ns) * 8 // 10)
         return skew
+
+    def lag_ms(self, venue: str) -> int:
+        """Return how far the venue's queries are behind its engine now."""
+        at_ns = self._timeline.now_ns - parts.ORIGIN_NS
+        window = self._plan.is_in("lag", venue, at_ns)
+        return 0 if window is None else 200 + window.amount % 5000
+
+    @property
+    def now_ms(self) -> int:
+        """Return the venue's clock in ms."""
+        return self._now_ms
 
     @property
     def _now_ms(self) -> int:

@@ -5,13 +5,29 @@ from collections.abc import Callable
 
 from shared.messages import Event
 from shared.messages.control import KillCleared, KillLatched
-from shared.messages.orders import OrderAdjusted, OrderApproved
+from shared.messages.orders import (
+    Fill,
+    NotSent,
+    OrderAdjusted,
+    OrderApproved,
+    OrderCanceled,
+    OrderExpired,
+    OrderRejected,
+    OrderSent,
+    OrderUnknown,
+)
 from shared.messages.venue import VenueLink
 from shared.units import NS_PER_MS, NS_PER_S
 
 _PLACE = re.compile(rb'"method":"(?:v\d/)?order\.place"|^POST [^ ?]*/(?:order|batchOrders)[? ]')
 _CLIENT_ID = re.compile(rb'newClientOrderId(?:"\s*:\s*"|=|%22%3A%22|%22%3A%20%22)([A-Za-z0-9_-]+)')
+_ENDS = (OrderCanceled, OrderExpired, OrderRejected, NotSent)
 PROBLEMS_MAX = 20
+
+
+def is_create(data: bytes) -> bool:
+    """Return whether what leaves creates orders."""
+    return _PLACE.search(data) is not None
 
 
 class Create:
@@ -31,11 +47,12 @@ class Witness:
     def __init__(self, now_ns: Callable[[], int], durable_seq: Callable[[], int]) -> None:
         self.problems: list[str] = []
         self.creates: dict[str, Create] = {}
+        self.maybe_live: set[str] = set()
         self.sent_count = 0
         self._now_ns = now_ns
         self._durable_seq = durable_seq
         self._approved: dict[str, tuple[int, OrderApproved | OrderAdjusted]] = {}
-        self._is_latched = False
+        self._is_latched = self._is_killed = False
         self._banned_until_ns: dict[str, int] = {}
         self._logged_bans_ns: dict[str, int] = {}
 
@@ -46,8 +63,8 @@ class Witness:
 
     @property
     def is_killed(self) -> bool:
-        """Return whether the kill is latched."""
-        return self._is_latched
+        """Return whether the kill is latched, by the file or by the log."""
+        return self._is_latched or self._is_killed
 
     # ---- what is known
 
@@ -56,12 +73,16 @@ class Witness:
         message = event.message
         if isinstance(message, OrderApproved | OrderAdjusted):
             self._approved[message.client_order_id] = event.header.seq, message
+        elif isinstance(message, OrderSent | OrderUnknown):
+            self.maybe_live.add(message.client_order_id)
+        elif isinstance(message, _ENDS) or (isinstance(message, Fill) and message.leaves_lots == 0):
+            self.maybe_live.discard(message.client_order_id)
         elif isinstance(message, VenueLink):
             self._logged_bans_ns[message.venue] = message.until_ns
         elif isinstance(message, KillLatched):
-            self._is_latched = True
+            self._is_latched = self._is_killed = True
         elif isinstance(message, KillCleared):
-            self._is_latched = False
+            self._is_latched = self._is_killed = False
 
     def on_latch(self, *, is_set: bool) -> None:
         """Take that the latch file was written or removed."""
@@ -72,7 +93,8 @@ class Witness:
         self._banned_until_ns = dict(self._logged_bans_ns)
 
     def forget_after(self, seq: int) -> None:
-        """Forget what a power cut took from the log."""
+        """Forget what a power cut took from the log; who is live is seen anew."""
+        self.maybe_live.clear()
         self._approved = {key: one for key, one in self._approved.items() if one[0] <= seq}
 
     def on_refusal(self, venue: str, status: int, retry_ns: int) -> None:
@@ -90,7 +112,7 @@ class Witness:
         if now_ns < until_ns:
             left_ms = (until_ns - now_ns) // NS_PER_MS
             self.problem(f"{venue} got a request {left_ms} ms before its ban ends (I-10): {data[:80]!r}")
-        if _PLACE.search(data):
+        if is_create(data):
             for found in _CLIENT_ID.findall(data):
                 self._create(found.decode(), venue, now_ns)
 

@@ -273,7 +273,7 @@ class Transport:
             if code == TOO_MANY_ORDERS:
                 return self.budget.stop_creates(retry_ns, now_ns)
             until_ns = retry_ns
-            if until_ns <= now_ns:
+            if not until_ns:
                 until_ns = now_ns + (BANNED_MS if status == 418 else LIMITED_MS) * NS_PER_MS
             reason = f"the venue answered {status} {code}: nothing is sent before the end of the ban"
             self.budget.ban(until_ns, reason)
