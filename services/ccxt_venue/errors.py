@@ -5,6 +5,8 @@ cannot name, and for a body that broke off. So only named classes are certain, a
 `OperationFailed` (timeouts, 5xx, rate limits, maintenance) is in doubt once a request has left (I-05).
 """
 
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import ccxt
@@ -12,6 +14,7 @@ import ccxt
 from shared.execution.reports import RefusalKind
 
 REASON_CHARS = 200
+_QUERY = re.compile(r"\?\S*")
 
 # Most special first: the first class that fits decides.
 _REFUSALS: tuple[tuple[type[Exception], RefusalKind], ...] = (
@@ -37,16 +40,32 @@ _UNSENT: tuple[tuple[type[Exception], RefusalKind], ...] = (
     (ccxt.OperationFailed, RefusalKind.OVERLOADED),
     (Exception, RefusalKind.INVALID),
 )
-_SAID_OF_POST_ONLY = (
-    "post only",
-    "post-only",
-    "post_only",
-    "postonly",
-    "would match",
-    "would take",
-    "immediately match",
-)
-_SAID_OF_REDUCE_ONLY = ("reduceonly", "reduce-only", "reduce only", "reduce_only")
+_SAID = {
+    RefusalKind.DUPLICATE: ("duplicate", "already exist"),
+    RefusalKind.REDUCE_ONLY: ("reduceonly", "reduce-only", "reduce only", "reduce_only"),
+    RefusalKind.WOULD_TAKE: (
+        "post only",
+        "post-only",
+        "post_only",
+        "postonly",
+        "would match",
+        "would take",
+        "immediately match",
+    ),
+    RefusalKind.BALANCE: ("insufficient",),
+    RefusalKind.FILTER: ("filter failure", "notional", "precision", "tick size", "minimum amount"),
+}
+
+
+def reason_of(error: Exception, secrets: Iterable[str] = ()) -> str:
+    """Return what an exception says, without what may open an account.
+
+    ccxt's texts hold whole addresses, and in their queries stand keys and signatures.
+    """
+    text = _QUERY.sub("", " ".join(str(error).split()))
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    return f"{type(error).__name__}: {text}"[:REASON_CHARS]
 
 
 class Verdict(NamedTuple):
@@ -57,10 +76,10 @@ class Verdict(NamedTuple):
     reason: str
 
 
-def verdict_of(error: Exception, *, is_sent: bool, is_create: bool) -> Verdict:
+def verdict_of(error: Exception, *, is_sent: bool, is_create: bool, secrets: Iterable[str] = ()) -> Verdict:
     """Judge an exception; `is_sent` says that at least one request of the call had left."""
     code = type(error).__name__
-    reason = " ".join(str(error).split())[:REASON_CHARS]
+    reason = reason_of(error, secrets)
     kind = next((kind for kind_of, kind in _REFUSALS if isinstance(error, kind_of)), None)
     if is_create and is_sent and kind is RefusalKind.NOT_FOUND:
         kind = None  # a create cannot miss an order: a second request of the same call did
@@ -73,9 +92,7 @@ def verdict_of(error: Exception, *, is_sent: bool, is_create: bool) -> Verdict:
 
 def _kind_of_text(text: str, kind: RefusalKind) -> RefusalKind:
     """Return what some venues say in words alone."""
-    if any(said in text for said in _SAID_OF_REDUCE_ONLY):
-        return RefusalKind.REDUCE_ONLY
-    return RefusalKind.WOULD_TAKE if any(said in text for said in _SAID_OF_POST_ONLY) else kind
+    return next((told for told, words in _SAID.items() if any(word in text for word in words)), kind)
 
 
 def is_network(error: Exception) -> bool:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from services.ccxt_venue.dialect import dialect_of
+from services.ccxt_venue.errors import reason_of
 from services.ccxt_venue.levels import BookTexts, TradeTexts, frame_of
 from services.ccxt_venue.markets import contract_of
 from shared.venues.remote_words import FeedDown, FeedFrame, FeedUp, FromChild
 
 Say = Callable[[FromChild], None]
-REASON_CHARS = 200
 
 
 class Follower:
@@ -51,7 +51,7 @@ class Follower:
                 self._is_over = True
                 self.is_up = False
                 # Said first: closing may take its time, or fail on what ccxt itself closed already.
-                self._say(FeedDown(self.connection, f"{type(error).__name__}: {error}"[:REASON_CHARS]))
+                self._say(FeedDown(self.connection, reason_of(error)))
                 await self.close()
 
     async def _follow_book(self) -> None:

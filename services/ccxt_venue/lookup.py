@@ -4,6 +4,7 @@ from collections import OrderedDict
 from typing import Any
 
 import ccxt
+import msgspec
 
 from services.ccxt_venue.dialect import dialect_of
 from services.ccxt_venue.mapping import Mapper
@@ -39,13 +40,22 @@ class Lookup:
         self._exchange = exchange
         self._mapper = mapper
         self._venue_ids: OrderedDict[str, str] = OrderedDict()
+        self._our_ids: dict[str, str] = {}
 
     def remember(self, client_order_id: str, venue_order_id: str) -> None:
         """Keep the venue's id of an order of ours, for calls that know no other name."""
         if client_order_id and venue_order_id:
             self._venue_ids[client_order_id] = venue_order_id
+            self._our_ids[venue_order_id] = client_order_id
             if len(self._venue_ids) > IDS_KEPT:
-                self._venue_ids.popitem(last=False)
+                self._our_ids.pop(self._venue_ids.popitem(last=False)[1], None)
+
+    def fill_of(self, trade: Any) -> VenueFill:
+        """Return an execution with our id of its order, where it is known: few venues tell it."""
+        fill = self._mapper.fill(trade)
+        if fill.client_order_id:
+            return fill
+        return msgspec.structs.replace(fill, client_order_id=self._our_ids.get(fill.venue_order_id, ""))
 
     async def name_to_cancel(self, symbol: str, cancel: Cancel) -> tuple[str | None, dict[str, Any]]:
         """Return id and parameters of a cancel; raises `OrderNotFound` where no list knows the order."""
@@ -142,7 +152,7 @@ class Lookup:
             # Of one millisecond the order is unknown: all of it comes again, and the desk knows them by id.
             at_ms = trades[at]["timestamp"]
             trades = [t for t in trades if t["timestamp"] >= at_ms and str(t["id"]) != after_trade_id]
-        return [self._mapper.fill(trade) for trade in trades]
+        return [self.fill_of(trade) for trade in trades]
 
     async def _page(self, symbol: str, since_ms: int | None) -> dict[str, Any]:
         listed = await self._exchange.fetch_my_trades(symbol, since_ms, PAGE_TRADES)

@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import msgspec
 
+from services.ccxt_venue.errors import reason_of
 from services.ccxt_venue.exchanges import make_exchange
 from services.ccxt_venue.follower import Follower, Say, close_exchange
 from services.ccxt_venue.levels import BookTexts, TradeTexts
@@ -106,7 +107,7 @@ class VenueService:
         except Exception as error:  # noqa: BLE001  the parent tries again, whatever it was
             if exchange is not None:
                 await close_exchange(exchange)
-            self._say(FeedDown(word.connection, f"{type(error).__name__}: {error}"[:200]))
+            self._say(FeedDown(word.connection, reason_of(error)))
 
     async def _close_feed(self, connection: str) -> None:
         feed = self._feeds.pop(connection, None)
@@ -120,9 +121,9 @@ class VenueService:
         try:
             status, body = await self._ANSWERS[kind](self, symbol)
         except ccxt.RateLimitExceeded as error:
-            status, body = TOO_MANY, str(error)[:200].encode()
+            status, body = TOO_MANY, reason_of(error).encode()
         except Exception as error:  # noqa: BLE001  the parent asks again
-            status, body = NO_ANSWER, f"{type(error).__name__}: {error}"[:200].encode()
+            status, body = NO_ANSWER, reason_of(error).encode()
         self._say(Got(word.request_id, status, body))
 
     async def _rules(self, symbol: str) -> tuple[int, bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 import ccxt
 
 from services.ccxt_venue.dialect import dialect_of
-from services.ccxt_venue.errors import is_network, verdict_of
+from services.ccxt_venue.errors import is_network, reason_of, verdict_of
 from services.ccxt_venue.follower import Say
 from services.ccxt_venue.lookup import Lookup
 from services.ccxt_venue.mapping import Mapper
@@ -71,6 +71,9 @@ class Trader:
     def _tell(self, report: AnyReport) -> None:
         self._say(Told(report))
 
+    def _reason(self, error: Exception) -> str:
+        return reason_of(error, self._setup.key.values())
+
     # ---- life
 
     async def start(self) -> None:
@@ -80,10 +83,10 @@ class Trader:
                 await self._exchange.load_markets()
                 await self._exchange.fetch_balance()
             except ccxt.AuthenticationError as error:
-                self._tell(Unreachable(f"the venue refuses the key: {error}"[:200], is_final=True))
+                self._tell(Unreachable(f"the venue refuses the key: {self._reason(error)}", is_final=True))
                 return
             except Exception as error:  # noqa: BLE001  the venue, the network or ccxt: tried again
-                self._tell(Unreachable(f"{type(error).__name__}: {error}"[:200]))
+                self._tell(Unreachable(self._reason(error)))
                 await self._exchange.sleep(PROBE_S * 1000)
                 continue
             break
@@ -121,13 +124,14 @@ class Trader:
             self._tell(self._failed(command, error, sent))
             if is_network(error) and self._is_reachable:
                 self._is_reachable = False
-                self._tell(Unreachable(f"{type(error).__name__}: {error}"[:200]))
+                self._tell(Unreachable(self._reason(error)))
                 await self._return_to_reach()
 
     def _failed(self, command: AnyCommand, error: Exception, sent: "_Sent") -> AnyReport:
-        verdict = verdict_of(error, is_sent=sent.is_sent, is_create=isinstance(command, Place))
+        is_create, secrets = isinstance(command, Place), self._setup.key.values()
+        verdict = verdict_of(error, is_sent=sent.is_sent, is_create=is_create, secrets=secrets)
         if verdict.kind is None:
-            return Doubtful(command.request_id, f"{verdict.code}: {verdict.reason}")
+            return Doubtful(command.request_id, verdict.reason)
         return Refused(command.request_id, verdict.kind, verdict.code, verdict.reason, is_sent=sent.is_sent)
 
     async def _do(self, command: AnyCommand) -> AnyReport:

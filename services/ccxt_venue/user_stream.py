@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from services.ccxt_venue.errors import reason_of
 from services.ccxt_venue.lookup import Lookup
 from services.ccxt_venue.mapping import Mapper
 from shared.execution.reports import (
@@ -34,6 +35,7 @@ class UserStream:
         self, setup: Setup, exchange: Any, mapper: Mapper, lookup: Lookup, tell: Callable[[AnyReport], None]
     ) -> None:
         self._symbols = setup.symbols
+        self._secrets = tuple(setup.key.values())
         self._facts = ENTRIES[setup.venue].facts
         self._exchange = exchange
         self._mapper = mapper
@@ -69,7 +71,7 @@ class UserStream:
             except ExceptionGroup as group:
                 error = group.exceptions[0]
                 if is_up or wait_s == RETRY_S:
-                    self._tell(UserStreamDown(f"{type(error).__name__}: {error}"[:200]))
+                    self._tell(UserStreamDown(reason_of(error, self._secrets)))
             await asyncio.sleep(wait_s)
             wait_s = min(RETRY_MAX_S, wait_s * 2)
 
@@ -97,7 +99,7 @@ class UserStream:
     async def _follow_fills(self, symbol: str) -> None:
         while True:
             for trade in await self._exchange.watch_my_trades(symbol):
-                self._tell(Filled(self._mapper.fill(trade)))
+                self._tell(Filled(self._lookup.fill_of(trade)))
 
     async def _fetch_fills(self, symbol: str, venue_id: str, filled_lots: int, ts_ns: int) -> None:
         if filled_lots <= self._filled.get(venue_id, 0):
