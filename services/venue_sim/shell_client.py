@@ -5,6 +5,7 @@ from collections import deque
 
 from services.venue_sim.faulty_wire import FaultyConnection
 from services.venue_sim.shell_asgi import AsgiSend
+from services.venue_sim.wire.api_session import ApiSession
 from services.venue_sim.wires import Opened
 
 
@@ -33,9 +34,10 @@ class Client:
 
     def stream_names(self) -> list[str]:
         """Return what it listens to, for people: of user data not the listen key."""
-        if self.stream is None:
-            return ["WebSocket API"]
-        return ["user data" for _ in self.stream.names] if self.stream.is_private else list(self.stream.names)
+        if isinstance(self.inner, ApiSession):
+            return ["WebSocket API", *["user data"] * self.inner.subscriptions]
+        names = list(self.inner.names)
+        return ["user data"] * len(names) if self.inner.is_private else names
 
     def put(self, messages: list[bytes]) -> None:
         """Queue messages; over the limit the client ends as too slow."""

@@ -70,6 +70,11 @@ class ApiSession:
         self._state.tells_limits = query.get(RETURNS_LIMITS, "true").lower() != "false"
         self._has_warned = False
 
+    @property
+    def subscriptions(self) -> int:
+        """How many accounts it listens to."""
+        return len(self._state.subscriptions())
+
     def events(self, now_ns: int = 0) -> list[bytes]:  # noqa: ARG002 - one call for all connections
         """Return what its subscriptions got since the last call."""
         heard, self._state.heard = self._state.heard, []
