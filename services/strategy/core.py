@@ -10,9 +10,13 @@ import msgspec
 from services.strategy import standing
 from services.strategy.calls import Calls
 from services.strategy.configure import Roster
+from services.strategy.dealer import HEARD, Dealer, DealerState
+from services.strategy.dealer import SOURCE as MANUAL_SOURCE
 from services.strategy.decide import Decision
+from services.strategy.flatten import Closing
 from services.strategy.instance import Instance
 from services.strategy.instance_state import InstanceState
+from services.strategy.market_observer import MarketObserver
 from services.strategy.own_orders import REPORTS
 from services.strategy.settings import ShadowSettings, StrategySettings
 from services.strategy.shadow import ShadowVenue
@@ -32,6 +36,7 @@ from shared.messages import (
     venue,
 )
 from shared.settings import pack, unpack
+from shared.units import NS_PER_MS
 
 MATCHED = (market.BookSnapshot, market.BookUpdate, market.BookInvalid, market.Trade)
 """What the paper venue of a shadow follows."""
@@ -51,6 +56,7 @@ class _State(msgspec.Struct, array_like=True):
     warmup_points: int
     instances: list[InstanceState]
     shadow: bytes = b"\x80"
+    dealer: DealerState = DealerState()
 
 
 class StrategyCore:
@@ -68,17 +74,19 @@ class StrategyCore:
         self._world = World()
         self.calls = calls or Calls()
         self._roster = Roster(self._world, self.calls)
+        self.dealer = Dealer(self._world)
         self._warmup_s = 0
         self._warmup_points = 0
+        followed = MarketObserver(self._world, self._roster)
         self._observers: dict[type[Message], Callable[[Event], Iterable[Instance]]] = {
-            market.InstrumentRules: self._on_rules,
-            market.BookSnapshot: self._on_book_snapshot,
-            market.BookUpdate: self._on_book_update,
-            market.BookInvalid: self._on_book_invalid,
-            market.Trade: self._on_trade,
-            market.Candle: self._on_candle,
-            **dict.fromkeys(FACTS, self._on_facts),
-            market.CaptureFinished: self._on_capture_finished,
+            market.InstrumentRules: followed.on_rules,
+            market.BookSnapshot: followed.on_book_snapshot,
+            market.BookUpdate: followed.on_book_update,
+            market.BookInvalid: followed.on_book_invalid,
+            market.Trade: followed.on_trade,
+            market.Candle: followed.on_candle,
+            **dict.fromkeys(FACTS, followed.on_facts),
+            market.CaptureFinished: followed.on_capture_finished,
             control.KillRequested: self._on_kill,
             control.KillLatched: self._on_kill,
             control.KillCleared: self._on_kill_cleared,
@@ -87,6 +95,7 @@ class StrategyCore:
             control.PauseRequested: self._on_pause,
             control.ResumeRequested: self._on_resume,
             control.ResetRequested: self._on_reset,
+            control.FlattenRequested: self._on_flatten,
             control.StopRequested: self._on_stop_requested,
             system.EpochStarted: self._on_epoch,
             system.ServiceStarted: self._on_service_started,
@@ -110,6 +119,8 @@ class StrategyCore:
         said: list[Output | Instruction] = []
         for instance in self._roster.shadows:
             said += self._arrivals(instance, event)
+        if type(event.message) in HEARD:
+            said += self.dealer.apply(event)
         observer = self._observers.get(type(event.message))
         if observer is None:
             return said
@@ -145,6 +156,9 @@ class StrategyCore:
     def adopt(self, event: Event) -> None:
         """Observe inputs, and fold own outputs as they stand on the log; decide nothing."""
         self.calls.begin(event.header.seq)
+        if event.header.source == MANUAL_SOURCE:
+            self.dealer.fold(event.message)
+            return
         if self._is_own(event):
             instance = self._roster.by_name.get(event.header.source.partition("/")[2])
             if instance is not None:
@@ -153,6 +167,8 @@ class StrategyCore:
                 self._adopted(instance, event)
             return
         self._world.now_ns = event.header.ts_ns
+        if type(event.message) in HEARD:
+            self.dealer.observe(event)
         observer = self._observers.get(type(event.message))
         if observer is not None:
             for instance in observer(event):
@@ -177,86 +193,6 @@ class StrategyCore:
     def instance(self, name: str) -> Instance:
         """Return an instance, to look at: raises `KeyError` when there is none of this name."""
         return self._roster.by_name[name]
-
-    # ---- market data
-
-    def _on_rules(self, event: Event) -> Iterable[Instance]:
-        rules: market.InstrumentRules = event.message
-        self._world.rules[rules.symbol] = rules
-        for instance in self._roster.of(rules.symbol):
-            instance.begin(self._world)
-        self._roster.index()
-        return self._roster.of(rules.symbol)
-
-    def _on_book_snapshot(self, event: Event) -> Iterable[Instance]:
-        message: market.BookSnapshot = event.message
-        book = self._world.book(message.symbol)
-        try:
-            book.snapshot(message.levels, message.bid_count, message.update_n)
-        except ValueError as error:
-            book.invalidate()
-            return self._book_lost(message.symbol, str(error))
-        return self._book_changed(message.symbol)
-
-    def _on_book_update(self, event: Event) -> Iterable[Instance]:
-        message: market.BookUpdate = event.message
-        book = self._world.book(message.symbol)
-        try:
-            is_next = book.update(message.levels, message.bid_count, message.update_n)
-        except ValueError as error:
-            book.invalidate()
-            return self._book_lost(message.symbol, str(error))
-        if not is_next:
-            return self._book_lost(message.symbol, "an update is missing")
-        return self._book_changed(message.symbol)
-
-    def _on_book_invalid(self, event: Event) -> Iterable[Instance]:
-        message: market.BookInvalid = event.message
-        self._world.book(message.symbol).invalidate()
-        return self._book_lost(message.symbol, message.reason)
-
-    def _book_changed(self, symbol: str) -> list[Instance]:
-        if not self._world.book(symbol).is_trusted:
-            return self._book_lost(symbol, "one side is empty, or bid and ask cross")
-        touched = self._roster.of(symbol)
-        for instance in touched:
-            instance.meet_book()
-        return touched
-
-    def _book_lost(self, symbol: str, reason: str) -> list[Instance]:
-        touched = self._roster.of(symbol)
-        for instance in touched:
-            instance.lose_book(reason)
-        return touched
-
-    def _on_trade(self, event: Event) -> Iterable[Instance]:
-        touched = self._roster.of(event.message.symbol)
-        for instance in touched:
-            instance.meet_trade(event.message)
-        return touched
-
-    def _on_candle(self, event: Event) -> Iterable[Instance]:
-        touched = self._roster.of(event.message.symbol)
-        for instance in touched:
-            instance.meet_candle(event.message)
-        return touched
-
-    def _on_facts(self, event: Event) -> Iterable[Instance]:
-        message = event.message
-        if isinstance(message, market.Regime):
-            self._world.regimes[message.symbol] = message
-        elif isinstance(message, market.FundingRate):
-            self._world.fundings[message.symbol] = message
-        elif isinstance(message, market.Basis):
-            self._world.bases[message.symbol] = message
-        touched = self._roster.of(message.symbol)
-        for instance in touched:
-            instance.meet_facts(message)
-        return touched
-
-    def _on_capture_finished(self, event: Event) -> Iterable[Instance]:
-        self._world.finished.add(event.message.venue)
-        return self._roster.all()
 
     # ---- orders
 
@@ -312,6 +248,7 @@ class StrategyCore:
         touched = self._roster.named(event.message.strategy)
         for instance in touched:
             instance.is_paused = instance.is_let_go = False
+            instance.closing = None
             instance.is_dirty = True
         return touched
 
@@ -321,6 +258,16 @@ class StrategyCore:
             self._roster.reset(instance)
         self._roster.index()
         return touched
+
+    def _on_flatten(self, event: Event) -> Iterable[Instance]:
+        """Pause every instance of the market and let it close what it holds (BR-28)."""
+        asked: control.FlattenRequested = event.message
+        named = [one for one in self._roster.all() if asked.symbol in ("", one.symbol) and not one.is_shadow]
+        for instance in named:
+            instance.is_paused = instance.is_let_go = True
+            patience_ns = max(0, asked.patience_ms) * NS_PER_MS
+            instance.closing = Closing(asked.style, event.header.ts_ns, patience_ns)
+        return named
 
     def _on_stop_requested(self, event: Event) -> Iterable[Instance]:
         self._world.stop()
@@ -393,6 +340,7 @@ class StrategyCore:
             self._warmup_points,
             self._roster.dump(),
             pack(self._roster.shadow_settings),
+            self.dealer.dump(),
         )
         return msgspec.msgpack.encode(state, order="sorted")
 
@@ -407,6 +355,7 @@ class StrategyCore:
         self._warmup_points = state.warmup_points
         self._roster.model(unpack(state.shadow, ShadowSettings))
         self._roster.load(state.instances)
+        self.dealer.load(state.dealer)
 
     def digest(self) -> bytes:
         """Return 16 bytes over the state."""

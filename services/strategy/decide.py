@@ -3,8 +3,9 @@
 import msgspec
 
 from services.strategy import quoter, standing
-from services.strategy.base import CancelOrder, Note, PlaceOrder, Quote, TargetQuotes
+from services.strategy.base import CancelOrder, Context, Note, PlaceOrder, Quote, TargetQuotes
 from services.strategy.capital import has_capital
+from services.strategy.flatten import FLATTENED, Closing, next_step
 from services.strategy.instance import Instance
 from services.strategy.own_orders import OwnOrder, client_order_id
 from services.strategy.quoter import Touch
@@ -53,6 +54,9 @@ class Decision:
         if reason == KEPT:
             # What rests stays as it is, whatever is wanted meanwhile; commands are void.
             instance.commands.clear()
+        elif instance.closing is not None and instance.ctx is not None:
+            instance.commands.clear()
+            self._close(instance.closing, instance.ctx)
         elif state not in standing.MAY_REST:
             instance.commands.clear()
             if not (state == "pulled" and self._is_explained()):
@@ -65,6 +69,20 @@ class Decision:
             if instance.is_dirty:
                 self._quotes()
         self._notes()
+
+    def _close(self, closing: Closing, ctx: Context) -> None:
+        """Take the next step to a position of zero; while nothing may rest only cancels leave."""
+        instance = self.instance
+        if self.world.hold_reason(instance.symbol, instance.name):
+            self._withdraw("flatten")
+            return
+        step = next_step(closing, ctx, instance.orders, self.now_ns)
+        for order in step.cancels:
+            self._cancel(order, "flatten")
+        if step.place is not None:
+            self._place(step.place)
+        if step.ended:
+            self._say(StrategyNote(instance.name, "info", FLATTENED, step.ended))
 
     @property
     def _is_reducing(self) -> bool:

@@ -14,6 +14,7 @@ from services.strategy.base import CancelOrder, Context, Intents, Note, PlaceOrd
 from services.strategy.calls import BlockedError, Calls
 from services.strategy.errors import sayable, told
 from services.strategy.flags import flagged
+from services.strategy.flatten import SLOT, Closing
 from services.strategy.intents import checked
 from services.strategy.own_orders import OwnOrder, OwnOrders, generation_of, slot_of
 from services.strategy.quoter import BackOff, is_failure, remember_slots
@@ -96,6 +97,7 @@ class Instance:
         self.is_enabled = True
         self.is_paused = False
         self.is_let_go = False
+        self.closing: Closing | None = None
         self.is_started = False
         self.is_stopped = False
         self.is_unsure = True
@@ -369,6 +371,8 @@ class Instance:
         order: OwnOrder | None = None
         if isinstance(message, OrderIntent):
             self.generation = max(self.generation, generation_of(message.client_order_id))
+            if self.closing is not None and message.slot == SLOT:
+                self.closing.tried_ns = now_ns
             order = self.orders.intend(message, now_ns)
         elif isinstance(message, CancelIntent):
             order = self.orders.ask_cancel(message, now_ns)

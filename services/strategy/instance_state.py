@@ -3,6 +3,7 @@
 import msgspec
 
 from services.strategy.base import CancelOrder, Note, PlaceOrder, TargetQuotes
+from services.strategy.flatten import Closing
 from services.strategy.instance import Instance, Options
 from services.strategy.own_orders import OwnOrder
 from services.strategy.shadow import ShadowState, ShadowVenue
@@ -51,6 +52,7 @@ class InstanceState(msgspec.Struct, array_like=True):
     blocked_n: int = 0
     is_let_go: bool = False
     quoted_slots: list[str] | None = None
+    closing: Closing | None = None
 
 
 def dump_instance(instance: Instance) -> InstanceState:
@@ -92,6 +94,7 @@ def dump_instance(instance: Instance) -> InstanceState:
         blocked_n=instance.blocked_n,
         is_let_go=instance.is_let_go,
         quoted_slots=list(instance.quoted_slots),
+        closing=instance.closing,
         shadow=instance.shadow.dump() if isinstance(instance.shadow, ShadowVenue) else None,
     )
 
@@ -121,6 +124,7 @@ def load_instance(instance: Instance, state: InstanceState, world: World) -> Non
     instance.is_enabled = state.is_enabled
     instance.is_paused = state.is_paused
     instance.is_let_go = state.is_let_go
+    instance.closing = state.closing
     # A build that did not tell them apart withdrew every order that was no target.
     quoted = state.quoted_slots if state.quoted_slots is not None else [one.slot for one in state.orders]
     instance.quoted_slots = dict.fromkeys(quoted)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from services.strategy.flatten import FLATTENED
 from services.strategy.world import World
 from shared.messages.control import StrategyNote, StrategyStatus
 
@@ -98,6 +99,8 @@ def fold(instance: Instance, message: StrategyStatus | StrategyNote, now_ns: int
     """Take what was said of the state, and which note was said when."""
     if isinstance(message, StrategyNote):
         instance.noted_ns[message.code] = now_ns
+        if message.code == FLATTENED:
+            instance.closing = None
         return
     enter(instance, message.state, message.reason)
     instance.said, instance.said_ns = message, now_ns

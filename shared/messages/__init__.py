@@ -85,6 +85,11 @@ AnyMessage = (
     | control.ResetRequested
     | control.CancelAllRequested
     | control.ReconcileRequested
+    | control.OrderRequested
+    | control.RouteRequested
+    | control.OrderCancelRequested
+    | control.FlattenRequested
+    | control.RouteProgress
     | control.StopRequested
     | control.TradingState
     | control.StrategyStatus

@@ -3,6 +3,8 @@
 from typing import ClassVar
 
 from shared.messages.base import Message
+from shared.messages.orders import OrderType, TimeInForce
+from shared.units import Side
 
 _PEOPLE = frozenset({"operator", "gateway"})
 _KILLERS = frozenset({"operator", "gateway", "risk", "bus"})
@@ -180,3 +182,100 @@ class InstanceFailed(Message, frozen=True, tag="instance_failed"):
     strategy: str
     error: str
     call_n: int = 0
+
+
+class OrderRequested(Message, frozen=True, tag="order_requested"):
+    """A person wants one order; it passes risk like any other, as strategy `manual` (BR-27).
+
+    Answered by `RouteProgress` with the parent `m` + the seq of the request in base 36.
+    """
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _PEOPLE
+
+    symbol: str
+    side: Side
+    price_ticks: int
+    qty_lots: int
+    by: str
+    reason: str
+    order_type: OrderType = OrderType.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+    is_post_only: bool = False
+    is_reduce_only: bool = False
+    expire_ns: int = 0
+    stop_ticks: int = 0
+
+
+class RouteRequested(Message, frozen=True, tag="route_requested"):
+    """A person wants a quantity of an asset from the best of several markets (BR-20), as strategy `manual`.
+
+    `quantity` is a decimal of the base asset, `limit` the worst price or empty; `style` is best_venue, vwap,
+    twap or sweep, and only a twap has `slices` and `interval_ms`.
+    """
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _PEOPLE
+
+    symbols: list[str]
+    side: Side
+    quantity: str
+    style: str
+    by: str
+    reason: str
+    limit: str = ""
+    slices: int = 1
+    interval_ms: int = 0
+
+
+class OrderCancelRequested(Message, frozen=True, tag="order_cancel_requested"):
+    """A person cancels one order of `manual` or `external`, or a route by the id of its parent."""
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _PEOPLE
+
+    name: str
+    by: str
+    reason: str
+
+
+class FlattenRequested(Message, frozen=True, tag="flatten_requested"):
+    """A person closes every position in a market, or in all when `symbol` is empty (BR-28).
+
+    Strategies there are paused, their orders withdrawn; each position is closed by reduce-only orders, as
+    `style` says: `market` at once, `limit` at the touch for `patience_ms`, then at the market.
+    """
+
+    family: ClassVar[str] = "control"
+    owners: ClassVar[frozenset[str]] = _PEOPLE
+
+    symbol: str
+    style: str
+    by: str
+    reason: str
+    patience_ms: int = 10_000
+
+
+class RouteProgress(Message, frozen=True, tag="route_progress"):
+    """What became of a parent order so far (BR-21): its children carry its id as `parent`.
+
+    `state` is working, done, canceled or refused. Quantities are decimals of the base asset and add up:
+    asked = filled + open + unfilled. `average_price` is empty before the first fill.
+    """
+
+    family: ClassVar[str] = "route"
+    owners: ClassVar[frozenset[str]] = frozenset({"strategy"})
+    key: ClassVar[str] = "parent"
+
+    parent: str
+    style: str
+    state: str
+    side: Side
+    asked: str
+    filled: str
+    open: str
+    unfilled: str
+    average_price: str = ""
+    slices_done: int = 0
+    children: int = 0
+    reason: str = ""

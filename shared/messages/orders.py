@@ -47,7 +47,8 @@ class OrderIntent(_OrderMessage, frozen=True, tag="order_intent"):
     `price_ticks` is 0 for a market order. `slot` names the place in the strategy that the order fills
     (one live order per slot, I-04). `version` is the hash of code and settings (ST-44). An order with
     `stop_ticks` waits until a trade is at its stop or beyond (a buy at or above it, a sell at or below), a
-    GTD order ends at `expire_ns` (BR-15); 0 is none.
+    GTD order ends at `expire_ns` (BR-15); 0 is none. `parent` links the
+    children of a routed order (BR-21).
     """
 
     family: ClassVar[str] = "intent"
@@ -65,6 +66,7 @@ class OrderIntent(_OrderMessage, frozen=True, tag="order_intent"):
     version: str = ""
     expire_ns: int = 0
     stop_ticks: int = 0
+    parent: str = ""
 
 
 class CancelIntent(_OrderMessage, frozen=True, tag="cancel_intent"):
