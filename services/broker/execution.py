@@ -7,6 +7,7 @@ very code that trades.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from services.broker.core import BrokerCore
@@ -62,9 +63,11 @@ class Execution:
         """Trade for this run: take over what the log knows, connect, ask what is open, compare."""
         self._core, self.run = core, run
         self._agreement = Agreement(run, self.desks)
-        settings = self.known.settings.live
+        windows = {access.name: access.recv_window_ms for access in self.known.settings.venues}
+        live = self.settings
         for name, adapter in self.adapters.items():
-            desk = self.desks[name] = Desk(adapter, settings)
+            window_ms = max(live.recv_window_ms, windows.get(name, 0))
+            desk = self.desks[name] = Desk(adapter, replace(live, recv_window_ms=window_ms))
             desk.rounds.is_log_level = self._is_log_level
             desk.start(self.known, now_ns)
         if self.known.is_killed or self.is_killed:

@@ -11,7 +11,10 @@ class LiveSettings:
     """Settings of `services.broker.desk` and `services.broker.execution`."""
 
     recv_window_ms: Annotated[
-        int, Gt(0), Le(60_000), Doc("how late the venue may still take an order; doubt lasts longer than it")
+        int,
+        Gt(0),
+        Le(60_000),
+        Doc("how late a venue may still take an order, at least; doubt lasts longer than it"),
     ] = 2000
     not_found_after_ms: Annotated[
         int, Ge(0), Doc("the first `not found` counts so long after the receive window (I-05)")

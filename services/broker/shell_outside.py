@@ -6,7 +6,7 @@ same turn of the loop in which it was asked for. Whatever ends a request or a co
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
 
 import httpx2
@@ -17,13 +17,13 @@ from websockets.protocol import State
 from services.broker.execution import Execution, Out
 from services.broker.settings import VenueAccess
 from shared.execution.outside import CloseSocket, HttpCall, OpenSocket, OutsideWork, SendText
+from shared.runtime.child import SCHEME, Child
 from shared.runtime.crash import crash_point
 
 FRAME_BYTES_MAX = 4 * 2**20
 BODY_BYTES_MAX = 16 * 2**20
 OPEN_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
-REASON_MAX = 200
 NOT_SENT = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -55,7 +55,7 @@ class Outside:
     ) -> None:
         self._execution, self._now_ns, self._take = execution, now_ns, take
         self._places = {access.name: _place_of(access) for access in accesses}
-        self._sockets: dict[tuple[str, str], ClientConnection] = {}
+        self._sockets: dict[tuple[str, str], ClientConnection | Child] = {}
         self._following: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -119,10 +119,11 @@ class Outside:
     def _send(self, venue: str, work: SendText) -> None:
         """Write a frame now; a socket that is not open is told to be closed by its own end."""
         socket = self._sockets.get((venue, work.socket))
-        if socket is None or socket.protocol.state is not State.OPEN:
-            return
-        socket.protocol.send_text(work.text)
-        socket.send_data()
+        if isinstance(socket, Child):
+            socket.send(work.text)
+        elif socket is not None and socket.protocol.state is State.OPEN:
+            socket.protocol.send_text(work.text)
+            socket.send_data()
 
     def _follow(self, venue: str, work: OpenSocket) -> None:
         key = (venue, work.socket)
@@ -143,20 +144,10 @@ class Outside:
         reason = "the venue closed the connection"
         try:
             await asyncio.sleep(work.after_ms / 1000)
-            async with connect(
-                work.url,
-                compression=None,
-                max_size=FRAME_BYTES_MAX,
-                open_timeout=OPEN_TIMEOUT_S,
-                close_timeout=CLOSE_TIMEOUT_S,
-                proxy=self._places[venue].proxy,
-            ) as socket:
-                self._sockets[key] = socket
-                self._take(self._execution.on_opened(venue, work.socket, self._now_ns()))
-                while self._following.get(key) is me:
-                    text = await socket.recv(decode=False)
-                    crash_point("broker.answer_unread")
-                    self._take(self._execution.on_text(venue, work.socket, text, self._now_ns()))
+            if work.url.startswith(SCHEME):
+                await self._hold_child(key, work.url.removeprefix(SCHEME))
+            else:
+                await self._hold_socket(key, work.url)
         except (OSError, TimeoutError, WebSocketException, ValueError) as error:
             # The text of an error may show the address, and that may hold a listen key.
             reason = type(error).__name__
@@ -164,6 +155,36 @@ class Outside:
             del self._following[key]
             self._sockets.pop(key, None)
             self._take(self._execution.on_closed(venue, work.socket, reason, self._now_ns()))
+
+    async def _hold_socket(self, key: tuple[str, str], url: str) -> None:
+        async with connect(
+            url,
+            compression=None,
+            max_size=FRAME_BYTES_MAX,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=CLOSE_TIMEOUT_S,
+            proxy=self._places[key[0]].proxy,
+        ) as socket:
+            await self._listen(key, socket, lambda: socket.recv(decode=False))
+
+    async def _hold_child(self, key: tuple[str, str], module: str) -> None:
+        child = await Child.start(module)
+        try:
+            await self._listen(key, child, child.recv)
+        finally:
+            await child.close()
+
+    async def _listen(
+        self, key: tuple[str, str], socket: ClientConnection | Child, read: Callable[[], Awaitable[bytes]]
+    ) -> None:
+        """Hand every frame on until the connection ends or another has taken its place."""
+        venue, name = key
+        self._sockets[key] = socket
+        self._take(self._execution.on_opened(venue, name, self._now_ns()))
+        while self._following.get(key) is asyncio.current_task():
+            text = await read()
+            crash_point("broker.answer_unread")
+            self._take(self._execution.on_text(venue, name, text, self._now_ns()))
 
     # ---- tasks
 
