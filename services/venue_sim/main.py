@@ -176,9 +176,9 @@ async def serve(data: DataDir) -> None:
     """Run until SIGTERM or SIGINT; raises ConfigError, and whatever ends the pump."""
     log = logs.configure(SERVICE, data)
     settings = read_settings(data)
-    state_path = data.market / "venue_sim.state"
     is_generated = settings.mode == "generate"
-    sim = make_venue(settings, read_state(state_path) if is_generated else None)
+    state_path = data.market / ("venue_sim.state" if is_generated else "venue_sim.capture.state")
+    sim = make_venue(settings, read_state(state_path))
     if sim.notice:
         log.warning(sim.notice)
     stop = asyncio.Event()
@@ -189,45 +189,39 @@ async def serve(data: DataDir) -> None:
     if stop.is_set():
         return
     skip_after_ns = PAUSE_MAX_NS if is_generated else None
+    is_strict = settings.strict_signatures
     host = VenueServer(
-        sim,
-        clock_task.result(),
-        settings.client_queue_frames,
-        skip_after_ns,
-        is_strict=settings.strict_signatures,
+        sim, clock_task.result(), settings.client_queue_frames, skip_after_ns, is_strict=is_strict
     )
+    access = read_state(state_path.with_suffix(".access"))
+    if access is not None and not host.wires.load(access):
+        log.warning("listen keys and request counts of the last life cannot be read; they start anew")
     sockets = bind_ports(data, settings)
     ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
     relays = _relays(sockets) if settings.relay else []
-    acts = Acts(sim.exchange, host.wires.streams, host.wires.plain, host.trading, host.cut)
-    control = ControlPort(sim, host.trading, host.status, acts, host.clock.now_ns, relays)
-    apps: dict[str, App] = {
-        SPOT: host.venue_app(SPOT),
-        USDM: host.venue_app(USDM),
-        "control": control.app,
-    }
-    servers = {name: _server(app, name) for name, app in apps.items()}
+    servers = {name: _server(app, name) for name, app in _apps(host, relays).items()}
     pump = asyncio.ensure_future(host.pump())
     work = [pump, *(asyncio.ensure_future(s.serve([sockets[name]])) for name, s in servers.items())]
     work += [asyncio.ensure_future(relay.serve()) for relay in relays]
-    if is_generated:
-        access = read_state(state_path.with_suffix(".access"))
-        if access is not None and not host.wires.load(access):
-            log.warning("listen keys and request counts of the last life cannot be read; they start anew")
-        work.append(asyncio.ensure_future(_save(host, state_path, log)))
+    work.append(asyncio.ensure_future(_save(host, state_path, log)))
     log.info("ready", mode=settings.mode, **ports)
     stopped = asyncio.ensure_future(stop.wait())
     gc.freeze()
     done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
     pump.cancel()
-    if is_generated:
-        _keep_state(host, state_path, log, is_clean=stop.is_set())
+    _keep_state(host, state_path, log, is_clean=stop.is_set())
     for server in servers.values():
         server.should_exit = True
     await asyncio.wait(work[1 : 1 + len(servers)], timeout=2.0)
     for task in done - {stopped}:
         task.result()
     log.info("stopped")
+
+
+def _apps(host: VenueServer, relays: list[RelayServer]) -> dict[str, App]:
+    acts = Acts(host.sim.exchange, host.wires.streams, host.wires.plain, host.trading, host.cut)
+    control = ControlPort(host.sim, host.trading, host.status, acts, host.clock.now_ns, relays)
+    return {**{venue: host.venue_app(venue) for venue in VENUES}, "control": control.app}
 
 
 def main() -> int:
