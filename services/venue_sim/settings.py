@@ -147,10 +147,10 @@ class VenueSimSettings:
     ] = (AccountSettings(),)
     closed_orders_kept: Annotated[
         int, Ge(0), Le(1_000_000), Doc("closed orders of an account that each venue still tells")
-    ] = 5_000
+    ] = 2_000
     trades_kept: Annotated[
         int, Ge(100), Le(1_000_000), Doc("trades of an account that each market still tells")
-    ] = 10_000
+    ] = 2_000
     ledger_entries_kept: Annotated[
         int, Ge(0), Le(10_000_000), Doc("entries of the ledger of all accounts, the newest")
     ] = 20_000

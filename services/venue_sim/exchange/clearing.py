@@ -68,7 +68,7 @@ class Clearing:
     def _pay_funding(self, now_ms: int) -> None:
         before, self._funding = self._funding, {s: side.funding() for s, side in self._desk.sides.items()}
         for symbol, (rate_e8, due_ms) in (before or {}).items():
-            if 0 < due_ms <= now_ms:
+            if 0 < due_ms <= now_ms and self._funding[symbol][1] != due_ms:
                 self.fund(symbol, rate_e8, now_ms)
 
     def fund(self, symbol: str, rate_e8: int, now_ms: int) -> None:

@@ -48,7 +48,7 @@ class Desk(OrderBooks):
         super().__init__(floor, sides, rules, store)
         for side in sides:
             side.listen(self.on_execution)
-        self._shown_out: set[int] = set()
+        self._shown_out: list[int] = []
         self.touched: dict[tuple[str, str], None] = {}
 
     # ---- what the venues do differently
@@ -267,7 +267,9 @@ class Desk(OrderBooks):
         elif ended_as:
             order.status = ended_as
         elif order.iceberg_lots and is_maker:
-            self._shown_out.add(order.order_id)
+            self._shown_out.append(order.order_id)
+        if ended_as:
+            self.store.renew(order)
         self._before_trade_event(order, now_ms)
         self.say(order, self._trade_kind(order), now_ms, fill=fill)
         return fill
@@ -305,11 +307,12 @@ class Desk(OrderBooks):
 
     def refill(self, now_ms: int) -> None:
         """Let icebergs whose shown part is gone show the next one, at the end of the queue."""
-        waiting, self._shown_out = self._shown_out, set()
-        for order_id in sorted(waiting):
-            order = self.store.open.get(order_id)
-            side = self.sides[order.symbol] if order is not None else None
-            if order is not None and side is not None and not side.visible_lots(order.book_id):
+        while self._shown_out:
+            order = self.store.open.get(self._shown_out.pop(0))
+            if order is None:
+                continue
+            side = self.sides[order.symbol]
+            if not side.visible_lots(order.book_id):
                 self.work(order, side, now_ms)
                 self.finish(now_ms)
 

@@ -116,8 +116,16 @@ class OrderState(msgspec.Struct, array_like=True):
         )
 
 
+def _joined(parts: Iterable[bytes]) -> msgspec.Raw:
+    """Return encoded items as one encoded array."""
+    return msgspec.Raw(b"[" + b",".join(parts) + b"]")
+
+
 class OrderStore:
-    """The orders of one venue."""
+    """The orders of one venue.
+
+    Closed orders and trades are encoded when they come: the state is written each second, and they stay.
+    """
 
     def __init__(self, closed_kept: int, trades_kept: int) -> None:
         self.open: dict[int, OrderState] = {}
@@ -125,7 +133,9 @@ class OrderStore:
         self._by_client: dict[tuple[str, str, str], int] = {}
         self._closed: dict[str, dict[int, OrderState]] = {}
         self._closed_clients: dict[tuple[str, str, str], int] = {}
+        self._closed_json: dict[int, bytes] = {}
         self._trades: dict[tuple[str, str], deque[Fill]] = {}
+        self._trades_json: dict[tuple[str, str], deque[bytes]] = {}
         self._closed_kept, self._trades_kept = closed_kept, trades_kept
 
     def add(self, order: OrderState) -> None:
@@ -150,10 +160,12 @@ class OrderStore:
     def _keep_closed(self, order: OrderState) -> None:
         closed = self._closed.setdefault(order.account, {})
         closed[order.order_id] = order
+        self._closed_json[order.order_id] = msgspec.json.encode(order)
         self._closed_clients[order.account, order.symbol, order.client_order_id] = order.order_id
         while len(closed) > self._closed_kept:
             old = closed.pop(next(iter(closed)))
             key = old.account, old.symbol, old.client_order_id
+            del self._closed_json[old.order_id]
             if self._closed_clients.get(key) == old.order_id:
                 del self._closed_clients[key]
 
@@ -194,10 +206,16 @@ class OrderStore:
     def add_trade(self, fill: Fill) -> None:
         """Keep a trade."""
         key = fill.account, fill.symbol
-        kept = self._trades.get(key)
-        if kept is None:
-            kept = self._trades[key] = deque(maxlen=self._trades_kept)
-        kept.append(fill)
+        if key not in self._trades:
+            self._trades[key] = deque(maxlen=self._trades_kept)
+            self._trades_json[key] = deque(maxlen=self._trades_kept)
+        self._trades[key].append(fill)
+        self._trades_json[key].append(msgspec.json.encode(fill))
+
+    def renew(self, order: OrderState) -> None:
+        """Keep what a late fill has changed of a closed order."""
+        if order.order_id in self._closed_json:
+            self._closed_json[order.order_id] = msgspec.json.encode(order)
 
     def trades(self, account: str, symbol: str) -> Iterable[Fill]:
         """Return the trades of an account in a market, oldest first."""
@@ -205,9 +223,8 @@ class OrderStore:
 
     def dump(self) -> list[Any]:
         """Return the state."""
-        closed = [order for orders in self._closed.values() for order in orders.values()]
-        trades = [fill for kept in self._trades.values() for fill in kept]
-        return [list(self.open.values()), closed, trades]
+        trades = (item for kept in self._trades_json.values() for item in kept)
+        return [list(self.open.values()), _joined(self._closed_json.values()), _joined(trades)]
 
     def load(self, dumped: list[Any]) -> None:
         """Take the state of `dump`, as MessagePack gives it back."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from services.venue_sim.exchange.exchange import Exchange
@@ -126,9 +127,20 @@ class Floor:
     def state(self):
         exchange = self.exchange
         books = [side.book.dump() for side in self.sides.values()]
-        stores = [exchange.spot.store.dump(), exchange.usdm.store.dump(), exchange.algos.dump()]
-        money = [(a.spot, a.wallet, a.symbols) for a in exchange.floor.accounts.values()]
+        stores = msgspec.json.encode(
+            [exchange.spot.store.dump(), exchange.usdm.store.dump(), exchange.algos.dump()]
+        )
+        money = [(a.spot, a.wallet, self.held(a)) for a in exchange.floor.accounts.values()]
         return repr((books, stores, money, dict(exchange.ledger.totals)))
+
+    def held(self, kept):
+        """Return positions and settings of an account without those that say nothing."""
+        return [
+            (symbol, of_symbol.leverage, of_symbol.is_isolated, name, position)
+            for symbol, of_symbol in kept.symbols.items()
+            for name, position in of_symbol.positions.items()
+            if position.lots or position.realized_e18
+        ]
 
     def free(self, asset, account="a"):
         return Decimal(self.exchange.account(account).spot.get(asset, [0, 0])[0]).scaleb(-18)
