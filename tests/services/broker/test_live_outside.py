@@ -48,6 +48,7 @@ class Bench:
 
     def __init__(self, answer=ANSWER):
         self.heard, self.answer, self.requests = Heard(), answer, []
+        self.done = asyncio.Event()
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -58,7 +59,10 @@ class Bench:
 
     async def __aexit__(self, *_):
         await self.outside.close()
+        if self.requests:
+            await self.done.wait()
         self.server.close()
+        await self.server.wait_closed()
         assert not self.outside.failed.done()
 
     def _take(self, out):
@@ -69,13 +73,14 @@ class Bench:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
         self.requests.append(head + await reader.readexactly(length))
-        if self.answer is not None:
-            writer.write(self.answer)
-            await writer.drain()
-            with contextlib.suppress(OSError):
-                writer.close()
+        if self.answer is None:
+            await reader.read()
         else:
-            await asyncio.sleep(60)
+            writer.write(self.answer)
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        self.done.set()
 
     def call(self, url="", timeout_ms=2000, target="/api/v3/order?a=1%2B2&signature=f0"):
         headers = (("X-MBX-APIKEY", "k"),)
