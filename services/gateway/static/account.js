@@ -37,7 +37,7 @@ function lines(account) {
     ...account.venues.map((one) => [one.venue, linkText(one), linkMore(one), one.is_reachable && one.is_user_stream_up ? "good" : "bad"]),
     ["orders in doubt", integer(doubt), doubt ? `the oldest for ${since(account.oldest_unknown_ms)}` : "", doubt ? "bad" : "good"],
     ["reconciliation", compared, [account.reconciled_ms === null ? "" : `${since(account.reconciled_ms)} ago`, account.reconciled_text].filter(Boolean).join("; "), account.is_reconciled ? "good" : "bad"],
-    ["differences", integer(account.difference_count), newest ? `${newest.symbol} ${newest.kind.replaceAll("_", " ")}: ours ${newest.ours || "nothing"}, theirs ${newest.theirs || "nothing"}; ${newest.repair}` : "", newest?.is_halted ? "bad" : ""],
+    ["differences", integer(account.difference_count), newest ? `${newest.symbol} ${newest.kind.replaceAll("_", " ")}: ours ${newest.ours || "nothing"}, theirs ${newest.theirs || "nothing"}; ${newest.repair}` : "", newest?.is_halted ? "bad" : account.difference_count ? "" : "good"],
     ["dead man's switch", account.dead_man.includes("DOES NOT RUN") ? "weak" : "armed", account.dead_man, account.dead_man.includes("DOES NOT RUN") ? "bad" : "good"],
   ];
 }

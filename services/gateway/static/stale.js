@@ -85,7 +85,7 @@ export class Stale {
       setText(banner.querySelector("b"), title);
       setText(banner.querySelector("span"), text);
     }
-    const words = { connecting: "connecting…", live: trouble ? "not current" : "live", down: seconds ? `trying again in ${seconds} s` : "trying again…" };
+    const words = { connecting: "connecting…", live: trouble ? "not current" : "connected", down: seconds ? `trying again in ${seconds} s` : "trying again…" };
     setText(byId("link-text"), words[link.state]);
     setAttribute(byId("link"), "data-link", link.state === "live" && trouble ? "down" : link.state);
   }
