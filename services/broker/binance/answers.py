@@ -292,9 +292,7 @@ def usdm_account(body: bytes, request_id: int, asked_ns: int, markets: Mapping[s
     for one in account.positions:
         market = markets.get(one.symbol)
         if market is not None:
-            positions.append(
-                VenuePosition(market.symbol, market.lots(one.positionAmt), one.entry_price)
-            )
+            positions.append(VenuePosition(market.symbol, market.lots(one.positionAmt), one.entry_price))
     return AccountTold(request_id, balances, positions, asked_ns)
 
 

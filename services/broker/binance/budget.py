@@ -58,12 +58,13 @@ class Count(NamedTuple):
 
 
 class Window:
-    """Requests of one kind counted in one aligned window."""
+    """Requests of one kind counted in one aligned window. `is_told` once the venue has said the limit."""
 
-    def __init__(self, kind: str, interval_s: int, limit: int) -> None:
+    def __init__(self, kind: str, interval_s: int, limit: int = 0) -> None:
         self.kind = kind
         self.interval_s = interval_s
-        self.limit = limit
+        self.limit = limit or FIRST_WEIGHT_PER_MINUTE
+        self.is_told = limit != 0
         self.used = 0
         self.in_flight = 0
         self._index = -1
@@ -89,7 +90,7 @@ class Budget:
 
     def __init__(self, settings: BinanceSettings) -> None:
         self._settings = settings
-        self._windows = {(WEIGHT, 60): Window(WEIGHT, 60, FIRST_WEIGHT_PER_MINUTE)}
+        self._windows = {(WEIGHT, 60): Window(WEIGHT, 60)}
         self._tokens_ns = settings.creates_burst * NS_PER_S  # a token is 1 s of `creates_per_s`
         self._tokens_at_ns = 0
         self.offset_ns = 0
@@ -109,7 +110,7 @@ class Budget:
                 window = self._windows[kind, interval_s] = Window(kind, interval_s, limit)
             window.roll(now_ns + self.offset_ns)
             if limit > 0:
-                window.limit = limit
+                window.limit, window.is_told = limit, True
             if used >= 0:
                 window.used = max(window.used, used + window.in_flight)
 
@@ -142,7 +143,8 @@ class Budget:
                 return Held(f"over {per_s} new orders a second", now_ns - (-missing_ns // per_s))
         for window in self._windows.values():
             amount = window.amount(cost)
-            if not amount:
+            # The few requests that learn the limits must not wait for a guess of them.
+            if not amount or (not window.is_told and purpose is Purpose.UPKEEP):
                 continue
             window.roll(now_ns + self.offset_ns)
             most = self.usable(window) - (0 if purpose <= Purpose.UPKEEP else self._reserve(window))

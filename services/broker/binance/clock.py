@@ -81,6 +81,10 @@ class VenueClock:
             self._failed(now_ns, out, f"{type(error).__name__}: {error}")
             return
         trip_ns = max(0, now_ns - outcome.sent_ns)
+        if trip_ns > 2 * self._transport.settings.skew_max_ms * NS_PER_MS:
+            # The answer may have been made at any moment of that: it says nothing of the clocks.
+            self._failed(now_ns, out, f"the answer took {trip_ns // NS_PER_MS} ms")
+            return
         sample = (trip_ns, server_ns - (outcome.sent_ns + now_ns) // 2)
         self._best = min(self._best, sample) if self._best is not None else sample
         self._left_count -= 1

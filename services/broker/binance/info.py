@@ -44,6 +44,7 @@ class MarketInfo:
         self.note = ""
         self._prices: dict[str, tuple[int, Decimal]] = {}
         self._due_ns: dict[str, int] = {}
+        self._asked_ns: dict[str, int] = {}
         self._asking: set[str] = set()
         self._price_due_ns = 0
 
@@ -76,7 +77,8 @@ class MarketInfo:
 
     def again(self, name: str, now_ns: int) -> None:
         """Read the filters of a market again soon: the venue refused what passed them."""
-        self._due_ns[name] = min(self._due_ns.get(name, 0), max(now_ns, self._due_ns.get(name, 0) - AGAIN_NS))
+        soon_ns = max(now_ns, self._asked_ns.get(name, 0) + AGAIN_NS)
+        self._due_ns[name] = min(self._due_ns.get(name, 0), soon_ns)
         self._price_due_ns = min(self._price_due_ns, now_ns + AGAIN_NS)
 
     # ---- asking
@@ -107,6 +109,7 @@ class MarketInfo:
             self._due_ns[name] = held.retry_ns if held is not None else now_ns + RETRY_NS
         if held is None:
             self._asking.update(names)
+            self._asked_ns.update(dict.fromkeys(names, now_ns))
 
     def _take(self, names: tuple[str, ...], outcome: Outcome, now_ns: int) -> None:
         self._asking.difference_update(names)

@@ -52,7 +52,7 @@ class PrivateStream:
         self.link.close(now_ns, out)
 
     def _ask_key(self, now_ns: int, out: Out) -> None:
-        if self._is_asking or now_ns < self._ask_at_ns:
+        if self._is_asking or now_ns < self._ask_at_ns or self._transport.key_trouble:
             return
         request = Request(Purpose.UPKEEP, Cost(1), "POST", PATH, {}, security=Security.KEY)
         held = self._transport.ask(request, self._took_key, now_ns, out)

@@ -50,8 +50,10 @@ class ApiSession:
     # ---- connection
 
     def start(self, now_ns: int, out: Out) -> None:
-        """Connect."""
+        """Connect; a key that the venue refuses is for a person, and not tried for ever (X-16)."""
         self._is_draining = False
+        if self._transport.key_trouble:
+            return
         self.link.open(self._settings.endpoints.api, now_ns, out)
 
     def opened(self, now_ns: int, out: Out) -> None:
@@ -93,7 +95,7 @@ class ApiSession:
         """Take that the connection is gone: what waited on it is in doubt; connect anew."""
         socket = self.link.socket
         self.link.lost(now_ns)
-        self._forget(socket, reason, now_ns, out)
+        self._forget(socket, f"the connection is gone: {reason}", now_ns, out)
         self.start(now_ns, out)
 
     def end(self, reason: str, now_ns: int, out: Out) -> None:
@@ -114,8 +116,8 @@ class ApiSession:
         self._subscription_id = -1
         self._is_probing = False
         if self._has_stream:
-            self._watch.down(f"the connection is gone: {reason}", out)
-        self._transport.close_socket(socket, reason or "the connection was lost", now_ns, out)
+            self._watch.down(reason, out)
+        self._transport.close_socket(socket, reason, now_ns, out)
 
     # ---- the private stream of spot
 

@@ -131,6 +131,12 @@ class Joined:
         assert reports.UserStreamUp() in self.said, self.said
         return self
 
+    def up_without_stream(self):
+        self.start()
+        self.run(1000)
+        assert reports.Reachable() in self.said, self.said
+        return self
+
     def play(self, ms):
         self.now_ns += ms * NS_PER_MS
         self.wire.advance(self.venue_ns, self.sim.advance(self.venue_ns))
@@ -139,10 +145,12 @@ class Joined:
     def venue_ns(self):
         return self.now_ns + self.skew_ns
 
-    def run(self, ms):
-        """Let time pass in steps of 10 ms."""
-        for _ in range(ms // 10):
-            self.play(10)
+    def run(self, ms, step_ms=10):
+        """Let time pass, long times in larger steps."""
+        if ms > 8000:
+            step_ms = 200
+        for _ in range(ms // step_ms):
+            self.play(step_ms)
             self.deliver()
             self.take(self.adapter.on_time(self.now_ns))
         return self
