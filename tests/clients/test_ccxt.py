@@ -54,7 +54,6 @@ def test_markets_books_and_trades_are_read(exchange: Any, table: Any, market: st
     table.ran(cell, "fetch_ticker", "fetch_ohlcv")
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", ["hmac", "ed25519", "rsa"])
 @pytest.mark.parametrize("market", ["spot", "usdm"])
 def test_orders_are_placed_asked_for_cancelled_and_filled(

@@ -61,7 +61,6 @@ def test_books_trades_and_candles_stream(play: Any, table: Any, market: str) -> 
     play(market, "hmac", story)
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", ["hmac", "ed25519", "rsa"])
 @pytest.mark.parametrize("market", ["spot", "usdm"])
 def test_orders_and_user_data_over_sockets(

@@ -43,7 +43,6 @@ def low_price(bids: Any, decimals: int) -> float:
     return round(float(bids[0][0]) * 0.97, decimals)
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_spot_over_rest(venue: Any, keys: Any, table: Any, key_type: str) -> None:
     cell = ("binance-sdk-spot", "REST", key_type)
@@ -95,7 +94,6 @@ def test_spot_over_rest(venue: Any, keys: Any, table: Any, key_type: str) -> Non
     table.ran(cell, "order_cancel_replace")
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_usdm_over_rest(venue: Any, keys: Any, table: Any, key_type: str) -> None:
     cell = ("binance-sdk-usds-futures", "REST", key_type)
@@ -190,7 +188,6 @@ def test_market_streams(venue: Any, keys: Any, table: Any, market: str) -> None:
     play(make(venue, keys["hmac"], market), story)
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_spot_user_data_and_websocket_api(venue: Any, keys: Any, table: Any, key_type: str) -> None:
     cell = ("binance-sdk-spot", "sockets", key_type)
@@ -224,7 +221,6 @@ def test_spot_user_data_and_websocket_api(venue: Any, keys: Any, table: Any, key
     play(make(venue, keys[key_type], "spot"), story)
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_usdm_user_data_and_websocket_api(venue: Any, keys: Any, table: Any, key_type: str) -> None:
     cell = ("binance-sdk-usds-futures", "sockets", key_type)

@@ -67,7 +67,6 @@ def below(best: str, decimals: int) -> str:
     return f"{float(best) * 0.97:.{decimals}f}"
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", ["hmac", "ed25519", "rsa"])
 def test_spot_over_rest(client: Any, table: Any, key_type: str) -> None:
     cell, api = ("python-binance", "spot REST", key_type), client(key_type)
@@ -106,7 +105,6 @@ def test_spot_over_rest(client: Any, table: Any, key_type: str) -> None:
     table.ran(cell, "get_all_orders")
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", ["hmac", "ed25519", "rsa"])
 def test_usdm_over_rest(client: Any, table: Any, key_type: str) -> None:
     cell, api = ("python-binance", "usdm REST", key_type), client(key_type)
@@ -201,7 +199,6 @@ async def events_of(stream: Any, kind: str, until: str) -> list[str]:
     return seen
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", ["hmac", "ed25519", "rsa"])
 def test_spot_user_data_and_websocket_api(
     binance: Any, venue: Any, keys: Any, table: Any, key_type: str
@@ -227,7 +224,6 @@ def test_spot_user_data_and_websocket_api(
     play(binance, venue, keys[key_type], story)
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", ["hmac", "ed25519", "rsa"])
 def test_usdm_user_data_and_websocket_api(
     binance: Any, venue: Any, lenient_venue: Any, keys: Any, table: Any, key_type: str

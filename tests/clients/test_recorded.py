@@ -78,7 +78,6 @@ def is_understood(request: dict[str, Any], status: int, told: dict[str, Any]) ->
     return is_odd and told.get("code") == -1100
 
 
-@pytest.mark.req("BR-1")
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_every_recorded_request_is_understood(captures: Path, key_type: str) -> None:
     folder = captures / "vectors"

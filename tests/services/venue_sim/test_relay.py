@@ -97,7 +97,6 @@ async def said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data:
     return await reader.readexactly(len(data))
 
 
-@pytest.mark.req("MD-3")
 def test_bytes_pass_both_ways_and_late_when_told() -> None:
     async def story(server: RelayServer, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
