@@ -96,9 +96,9 @@ def _recv_window_ms(params: Params, *, is_usdm: bool) -> Decimal:
     window_ms = params.decimal("recvWindow")
     if window_ms is None:
         return Decimal(RECV_WINDOW_MS)
+    if window_ms > RECV_WINDOW_MAX_MS:
+        raise VenueRefusal(-1131, f"recvWindow must be less than {RECV_WINDOW_MAX_MS}.")
     decimals = 0 if is_usdm else 3
     if window_ms < 0 or window_ms != round(window_ms, decimals):
         raise illegal("recvWindow", "^[0-9]{1,5}(\\.[0-9]{1,3})?$" if decimals else "^[0-9]{1,20}$")
-    if window_ms > RECV_WINDOW_MAX_MS:
-        raise VenueRefusal(-1131, f"recvWindow must be less than {RECV_WINDOW_MAX_MS}.")
     return window_ms
