@@ -261,7 +261,7 @@ class CaptureVenue:
             frames = self._facts[key].take(channel, line.data)
             if channel == self._facts[key].trades and key in self._sides:
                 self._sides[key].pass_trade(line.data)
-        self.exchange.advance(self._now_ms)
+        self.exchange.pass_time(self._now_ms)
         self.frames += 1
         frames.append(StreamFrame(venue, source_of(line.stream), line.data))
         return frames

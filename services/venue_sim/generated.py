@@ -31,6 +31,7 @@ from shared.units import NS_PER_MS
 
 STEP_NS = STEP_MS * NS_PER_MS
 DIFF_STEPS = 2
+CATCH_UP_NS = 1_000 * NS_PER_MS
 # Ids never go back, even when the newest state is lost: they start at the time in ms times a rate (per ms)
 # that the flow never reaches (about 6 book changes and 0.03 trades in a ms).
 UPDATE_IDS_PER_MS = 100
@@ -89,11 +90,13 @@ class GeneratedVenue:
         self._step = 0
         self._now_ms = start_ms
         self._next_ns = self.origin_ns
+        self._played: list[StreamFrame] = []
         for market in self.markets:
             market.trade_id = start_ms
         self._funding_ms = settings.funding_interval_s * 1000
         sides = [GeneratedSide(market, self._next_funding_ms) for market in self.markets]
         self.exchange = Exchange(sides, settings, start_ms, filters_of(self.exchange_info))
+        self.exchange.catch_up = self._catch_up
         if state is None or not self._load(state):
             for market in self.markets:
                 market.open()
@@ -160,11 +163,22 @@ class GeneratedVenue:
 
     def due_ns(self) -> int | None:
         """Return when the next step is due; at once while there are frames of orders."""
-        has_frames = any(market.outbox for market in self.markets)
+        has_frames = bool(self._played) or any(market.outbox for market in self.markets)
         return self._now_ms * NS_PER_MS if has_frames else self._next_ns
 
     def advance(self, now_ns: int) -> list[StreamFrame]:
         """Play all steps due; the frames do not depend on how the time is cut into calls."""
+        frames, self._played = self._played, []
+        frames += self._play(now_ns)
+        self.frames += len(frames)
+        return frames
+
+    def _catch_up(self, now_ms: int) -> None:
+        """Play what is due before an order of `now_ms`, so that times never fall; not over a long pause."""
+        if self._next_ns <= now_ms * NS_PER_MS <= self._next_ns + CATCH_UP_NS:
+            self._played += self._play(now_ms * NS_PER_MS)
+
+    def _play(self, now_ns: int) -> list[StreamFrame]:
         frames = self._of_orders()
         while self._next_ns <= now_ns:
             self._now_ms = self._next_ns // NS_PER_MS
@@ -178,9 +192,8 @@ class GeneratedVenue:
                 frames += market.step_facts(mood, index_e8, self._now_ms, self._next_funding_ms())
             self._step += 1
             self._next_ns += STEP_NS
-            self.exchange.advance(self._now_ms)
+            self.exchange.pass_time(self._now_ms)
             frames += self._of_orders()
-        self.frames += len(frames)
         return frames
 
     def _of_orders(self) -> list[StreamFrame]:

@@ -1,6 +1,6 @@
 """The exchange: accounts with their keys, the desks of both venues, time, and the state for a restart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -56,6 +56,8 @@ class Exchange:
         self.ledger = Ledger(settings.ledger_entries_kept)
         self.floor = Floor(self.ledger, start_ms)
         self.keys: dict[str, AccountKey] = {}
+        # How the venue plays its market up to a time in ms; its frames come with its next `advance`.
+        self.catch_up: Callable[[int], None] | None = None
         self._seed = settings.seed
         self._sides = list(sides)
         rules: dict[str, dict[str, MarketRules]] = {SPOT: {}, USDM: {}}
@@ -284,7 +286,13 @@ class Exchange:
     # ---- time, events, state
 
     def advance(self, now_ms: int) -> None:
-        """Let time pass; the venue calls it after each step, others may at any time."""
+        """Let time pass up to now, before an act of that time: first what the market did until then."""
+        if self.catch_up is not None:
+            self.catch_up(now_ms)
+        self.pass_time(now_ms)
+
+    def pass_time(self, now_ms: int) -> None:
+        """Do what time does to orders and positions; the venue calls it after each step of its market."""
         self.spot.advance(now_ms)
         self.clearing.advance(now_ms)
 

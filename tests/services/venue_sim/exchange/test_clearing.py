@@ -1,6 +1,7 @@
 """Funding and liquidation of USD-M positions."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_the_told_liquidation_price_is_where_it_happens(make_floor, make_account
 
 
 def test_maintenance_grows_without_jumps():
-    for bracket, above in zip(BRACKETS, BRACKETS[1:], strict=False):
+    for bracket, above in pairwise(BRACKETS):
         assert above.leverage < bracket.leverage
         step = maintenance_e18(bracket.cap_e18 + 10**12) - maintenance_e18(bracket.cap_e18)
         assert 0 < step < 10**12

@@ -124,6 +124,22 @@ def test_without_orders_the_streams_do_not_know_of_accounts():
         assert other.advance(now_ns) == plain.advance(now_ns)
 
 
+def test_an_order_meets_the_market_of_its_own_time_though_the_frames_come_later(venue):
+    plain = make_venue(VenueSimSettings())
+    later(plain, 1_000)
+    now_ms = venue.origin_ns // MS + 1_510
+    venue.exchange.advance(now_ms)
+
+    order = place(venue, "binance", "BUY", "0.01", now_ms=now_ms).order
+    frames = later(venue, 1_500)
+
+    assert order.status == "FILLED"
+    assert [f for f in later(plain, 1_500) if f not in frames] == []
+    times = [t["T"] for t in payloads(frames, "binance", "trade")]
+    assert times == sorted(times)
+    assert times[-1] == now_ms
+
+
 def test_a_restart_keeps_orders_money_ids_and_the_place_in_the_queue(venue):
     for at in VENUES:
         for offset in (0, 3, 30):
