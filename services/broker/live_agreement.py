@@ -48,11 +48,11 @@ class Agreement:
                 break
             del self._asked[0]
             differences = [f"{desk.venue}: not compared in time" for desk in self._not_compared(asked)]
-            found = known.equality.compare(known.account)
+            found = known.compare()
             yield self._fact([*differences, *found.differences], found.awaited_count, asked.request_seq)
 
     def _first(self, known: LiveKnowledge, now_ns: int) -> Iterable[Fact]:
-        found = known.equality.compare(known.account)
+        found = known.compare()
         if not found.differences and not found.awaited_count:
             self.is_said = True
             yield self._fact([], 0, 0)

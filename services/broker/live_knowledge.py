@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
+from services.broker.equality import Comparison
 from services.broker.instructions import CancelOrder
 from services.broker.knowledge import _OBSERVE as PAPER_OBSERVE
 from services.broker.knowledge import BrokerKnowledge, BrokerState
@@ -88,6 +89,21 @@ class LiveKnowledge(BrokerKnowledge):
         if memory is None:
             memory = self.trades[symbol] = TradeMemory()
         return memory
+
+    def compare(self) -> Comparison:
+        """Compare risk's ledger with what was booked here (RK-29).
+
+        A fee in a third asset is worth what the market says: risk's price of it is its own, and not compared.
+        """
+        found = self.equality.compare(self.account)
+        unpriced = tuple(
+            f"{what} of {strategy} in {symbol}:"
+            for strategy, symbol in self.unpriced
+            for what in ("fees", "cash")
+        )
+        return Comparison(
+            [one for one in found.differences if not one.startswith(unpriced)], found.awaited_count
+        )
 
     # ---- cancels
 

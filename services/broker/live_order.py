@@ -1,5 +1,7 @@
 """Orders at a venue as the log tells them: open ones, and the newest that are finished."""
 
+import re
+
 import msgspec
 
 from services.broker.order import BrokerOrder, from_intent
@@ -16,6 +18,10 @@ TRADE_IDS_KEPT = 2000
 
 SYNTHETIC = "position-"
 """What the trade id of an adopted position begins with: no venue ever made it."""
+
+
+OWN_ID = re.compile(r"[0-9a-z]+-([a-z][a-z0-9_]{0,11})-([a-z0-9]{1,9})-[0-9a-z]+\Z")
+"""Epoch, strategy, slot and generation: an id that only this system makes."""
 
 
 class LiveOrder(BrokerOrder):
@@ -89,6 +95,18 @@ def is_later(trade_id: str, other: str) -> bool:
     return True
 
 
+def strategy_of(client_order_id: str) -> str:
+    """Return the strategy in an id of ours, empty when it is another's."""
+    own = OWN_ID.match(client_order_id)
+    return own[1] if own is not None else ""
+
+
+def slot_of(client_order_id: str) -> str:
+    """Return the slot in an id of ours, empty when it is another's."""
+    own = OWN_ID.match(client_order_id)
+    return own[2] if own is not None else ""
+
+
 def of_intent(intent: OrderIntent, handle: int) -> LiveOrder:
     """Return the order of an intent."""
     return LiveOrder(**msgspec.structs.asdict(from_intent(intent, handle)), slot=intent.slot)
@@ -113,6 +131,7 @@ def of_adopted(adopted: OrderAdopted, handle: int) -> LiveOrder:
         filled_lots=adopted.filled_lots,
         state=OrderState.PARTIALLY_FILLED if is_filled else OrderState.ACCEPTED,
         venue_order_id=adopted.venue_order_id,
+        slot=slot_of(adopted.client_order_id),
     )
 
 

@@ -5,21 +5,17 @@ never placed and surfaces after all is adopted as ours and canceled at once. An 
 venue's own id of an unknown order waits until the venue has said whose order that is.
 """
 
-import re
-
 from services.broker.desk.cancels import Cancels
 from services.broker.desk.doubts import Doubts
 from services.broker.desk.order import DeskOrder
 from services.broker.desk.state import DeskState, ms
 from services.broker.desk.telling import Teller
-from services.broker.live_order import ClosedOrder
+from services.broker.live_order import ClosedOrder, slot_of, strategy_of
 from shared.execution.commands import AskOrder
 from shared.execution.reports import OrderFound, VenueFill, VenueOrder, VenueState
 from shared.messages.venue import EXTERNAL, OrderAdopted
 from shared.orders import OrderState
 
-OWN_ID = re.compile(r"[0-9a-z]+-([a-z][a-z0-9_]{0,11})-[a-z0-9]{1,9}-[0-9a-z]+\Z")
-"""Epoch, strategy, slot and generation: an id that only this system makes."""
 LAG_MS = 10_000
 """Answers of a venue may lag: an ended order that is shown as open so long after its end is open."""
 WAITING_MAX = 1000
@@ -105,20 +101,19 @@ class Adopting:
         self._cancel_adopted(closed.client_order_id, "surfaced after its end", now_ns)
 
     def _adopt_unknown(self, told: VenueOrder, order_id: str, now_ns: int) -> None:
-        own = OWN_ID.match(order_id)
-        strategy = own[1] if own is not None else EXTERNAL
-        self._enter(told, order_id, strategy, 0, now_ns)
-        kind = "external_order" if own is None else "surfaced_order"
+        own = strategy_of(order_id)
+        self._enter(told, order_id, own or EXTERNAL, 0, now_ns)
+        kind = "surfaced_order" if own else "external_order"
         self._state.differ(
             kind,
             told.symbol,
             order_id,
             "no such order",
             f"{told.side.name.lower()} {told.qty_lots} lots at {told.price_ticks} ticks, {told.state}",
-            "adopted, the market pauses" if own is None else "adopted and canceled",
-            is_halted=own is None,
+            "adopted and canceled" if own else "adopted, the market pauses",
+            is_halted=not own,
         )
-        if own is not None:
+        if own:
             self._cancel_adopted(order_id, "an order of ours that our log does not know", now_ns)
 
     def _cancel_adopted(self, order_id: str, reason: str, now_ns: int) -> None:
@@ -131,7 +126,7 @@ class Adopting:
             client_order_id=order_id,
             strategy=strategy,
             symbol=told.symbol,
-            slot="",
+            slot=slot_of(order_id),
             side=told.side,
             price_ticks=told.price_ticks,
             qty_lots=told.qty_lots,
@@ -189,13 +184,15 @@ class Adopting:
         return True
 
     def _tell_external(self, told: VenueFill, order_id: str) -> None:
+        """Say an execution of an order that nobody here knows, or knows any more."""
+        own = strategy_of(order_id)
         self._state.differ(
-            "external_fill",
+            "late_fill" if own else "external_fill",
             told.symbol,
             order_id,
             "no such order",
             f"trade {told.trade_id}: {told.side.name.lower()} {told.qty_lots} lots, {told.price_ticks} ticks",
-            f"booked under {EXTERNAL}, the market pauses",
+            f"booked under {own or EXTERNAL}, the market pauses",
             is_halted=True,
         )
 

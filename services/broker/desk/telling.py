@@ -6,7 +6,7 @@ executions which were not told yet waits for them; an execution after the end is
 
 from services.broker.desk.order import DeskOrder, Doubt, End
 from services.broker.desk.state import DeskState, fee_atoms, ms
-from services.broker.live_order import ClosedOrder
+from services.broker.live_order import ClosedOrder, strategy_of
 from shared.execution.reports import VenueFill, VenueOrder, VenueState
 from shared.messages import Message, orders
 from shared.messages.venue import EXTERNAL
@@ -121,7 +121,9 @@ class Teller:
             return
         order = state.orders.live.get(order_id)
         closed = state.orders.closed.get(order_id)
-        strategy = order.strategy if order else closed.strategy if closed else EXTERNAL
+        strategy = (
+            order.strategy if order else closed.strategy if closed else strategy_of(order_id) or EXTERNAL
+        )
         if rules is None:
             state.counts["fill_without_rules"] += 1
             return

@@ -335,3 +335,34 @@ def test_a_ban_outlives_the_broker_and_nothing_is_asked_before_its_end(counter):
 
     assert scripted.asked
     assert counter.execution.desks["binance_usdm"].why_closed is None
+
+
+def test_a_fee_in_a_third_asset_is_no_difference_between_risk_and_the_account(counter):
+    order_id = counter.resting()
+    counter.tell(reports.Filled(counter.fill(order_id, 5, fee="0.001", fee_asset="BNB")))
+    counter.venues["binance_usdm"].open.clear()
+    counter.venues["binance_usdm"].positions = [VenuePosition(counter.PERP, 5, "60000")]
+    counter.venues["binance_usdm"].balances = [Balance("USDT", "1000"), Balance("BNB", "-0.001")]
+
+    counter.restart()
+    counter.pass_ms(1000)
+
+    assert [(one.run, one.difference_count) for one in counter.said(system.Reconciled)] == [(1, 0), (2, 0)]
+    assert counter.differences() == []
+
+
+def test_a_fill_of_an_order_that_was_long_forgotten_is_booked_for_its_strategy(counter):
+    fill = stray_fill(counter, 5, "6zz-grid-s1-9")
+
+    counter.tell(reports.Filled(fill))
+
+    assert [one.strategy for one in counter.said(orders.Fill)] == ["grid"]
+    assert [one.kind for one in counter.differences()] == ["late_fill"]
+
+
+def test_a_surfaced_order_takes_its_slot_until_it_is_gone(counter):
+    counter.tell(reports.OrderChanged(stray(counter, "6zz-mm-b0-9")))
+
+    held = counter.intent(slot="b0", price_ticks=599_000)
+
+    assert [one.code for one in counter.said(orders.NotSent, order_id=held)] == ["slot"]
