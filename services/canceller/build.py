@@ -21,6 +21,7 @@ from shared.execution import reports
 from shared.messages.market import InstrumentRules
 from shared.runtime.clock import MeshClock
 from shared.runtime.paths import DataDir
+from shared.venues.registry import ENTRIES
 
 SURVEY_LIMIT_S = 5.0
 
@@ -61,7 +62,8 @@ async def open_venue(access: VenueAccess, place: Place, limit_s: float) -> Async
     if there is None:
         raise VenueSilentError(f"{access.name}: the simulated venue does not run")
     key = load_key(place.keys, access.key)
-    rules = await asyncio.to_thread(_rules, there)
+    is_remote = access.name in ENTRIES
+    rules = {} if is_remote else await asyncio.to_thread(_rules, there)  # a child knows them itself
     now_ns = _clock(access, place.data)
     adapter = adapter_of(there, key, has_user_stream=False)
     async with DirectVenue(adapter, now_ns, there.proxy) as direct:

@@ -25,6 +25,7 @@ from shared.execution.outside import (
     VenueAdapter,
 )
 from shared.messages.market import InstrumentRules
+from shared.runtime.child import SCHEME, Child
 
 TIME_S = 0.02
 OPEN_LIMIT_S = 10.0
@@ -60,6 +61,7 @@ class DirectVenue:
         self._proxy = proxy or None
         self._client = httpx2.AsyncClient(proxy=self._proxy, trust_env=False)
         self._sockets: dict[str, ClientConnection] = {}
+        self._children: dict[str, Child] = {}
         self._opened: set[ClientConnection] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._answers: dict[int, asyncio.Future[reports.AnyReport]] = {}
@@ -82,6 +84,7 @@ class DirectVenue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(_close(socket) for socket in self._opened))
+        await asyncio.gather(*(child.close() for child in self._children.values()))
         await self._client.aclose()
 
     def learn(self, rules: InstrumentRules) -> None:
@@ -140,7 +143,8 @@ class DirectVenue:
         if isinstance(work, HttpCall):
             self._begin(self._call(work))
         elif isinstance(work, OpenSocket):
-            self._begin(self._open(work))
+            is_child = work.url.startswith(SCHEME)
+            self._begin(self._open_child(work) if is_child else self._open(work))
         elif isinstance(work, SendText):
             self._begin(self._send(work))
         else:
@@ -213,7 +217,24 @@ class DirectVenue:
             del self._sockets[work.socket]
             self._take(self._adapter.on_closed(work.socket, reason, self._now_ns()))
 
+    async def _open_child(self, work: OpenSocket) -> None:
+        """Hold a child process in the place of a socket: a venue through ccxt."""
+        await asyncio.sleep(work.after_ms / 1000)
+        try:
+            child = await Child.start(work.url.removeprefix(SCHEME))
+            self._children[work.socket] = child
+            self._take(self._adapter.on_opened(work.socket, self._now_ns()))
+            while True:
+                self._take(self._adapter.on_text(work.socket, await child.recv(), self._now_ns()))
+        except OSError as error:
+            if self._children.pop(work.socket, None) is not None:
+                self._take(self._adapter.on_closed(work.socket, str(error), self._now_ns()))
+
     async def _send(self, work: SendText) -> None:
+        child = self._children.get(work.socket)
+        if child is not None:
+            child.send(work.text)
+            return
         socket = self._sockets.get(work.socket)
         # One that is closed is told by on_closed; what did not leave is then in doubt or refused there.
         with contextlib.suppress(OSError, websockets.WebSocketException):

@@ -23,6 +23,22 @@ _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _TIFS = {"IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 
 
+class WalletPlace(NamedTuple):
+    """Where the wallets stand in a venue's answer: the way to their list, and two fields of each."""
+
+    path: tuple[str | int, ...]
+    asset: str
+    amount: str
+
+
+WALLETS = {
+    "binanceusdm": WalletPlace(("assets",), "asset", "walletBalance"),
+    "bybit": WalletPlace(("result", "list", 0, "coin"), "coin", "walletBalance"),
+    "okx": WalletPlace(("data", 0, "details"), "ccy", "cashBal"),
+}
+"""Linear markets take orders on these venues alone."""
+
+
 class Steps(NamedTuple):
     """Units of one market: price per tick, ccxt's amount per lot, base asset per ccxt's amount."""
 
@@ -148,8 +164,28 @@ class Mapper:
             ts_venue_ns=int(trade.get("timestamp") or 0) * NS_PER_MS,
         )
 
-    def balances(self, answer: Mapping[str, Any], *, is_margin: bool) -> list[Balance]:
-        """Return what is not zero; on margin the whole wallet counts as free."""
+    def wallets(self, answer: Mapping[str, Any]) -> list[Balance]:
+        """Return what a margin account holds without the profit of its open positions.
+
+        ccxt's totals hold that profit on some venues, so this reads the venue's own answer; raises
+        `ValueError` on a venue whose answer is not known here.
+        """
+        place = WALLETS.get(self._exchange.id)
+        if place is None:
+            raise ValueError(f"{self.entry.name} does not tell its wallets in a way that is known here")
+        told: Any = answer["info"]
+        for step in place.path:
+            told = told[step]
+        found = {}
+        for wallet in told:
+            asset = self._exchange.safe_currency_code(wallet[place.asset])
+            amount = exact(wallet[place.amount] or 0)
+            if amount:
+                found[asset] = Balance(asset, text_of(amount))
+        return list(found.values())
+
+    def balances(self, answer: Mapping[str, Any]) -> list[Balance]:
+        """Return what a spot account holds and is not zero."""
         totals = answer.get("total") or {}
         found = []
         for asset, total in totals.items():
@@ -157,7 +193,7 @@ class Mapper:
                 continue
             part = answer.get(asset) or {}
             free, used = part.get("free"), part.get("used")
-            if is_margin or free is None:
+            if free is None:
                 found.append(Balance(asset, text_of(exact(total))))
             else:
                 found.append(Balance(asset, text_of(exact(free)), text_of(exact(used or 0))))

@@ -172,7 +172,7 @@ class Trader:
             raise NotOfferedError(str(error)) from None
         if place.is_post_only:
             params |= self._words.post_only
-        elif place.tif is not TimeInForce.GTC:
+        elif place.order_type is OrderType.LIMIT and place.tif is not TimeInForce.GTC:
             params["timeInForce"] = place.tif.value.upper()
         if place.is_reduce_only:
             params["reduceOnly"] = True
@@ -219,7 +219,8 @@ class Trader:
 
     async def _ask_account(self, ask: AskAccount) -> AnyReport:
         asked_ns = self._exchange.milliseconds() * NS_PER_MS
-        balances = self._mapper.balances(await self._exchange.fetch_balance(), is_margin=self._is_linear)
+        told = await self._exchange.fetch_balance()
+        balances = self._mapper.wallets(told) if self._is_linear else self._mapper.balances(told)
         held = await self._exchange.fetch_positions(list(self._setup.symbols)) if self._is_linear else []
         return AccountTold(ask.request_id, balances, self._mapper.positions(held), asked_ns)
 

@@ -34,16 +34,17 @@ class Entry(NamedTuple):
 
 
 _LONG_LOOK = "an order is looked up among the open and the closed ones"
+_NO_WALLET = "ccxt does not tell the wallet without the profit of open positions: data only"
 _BOTH = (SPOT, LINEAR)
 _LIST = (
     Entry("okx", "OKX", "okx", _BOTH, IdRule(IdForm.ALNUM, 32)),
     Entry("bybit", "Bybit", "bybit", _BOTH, _PLAIN, _LONG_LOOK),
-    Entry("bitget", "Bitget", "bitget", _BOTH, IdRule(IdForm.PLAIN, 32)),
+    Entry("bitget", "Bitget", "bitget", (SPOT,), IdRule(IdForm.PLAIN, 32)),
     Entry("kucoin", "KuCoin", "kucoin", (SPOT,), _PLAIN, "orders in the high-frequency account"),
     Entry("coinbase", "Coinbase Advanced", "coinbase", (SPOT,), IdRule(IdForm.UUID), _LONG_LOOK),
     Entry("coinbaseexchange", "Coinbase Exchange", "coinbaseexchange", (SPOT,), IdRule(IdForm.UUID)),
     Entry("kraken", "Kraken", "kraken", (SPOT,), IdRule(IdForm.UUID), _LONG_LOOK),
-    Entry("krakenfutures", "Kraken Futures", "krakenfutures", (LINEAR,), _PLAIN, _LONG_LOOK),
+    Entry("krakenfutures", "Kraken Futures", "krakenfutures", (), _PLAIN, _NO_WALLET),
     Entry(
         "gate",
         "Gate",
@@ -52,7 +53,7 @@ _LIST = (
         IdRule(IdForm.PLAIN, 30, "t-"),
         "the venue forgets client ids an hour after the end of an order",
     ),
-    Entry("deribit", "Deribit", "deribit", (LINEAR,), _PLAIN, f"orders are GET requests; {_LONG_LOOK}"),
+    Entry("deribit", "Deribit", "deribit", (), _PLAIN, _NO_WALLET),
     Entry("gemini", "Gemini", "gemini", (SPOT,), _PLAIN, f"no closed orders: fills decide; {_LONG_LOOK}"),
     Entry("bitstamp", "Bitstamp", "bitstamp", (SPOT,), _PLAIN, "cancels by the venue's id"),
     Entry(
@@ -65,9 +66,9 @@ _LIST = (
     ),
     Entry("htx", "HTX", "htx", (SPOT,), IdRule(IdForm.PLAIN, 64)),
     Entry("mexc", "MEXC", "mexc", (SPOT,), IdRule(IdForm.PLAIN, 32)),
-    Entry("bingx", "BingX", "bingx", _BOTH, _PLAIN, _LONG_LOOK),
-    Entry("cryptocom", "Crypto.com", "cryptocom", _BOTH, _PLAIN, _LONG_LOOK),
-    Entry("phemex", "Phemex", "phemex", (LINEAR,), _PLAIN, "spot orders need scaled numbers: data only"),
+    Entry("bingx", "BingX", "bingx", (SPOT,), _PLAIN, _LONG_LOOK),
+    Entry("cryptocom", "Crypto.com", "cryptocom", (SPOT,), _PLAIN, _LONG_LOOK),
+    Entry("phemex", "Phemex", "phemex", (), _PLAIN, _NO_WALLET),
     Entry("upbit", "Upbit", "upbit", (), _PLAIN, "ticks depend on the price: ccxt tells too fine a one"),
     Entry("whitebit", "WhiteBIT", "whitebit", (SPOT,), IdRule(IdForm.PLAIN, 32), _LONG_LOOK),
     Entry("hyperliquid", "Hyperliquid", "hyperliquid", (), _NO_IDS, "needs a wallet's signature: data only"),

@@ -11,9 +11,10 @@ from typing import Any
 import ccxt
 import pytest
 
-from services.ccxt_venue.mapping import Mapper
+from services.ccxt_venue.mapping import WALLETS, Mapper
 from services.ccxt_venue.markets import exact
 from shared.execution.reports import VenueState
+from shared.venues.registry import LINEAR
 
 FINE = Decimal("1e-18")
 LISTED = {VenueState.NEW: "open", VenueState.FILLED: "closed"}
@@ -102,8 +103,12 @@ def test_balances_map_to_the_unit(stepped, mapper, documented) -> None:
         except (ccxt.BaseError, TypeError, KeyError, ValueError, IndexError, AttributeError):
             continue  # the answer of another kind of account
         held = {asset: total for asset, total in told["total"].items() if total}
-        found = mapper.balances(told, is_margin=True)
-        assert {one.asset: Decimal(one.free) for one in found} == {a: exact(t) for a, t in held.items()}
+        found = {one.asset: Decimal(one.free) + Decimal(one.locked) for one in mapper.balances(told)}
+        assert found.keys() == held.keys()
+        for asset, total in held.items():
+            free, used = told[asset]["free"], told[asset]["used"]
+            whole = exact(total) if free is None else exact(free) + exact(used or 0)
+            assert found[asset] == whole
         mapped += 1
 
     assert mapped or not documented.examples(stepped.entry.ccxt_id, "fetch_balance")
@@ -131,3 +136,26 @@ def test_a_structure_with_fields_of_wrong_types_is_refused_and_never_guessed(ste
     ):
         with pytest.raises(ValueError, match=r"."):
             mapper.order({**whole, field: value})
+
+
+@pytest.mark.req("MD-26")
+def test_wallets_of_perpetuals_hold_no_profit_of_open_positions(stepped, mapper, documented) -> None:
+    if LINEAR not in stepped.entry.orders:
+        assert mapper.entry.ccxt_id not in WALLETS
+        return
+    place = WALLETS[stepped.entry.ccxt_id]
+
+    for method in ("fetch_balance", "parse_balance"):
+        for example in documented.examples(stepped.entry.ccxt_id, method):
+            try:
+                told = mapper.wallets({"info": example})
+            except (KeyError, TypeError, IndexError):
+                continue  # the answer of another kind of account
+            for step in place.path:
+                example = example[step]  # noqa: PLW2901
+            amounts = {
+                Decimal(str(one[place.amount])) for one in example if Decimal(str(one[place.amount] or 0))
+            }
+            assert {Decimal(one.free) for one in told} == amounts
+            return
+    pytest.fail("no example of this venue holds a wallet")
