@@ -19,8 +19,12 @@ def text(value: Decimal) -> str:
 
 
 def padded(value: Decimal) -> str:
-    """Return a number as spot writes it: zero has 8 decimals too."""
-    return format(value, "f") if value else "0.00000000"
+    """Return a number as spot writes it: with 8 decimals at least."""
+    plain = format(value, "f")
+    if plain[-9:-8] == ".":
+        return plain
+    whole, _, fraction = plain.partition(".")
+    return f"{whole}.{fraction:0<8}"
 
 
 def short(value: Decimal) -> str:
