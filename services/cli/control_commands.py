@@ -102,7 +102,7 @@ def _clear(data: DataDir, reason: str, as_json: bool) -> None:
         raise CommandError(
             "clearing a kill needs --reason: what was wrong, and why it is right now", ExitCode.USAGE
         )
-    with _client(data) as client:
+    with mesh_client(data) as client:
         try:
             seq = client.append(BY, control.KillClearRequested(BY, reason))
             answer = _wait_for(client, seq, control.KillCleared, control.KillClearRefused)
@@ -182,7 +182,7 @@ def cancel_all(data: DataDir, as_json: bool, symbol: str, reason: str, is_direct
 
 
 def _append(data: DataDir, message: Message, as_json: bool, done: str, note: str = "") -> None:
-    with _client(data) as client:
+    with mesh_client(data) as client:
         try:
             seq = client.append(BY, message)
         except QuotemeshError as error:
@@ -193,7 +193,7 @@ def _append(data: DataDir, message: Message, as_json: bool, done: str, note: str
     click.echo(f"{done} (seq {seq} on the log)" + (f"\n{note}" if note else ""))
 
 
-def _client(data: DataDir) -> BusClient:
+def mesh_client(data: DataDir) -> BusClient:
     """Return a client of the bus that answers; ends the command when none does."""
     client = BusClient(existing(data))
     try:
@@ -211,7 +211,7 @@ def _strategy(data: DataDir, name: str) -> str:
     if not name:
         return ""
     known: set[str] = set()
-    with _client(data) as client:
+    with mesh_client(data) as client:
         known = _strategies(client)
     if name not in known:
         raise CommandError(

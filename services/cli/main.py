@@ -30,6 +30,10 @@ COMMANDS = {
     "resume": Entry("services.cli.control_commands:resume", "Let a paused strategy, or all, quote again."),
     "risk": Entry("services.cli.risk_commands:risk", "Ask risk, as for the largest order that would pass."),
     "strategy": Entry("services.cli.strategy_commands:strategy", "List, check and reset strategies."),
+    "order": Entry("services.cli.people_commands:order", "Send one order by hand, through risk."),
+    "cancel": Entry("services.cli.people_commands:cancel", "Cancel a manual order or a route."),
+    "route": Entry("services.cli.people_commands:route", "Buy or sell on the best of several markets."),
+    "flatten": Entry("services.cli.people_commands:flatten", "Pause strategies and close what they hold."),
     "cancel-all": Entry("services.cli.control_commands:cancel_all", "Cancel every resting order."),
     "reconcile": Entry(
         "services.cli.reconcile_commands:reconcile", "Compare our books with every venue now."

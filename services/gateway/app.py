@@ -1,9 +1,9 @@
 """The FastAPI application: every route reads the replica; control routes say a fact and wait for the log."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Body, FastAPI, HTTPException, Query, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -13,37 +13,12 @@ from starlette.websockets import WebSocket
 from services.gateway import answers, overview, profit_answers, ws
 from services.gateway.desk import NotStoredError
 from services.gateway.guard import WEBSOCKET, Guard, problem
-from services.gateway.hub import Hub
+from services.gateway.mesh import BY, PAGE_MAX, After, Limit, Mesh, Name, OptionalReason, Reason, Which
 from services.gateway.metrics import metrics_answer
 from services.gateway.page import add_page, page_routes
-from services.gateway.stages import Stages
+from services.gateway.people import people_routes
 from services.gateway.view import GatewayView
-from services.gateway.watch import Sight
 from shared.messages import Message, control
-
-BY = "gateway"
-PAGE_MAX = 1000
-
-After = Annotated[int, Query(ge=0, le=2**63 - 1, description="only what has a later seq")]
-Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="most items in one answer")]
-Name = Annotated[str, Query(max_length=64)]
-Reason = Annotated[str, Body(min_length=1, max_length=500, embed=True)]
-OptionalReason = Annotated[str, Body(max_length=500, embed=True)]
-Which = Annotated[str, Body(max_length=64, embed=True)]
-
-
-class Mesh(NamedTuple):
-    """What the routes need: the replica, why it is not ready, how to ask, and what is not on the log."""
-
-    view: GatewayView
-    hub: Hub
-    reasons: Callable[[], list[str]]
-    durable_seq: Callable[[], int]
-    ask: Callable[[Message], Awaitable[int]]
-    refusal: Callable[[int], Awaitable[str | None]]
-    latch: Callable[[str], Awaitable[bool]]
-    sight: Callable[[], Sight]
-    stages: Stages
 
 
 def make_app(mesh: Mesh, token: str, hosts: Collection[str]) -> ASGIApp:
@@ -70,6 +45,7 @@ def make_routes(mesh: Mesh, token: str) -> FastAPI:
     app.include_router(_watching(mesh), prefix="/api/v1")
     app.include_router(_killing(mesh), prefix="/api/v1")
     app.include_router(_control(mesh), prefix="/api/v1")
+    app.include_router(people_routes(mesh), prefix="/api/v1")
     app.include_router(page_routes(mesh.view, lambda: pulse_of(mesh)), prefix="/api/v1")
     add_page(app)
 

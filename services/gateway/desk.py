@@ -14,6 +14,10 @@ CONTROL = (
     control.ResumeRequested,
     control.CancelAllRequested,
     control.ReconcileRequested,
+    control.OrderRequested,
+    control.RouteRequested,
+    control.OrderCancelRequested,
+    control.FlattenRequested,
 )
 
 

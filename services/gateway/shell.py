@@ -10,10 +10,11 @@ from collections.abc import Coroutine, Iterator
 import uvicorn
 
 from services.gateway import readiness
-from services.gateway.app import Mesh, make_app, pulse_of
+from services.gateway.app import make_app, pulse_of
 from services.gateway.desk import ControlDesk
 from services.gateway.guard import HEADERS_MAX_BYTES
 from services.gateway.hub import BOOK_INTERVAL_S, Hub
+from services.gateway.mesh import Mesh
 from services.gateway.settings import GatewaySettings
 from services.gateway.stages import Stages
 from services.gateway.view import GatewayView

@@ -9,10 +9,11 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from services.gateway.app import Mesh, make_app
+from services.gateway.app import make_app
 from services.gateway.desk import ControlDesk
 from services.gateway.guard import BODY_MAX_BYTES, PUBLIC, WEBSOCKET
 from services.gateway.hub import Hub
+from services.gateway.mesh import Mesh
 from services.gateway.stages import Stages
 from services.gateway.view import GatewayView
 from services.gateway.watch import Sight

@@ -66,6 +66,7 @@ def test_people_see_and_control_a_running_mesh(make_mesh):
     pushed_to_websockets(gateway)
     survives_hostile_clients(mesh, gateway)
     controlled_by_people(mesh, gateway)
+    traded_and_flattened_by_people(mesh, gateway)
     killed_and_cleared(mesh, gateway)
     killed_while_the_bus_stands_still(mesh, gateway)
     gateway.client.close()
@@ -136,6 +137,42 @@ def controlled_by_people(mesh, gateway):
 
     unknown = mesh.run("pause", "as_bct")
     assert (unknown.returncode, "as_btc" in unknown.stderr) == (6, True)
+
+
+def traded_and_flattened_by_people(mesh, gateway):
+    """Orders of people pass risk, are told with their parent, and flatten closes what everybody holds."""
+    market, other = "binance_usdm:BTCUSDT", "binance:BTCUSDT"
+    filled = json.loads(mesh.must("order", "buy", "0.003", market, "--json"))
+    assert (filled["state"], filled["filled"], filled["unfilled"]) == ("done", "0.003", "0")
+
+    resting = json.loads(mesh.must("order", "buy", "0.003", market, "--price", "59000", "--json"))
+    assert (resting["state"], resting["open"]) == ("working", "0.003")
+    mesh.must("cancel", resting["parent"])
+    gateway.wait(
+        lambda _: not any(one["strategy"] == "manual" for one in gateway.get("orders", state="open")["items"])
+    )
+
+    # Prices move on the way: what is gone by then is told, and the sums are exact.
+    asked = mesh.run("route", "buy", "0.004", f"{market},{other}", "--style", "vwap", "--json")
+    routed = json.loads(asked.stdout)
+    assert (routed["state"], routed["side"], routed["children"]) == ("done", "buy", 2)
+    assert Decimal(routed["filled"]) + Decimal(routed["unfilled"]) == Decimal("0.004")
+    assert asked.returncode == (0 if routed["unfilled"] == "0" else 1)
+    stored = gateway.post("route", symbols=[market, other], side="sell", quantity="0.002", style="best_venue")
+    assert stored["is_durable"] is True
+
+    wrong = mesh.run("order", "buy", "0.0001", market)
+    assert (wrong.returncode, "write 0.000 or 0.001" in wrong.stderr) == (2, True)
+    refused = mesh.run("order", "buy", "0.003", market, "--price", "1000")
+    assert (refused.returncode, "too far" in refused.stdout) == (1, True)
+
+    flat = mesh.run("flatten", "--style", "market", "--reason", "test", "--json")
+    left = {(row["strategy"], row["symbol"]): row for row in json.loads(flat.stdout)}
+    assert left["manual", market]["held_lots"] != 0
+    # On spot less than the venue takes may be left; the output says so.
+    assert all(row["left_lots"] == 0 or row["note"] for row in left.values()), left
+    mesh.must("resume", "--reason", "goes on")
+    gateway.wait(lambda status: all(one["state"] != "paused" for one in status["strategies"]))
 
 
 def killed_and_cleared(mesh, gateway):

@@ -35,7 +35,7 @@ class Bus:
 @pytest.fixture
 def bus(monkeypatch):
     bus = Bus()
-    monkeypatch.setattr(control_commands, "_client", lambda _data: bus)
+    monkeypatch.setattr(control_commands, "mesh_client", lambda _data: bus)
     monkeypatch.setattr(control_commands, "existing", lambda data: data)
     return bus
 

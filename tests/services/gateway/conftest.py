@@ -6,9 +6,10 @@ import struct
 import pytest
 from fastapi.testclient import TestClient
 
-from services.gateway.app import Mesh, make_app
+from services.gateway.app import make_app
 from services.gateway.desk import NotStoredError
 from services.gateway.hub import Hub
+from services.gateway.mesh import Mesh
 from services.gateway.overview import SERVICES
 from services.gateway.processes import Process
 from services.gateway.settings import GatewaySettings
