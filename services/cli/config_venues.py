@@ -8,9 +8,10 @@ own        `url` names a host itself, as a proxy or another simulated venue
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from services.broker.binance.settings import ENDPOINTS
 from services.broker.settings import Network, VenueAccess
 from services.cli.config_check import near_miss, read
 from services.cli.config_model import VENUES
@@ -18,7 +19,7 @@ from services.cli.config_remote import TESTNET, check_remote, given_for
 from services.cli.config_text import Problem, Tree
 from services.market_data.settings import SIMULATED, FeedVenue
 from shared.instrument import venue_of, venue_symbol
-from shared.settings import Doc, Gt, Le
+from shared.settings import Doc, Ge, Gt, Le
 from shared.venues.registry import ENTRIES
 
 
@@ -30,37 +31,10 @@ class Hosts(NamedTuple):
     api: str
 
 
-HOSTS: Mapping[tuple[str, Network], Hosts] = {
-    ("binance", "live"): Hosts(
-        "https://api.binance.com",
-        "wss://stream.binance.com:443",
-        "wss://ws-api.binance.com:443/ws-api/v3",
-    ),
-    ("binance", "testnet"): Hosts(
-        "https://testnet.binance.vision",
-        "wss://stream.testnet.binance.vision",
-        "wss://ws-api.testnet.binance.vision/ws-api/v3",
-    ),
-    ("binance", "demo"): Hosts(
-        "https://demo-api.binance.com",
-        "wss://demo-stream.binance.com",
-        "wss://demo-ws-api.binance.com/ws-api/v3",
-    ),
-    ("binance_usdm", "live"): Hosts(
-        "https://fapi.binance.com", "wss://fstream.binance.com", "wss://ws-fapi.binance.com/ws-fapi/v1"
-    ),
-    ("binance_usdm", "testnet"): Hosts(
-        "https://testnet.binancefuture.com",
-        "wss://fstream.binancefuture.com",
-        "wss://testnet.binancefuture.com/ws-fapi/v1",
-    ),
-    ("binance_usdm", "demo"): Hosts(
-        "https://demo-fapi.binance.com",
-        "wss://fstream.binancefuture.com",
-        "wss://testnet.binancefuture.com/ws-fapi/v1",
-    ),
+HOSTS: Mapping[tuple[str, str], Hosts] = {
+    place: Hosts(there.rest, there.stream, there.api) for place, there in ENDPOINTS.items()
 }
-"""Hosts of each network as the venue documents them. They have moved twice: `url` and others replace them."""
+"""Hosts of each network. They have moved twice: `url`, `stream_url` and `api_url` replace them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +54,15 @@ class VenueEntry(FeedVenue):
     canceller_key: Annotated[
         str, Doc("name of a key of its own for the canceller; empty: the same, and its request limits")
     ] = ""
-    proxy: Annotated[str, Doc("proxy of the broker's calls, as socks5://host:1080; empty goes straight")] = ""
     recv_window_ms: Annotated[
         int, Gt(0), Le(60_000), Doc("how late a signed request may arrive at the venue")
     ] = 2000
+    leverage: Annotated[
+        int,
+        Ge(0),
+        Le(125),
+        Doc("set at the venue for each derivative at the start; 0 leaves what stands there"),
+    ] = 0
 
 
 class Venues(NamedTuple):
@@ -158,7 +137,7 @@ def _network_of_host(host: str) -> Network:
     """Return to which network a host belongs, `own` when it is none of the venue's."""
     for (_, network), hosts in HOSTS.items():
         if host in {urlsplit(url).hostname for url in hosts}:
-            return network
+            return cast(Network, network)
     # api1, api-gcp and others: what is the venue's and no play money is real money.
     return "live" if host.endswith((".binance.com", ".binance.vision")) else "own"
 
@@ -190,6 +169,7 @@ def _feed(entry: VenueEntry, network: Network, hosts: Hosts) -> FeedVenue:
         taker_fee_ppm=entry.taker_fee_ppm,
         depth_channel=entry.depth_channel,
         depth_levels=entry.depth_levels,
+        proxy=entry.proxy,
     )
 
 
@@ -210,6 +190,7 @@ def _account(
         key=entry.key or ("sim" if network == "sim" else ""),
         proxy=entry.proxy,
         recv_window_ms=entry.recv_window_ms,
+        leverage=entry.leverage,
     )
 
 

@@ -3,9 +3,16 @@
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from shared.settings import Doc, Ge, Gt, Le
+from shared.settings import Doc, Ge, Gt, Le, Predicate
 
 SIMULATED = "sim"
+PROXY_SCHEMES = ("http://", "https://", "socks5://", "socks5h://")
+
+
+def is_proxy(text: str) -> bool:
+    """Return whether a setting is empty or an address that REST and WebSocket clients can both go through."""
+    scheme = next((scheme for scheme in PROXY_SCHEMES if text.startswith(scheme)), "")
+    return not text or (bool(scheme) and len(text) > len(scheme) and " " not in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +31,13 @@ class FeedVenue:
         str, Doc("depth@100ms for diffs; depth20@100ms for whole books of 20 levels (MD-5)")
     ] = "depth@100ms"
     depth_levels: Annotated[int, Ge(5), Le(5000), Doc("levels per side of a REST book")] = 1000
+    proxy: Annotated[
+        str,
+        Predicate(is_proxy),
+        Doc(
+            "proxy of this venue: http://host:port, socks5:// or socks5h://; empty: as the environment says"
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,7 +89,10 @@ class FeedShell:
             # Plain HTTP: an empty context trusts nobody and spares 2 MB of certificates.
             verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_local else True
             self._clients[name] = httpx2.AsyncClient(
-                timeout=REST_TIMEOUT_S, trust_env=not is_local, verify=verify
+                timeout=REST_TIMEOUT_S,
+                trust_env=not is_local and not venue.proxy,
+                verify=verify,
+                proxy=venue.proxy or None,
             )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -212,7 +215,7 @@ class FeedShell:
                 compression=None,
                 max_size=FRAME_BYTES_MAX,
                 close_timeout=1,
-                proxy=None if venue.url == SIMULATED else True,
+                proxy=venue.proxy or (None if venue.url == SIMULATED else True),
             ) as socket:
                 now_ns = self._port.clock.now_ns()
                 self._take(self.core.on_connected(wanted.connection, now_ns), now_ns)

@@ -122,7 +122,7 @@ class RemoteLink:
             network=network,
             rest_url=place.rest,
             stream_url=place.stream,
-            proxy="" if url == SIMULATED else proxy,
+            proxy=self._venue.proxy or ("" if url == SIMULATED else proxy),
         )
 
     async def _listen(self, child: Child) -> None:

@@ -285,20 +285,23 @@ class Transport:
     def close_socket(self, socket: str, reason: str, now_ns: int, out: Out) -> None:
         """End every request that waits on a socket that is gone: each is in doubt."""
         for call in [call for call in self._calls.values() if call.socket == socket]:
-            del self._calls[call.call_id]
-            self._lose(call, reason, True, now_ns, out)
+            # What is told of one may have ended another.
+            if self._calls.pop(call.call_id, None) is not None:
+                self._lose(call, reason, True, now_ns, out)
 
     def pass_time(self, now_ns: int, out: Out) -> None:
         """End what is overdue, in the order of sending."""
         for call in [call for call in self._calls.values() if call.deadline_ns <= now_ns]:
-            del self._calls[call.call_id]
+            if self._calls.pop(call.call_id, None) is None:
+                continue
             if call.late is not None:
                 self._late[call.call_id] = call
                 if len(self._late) > LATE_COUNT_MAX:
                     del self._late[next(iter(self._late))]
             self._lose(call, f"no answer within {self.settings.timeout_ms} ms", True, now_ns, out)
-        for call in [call for call in self._second if call.deadline_ns <= now_ns]:
-            self._second.remove(call)
+        overdue = [call for call in self._second if call.deadline_ns <= now_ns]
+        self._second = [call for call in self._second if call.deadline_ns > now_ns]
+        for call in overdue:
             reason = "refused for our clock, and the venue's clock could not be read since"
             call.take(Lost(reason, False, call.sent_ns), now_ns, out)
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from services.broker.binance.adapter import BinanceAdapter
@@ -221,7 +221,12 @@ class UsdmEnemy(Enemy):
     price_ticks = 600_000
 
 
-LIMITS = settings(max_examples=60, stateful_step_count=40, deadline=None)
+LIMITS = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 TestSpot = pytest.mark.req("BR-8")(Enemy.TestCase)
 TestSpot.settings = LIMITS
 TestUsdm = UsdmEnemy.TestCase
