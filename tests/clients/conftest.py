@@ -10,6 +10,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,9 @@ from shared.settings import pack
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 30
 KEY_TYPES = ("hmac", "ed25519", "rsa")
+CLIENTS = ("ccxt", "binance", "binance_sdk_spot", "binance_sdk_derivatives_trading_usds_futures")
+if os.environ.get("CI") == "true":
+    assert all(find_spec(name) for name in CLIENTS), "pip install '.[clients,ccxt]': CI skips no client"
 
 
 class Key(NamedTuple):
