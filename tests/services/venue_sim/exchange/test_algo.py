@@ -6,7 +6,6 @@ import pytest
 
 from services.venue_sim.exchange.records import AlgoEvent
 
-pytestmark = pytest.mark.req("BR-1")
 USDM = "binance_usdm"
 
 

@@ -3,13 +3,10 @@
 from decimal import Decimal
 from itertools import pairwise
 
-import pytest
-
 from services.venue_sim.exchange.positions import BRACKETS, liquidation_e18, maintenance_e18
 from services.venue_sim.exchange.records import AccountUpdate, MarginCall, OrderEvent
 from services.venue_sim.settings import BalanceSettings
 
-pytestmark = pytest.mark.req("BR-1")
 USDM = "binance_usdm"
 E18 = 10**18
 

@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -195,7 +194,6 @@ def check_order(order: OrderState, side):
         assert shown == order.left_lots
 
 
-@pytest.mark.req("BR-1", "BR-4")
 @settings(max_examples=60, deadline=None)
 @given(st.lists(acts, min_size=10, max_size=60))
 def test_money_is_neither_made_nor_lost_and_the_book_holds_what_the_orders_say(make_floor, script):

@@ -6,14 +6,12 @@ from decimal import Decimal
 import pytest
 
 from services.venue_sim.build import make_venue
-from services.venue_sim.exchange.keys import keys_of
 from services.venue_sim.exchange.records import NewOrder
 from services.venue_sim.generated import GeneratedVenue
 from services.venue_sim.settings import AccountSettings, VenueSimSettings
-from shared.errors import ConfigError
 
 MS = 1_000_000
-pytestmark = pytest.mark.req("BR-1", "BT-7")
+pytestmark = pytest.mark.req("BT-7")
 VENUES = ("binance", "binance_usdm")
 
 
@@ -201,35 +199,3 @@ def test_closed_orders_and_trades_are_forgotten_beyond_what_is_kept():
     assert len(venue.exchange.ledger.entries) == 10
     kept = venue.exchange.spot.store
     assert len(kept._closed_clients) == len(kept._closed_json) == 50
-
-
-def test_keys_made_from_the_seed_are_the_same_in_each_life():
-    settings = VenueSimSettings(seed=9)
-    [key] = keys_of(settings)
-
-    assert keys_of(settings) == [key]
-    assert make_venue(settings).exchange.account_of_key(key.api_key) == key
-    assert keys_of(VenueSimSettings(seed=10))[0].secret != key.secret
-    assert not key.can_withdraw
-
-
-def test_money_of_the_settings_that_is_no_number_is_a_clear_error():
-    from services.venue_sim.settings import BalanceSettings
-
-    for amount in ("much", "-1", "1e99", "NaN"):
-        account = AccountSettings(spot=(BalanceSettings(asset="USDT", amount=amount),))
-        with pytest.raises(ConfigError, match=f"sim has '{amount}' USDT"):
-            make_venue(VenueSimSettings(accounts=(account,)))
-
-
-def test_paging_tells_orders_and_trades_from_an_id_or_the_newest(venue):
-    orders = [place(venue, "binance", "BUY", "0.001", 5).order for _ in range(5)]
-    fills = [place(venue, "binance", "BUY", "0.001").fills[0] for _ in range(5)]
-    ask = venue.exchange
-
-    from_id = ask.all_orders("sim", "binance", "BTCUSDT", order_id=orders[1].order_id, limit=2)
-    assert [o.order_id for o in from_id] == [o.order_id for o in orders[1:3]]
-    assert ask.trades("sim", "binance", "BTCUSDT", from_id=fills[3].trade_id) == fills[3:]
-    assert ask.trades("sim", "binance", "BTCUSDT", limit=2) == fills[3:]
-    assert ask.trades("sim", "binance", "BTCUSDT", order_id=fills[2].order_id) == [fills[2]]
-    assert ask.trades("sim", "binance", "BTCUSDT", start_ms=2**61) == []

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-pytestmark = pytest.mark.req("BR-1")
 VENUES = ("binance", "binance_usdm")
 
 

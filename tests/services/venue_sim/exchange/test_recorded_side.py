@@ -9,7 +9,7 @@ from services.venue_sim.exchange.records import NewOrder
 from services.venue_sim.settings import VenueSimSettings
 
 MS = 1_000_000
-pytestmark = pytest.mark.req("BR-1", "BT-7")
+pytestmark = pytest.mark.req("MD-24")
 
 
 @pytest.fixture

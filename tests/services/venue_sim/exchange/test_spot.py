@@ -6,8 +6,6 @@ import pytest
 
 from services.venue_sim.exchange.records import SpotBalances
 
-pytestmark = pytest.mark.req("BR-1")
-
 
 def test_a_limit_order_rests_behind_those_before_it_and_locks_its_money(floor):
     placed = floor.place("binance", "BUY", "2", "99.99")

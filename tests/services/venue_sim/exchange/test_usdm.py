@@ -6,7 +6,6 @@ import pytest
 
 from services.venue_sim.exchange.records import AccountUpdate, OrderEvent
 
-pytestmark = pytest.mark.req("BR-1")
 USDM = "binance_usdm"
 
 
@@ -134,63 +133,6 @@ def test_hedge_mode_keeps_long_and_short_beside_each_other(floor):
     assert floor.position(name="LONG").quantity == 0
 
 
-def test_modes_change_only_without_orders_and_positions(floor):
-    exchange, now = floor.exchange, floor.now
-    same = floor.refused(exchange.set_margin_type, "a", "BTCUSDT", False, now)
-    assert same == (-4046, "No need to change margin type.")
-    assert floor.refused(exchange.set_position_mode, "a", False, now)[0] == -4059
-    order = floor.place(USDM, "BUY", "1", "99.00").order
-    assert floor.refused(exchange.set_margin_type, "a", "BTCUSDT", True, now)[0] == -4047
-    assert floor.refused(exchange.set_position_mode, "a", True, now)[0] == -4067
-    floor.cancel(order)
-    floor.place(USDM, "BUY", "1")
-    assert floor.refused(exchange.set_margin_type, "a", "BTCUSDT", True, now)[0] == -4048
-    assert floor.refused(exchange.set_position_mode, "a", True, now)[0] == -4068
-    assert floor.refused(exchange.set_leverage, "a", "BTCUSDT", 126, now)[0] == -4028
-    assert exchange.set_leverage("a", "BTCUSDT", 50, now).max_notional == 12_000_000
-    exchange.set_multi_assets("a", True, now)
-    assert floor.refused(exchange.set_multi_assets, "a", True, now)[0] == -4171
-    assert floor.refused(exchange.set_margin_type, "a", "ETHUSDT", True, now)[0] == -4168
-
-
-def test_margin_holds_value_over_leverage_of_positions_and_orders(floor):
-    floor.exchange.set_leverage("a", "BTCUSDT", 10, floor.now)
-    floor.side(USDM).mark_price_e18 = 100 * 10**18
-    floor.place(USDM, "BUY", "1")
-    floor.place(USDM, "BUY", "2", "99.00")
-    floor.place(USDM, "SELL", "1", "101.00")
-
-    [wallet] = floor.exchange.wallets("a")
-
-    assert (wallet.position_margin, wallet.order_margin) == (Decimal(10), Decimal("19.8"))
-    assert wallet.unrealized == Decimal("-0.01")
-    assert wallet.available == floor.wallet() - Decimal("0.01") - Decimal("29.8")
-    # 10000 x 10 of value at most.
-    assert floor.refused(floor.place, USDM, "BUY", "1000", "100.00")[0] == -2019
-
-
-def test_an_order_that_shrinks_the_position_needs_no_margin(make_floor, make_account):
-    from services.venue_sim.settings import BalanceSettings
-
-    floor = make_floor(make_account("a", usdm=(BalanceSettings(asset="USDT", amount="10"),)))
-    floor.street(USDM, "SELL", "100.00", "1.9")
-    floor.street(USDM, "BUY", "99.99", "5")
-    floor.place(USDM, "BUY", "1.9")
-
-    assert floor.refused(floor.place, USDM, "BUY", "1", "99.99")[0] == -2019
-    assert floor.place(USDM, "SELL", "1.9", "99.99").order.status == "FILLED"
-
-
-def test_leverage_bounds_the_size_of_a_position(make_floor, make_account):
-    from services.venue_sim.settings import BalanceSettings
-
-    floor = make_floor(make_account("a", usdm=(BalanceSettings(asset="USDT", amount="10000000"),)))
-    floor.exchange.set_leverage("a", "BTCUSDT", 125, floor.now)
-
-    assert floor.place(USDM, "BUY", "500", "99.00").order.status == "NEW"
-    assert floor.refused(floor.place, USDM, "BUY", "10", "99.00")[0] == -2027
-
-
 def test_a_market_order_stays_inside_the_price_band(floor):
     floor.street(USDM, "SELL", "104.00", "1")
     floor.street(USDM, "SELL", "120.00", "5")
@@ -200,54 +142,3 @@ def test_a_market_order_stays_inside_the_price_band(floor):
     assert (placed.status, placed.executed) == ("EXPIRED", 4)
     refused = floor.refused(floor.place, USDM, "BUY", "1")
     assert refused[0] == -4131
-
-
-def test_modify_changes_price_and_quantity_and_goes_to_the_end_of_the_queue(floor):
-    order = floor.place(USDM, "BUY", "1", "99.99").order
-    floor.street(USDM, "BUY", "99.99", "1")
-    modify = floor.exchange.modify
-    floor.events()
-
-    changed = modify("a", "BTCUSDT", order.order_id, "", "BUY", Decimal("2"), Decimal("99.99"), floor.now)
-
-    assert (changed.order_id, changed.quantity, changed.status) == (order.order_id, 2, "NEW")
-    queue = floor.side(USDM).book.queue(0, 9999)
-    assert [order_id < 0 for order_id, _ in queue] == [False, False, True]
-    assert [event.kind for event in floor.order_events()] == ["AMENDMENT"]
-    same = floor.refused(
-        modify, "a", "BTCUSDT", order.order_id, "", "BUY", Decimal("2"), Decimal("99.99"), floor.now
-    )
-    assert same == (-5027, "No need to modify the order.")
-
-
-def test_modify_below_what_is_filled_cancels(floor):
-    order = floor.place(USDM, "BUY", "2", "100.01").order
-
-    changed = floor.exchange.modify(
-        "a", "BTCUSDT", order.order_id, "", "BUY", Decimal("0.5"), Decimal("100.01"), floor.now
-    )
-
-    assert (changed.status, changed.executed) == ("CANCELED", 1)
-
-
-def test_the_dead_man_s_switch_cancels_unless_it_is_renewed(floor):
-    orders = [floor.place(USDM, "BUY", "1", "99.00", symbol=s).order for s in ("BTCUSDT", "ETHUSDT")]
-    floor.exchange.countdown("a", "BTCUSDT", 1_000, floor.now)
-    floor.advance(900)
-    floor.exchange.countdown("a", "BTCUSDT", 1_000, floor.now)
-    floor.advance(900)
-    assert floor.order(orders[0]).status == "NEW"
-
-    floor.advance(100)
-
-    assert [floor.order(order).status for order in orders] == ["CANCELED", "NEW"]
-
-
-def test_a_switch_at_zero_is_off(floor):
-    order = floor.place(USDM, "BUY", "1", "99.00").order
-    floor.exchange.countdown("a", "BTCUSDT", 1_000, floor.now)
-    floor.exchange.countdown("a", "BTCUSDT", 0, floor.now)
-
-    floor.advance(5_000)
-
-    assert floor.order(order).status == "NEW"
