@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from services.venue_sim.venue import Market
 from services.venue_sim.market_wire import MarketWire
+from services.venue_sim.venue import Market
 
 SPOT = MarketWire(Market("binance", "BTCUSDT", "0.01", "0.00001", 8, 8))
 USDM = MarketWire(Market("binance_usdm", "BTCUSDT", "0.1", "0.001", 2, 3))
