@@ -5,6 +5,7 @@ import contextlib
 import hmac
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 import websockets
 
 from services.venue_sim.exchange.keys import keys_of
+from services.venue_sim.main import bind_ports
 from services.venue_sim.settings import VenueSimSettings
 from shared.runtime.clock import MeshClock
 from shared.runtime.paths import DataDir
@@ -144,6 +146,45 @@ def test_a_usdm_order_over_the_websocket_api_is_told_on_the_private_stream(sim):
     assert (answer["id"], answer["status"]) == ("n-1", 200)
     assert events[0]["o"]["x"] == "NEW"
     assert {"TRADE_LITE", "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE"} <= {event["e"] for event in events}
+
+
+def command(sim, **fault):
+    answer = httpx2.post(sim.url("control", "/sim/faults"), json={"venue": "binance_usdm", **fault})
+    assert answer.json()["accepted"] == 1, answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "is_placed"),
+    [
+        ("cut_before", httpx2.RemoteProtocolError, False),
+        ("cut_after", httpx2.RemoteProtocolError, True),
+        ("silence_after", httpx2.ReadTimeout, True),
+    ],
+)
+def test_a_call_that_is_cut_or_never_answered_has_acted_or_not(sim, kind, error, is_placed):
+    name = f"f-{kind}"
+    command(sim, kind=kind, call="place")
+    order = {**LIMIT, "quantity": "0.01", "price": "50000.0", "newClientOrderId": name}
+    query = urlencode({**order, "timestamp": sim.now_ms()})
+    target = sim.url("binance_usdm", f"/fapi/v1/order?{query}&signature={sim.sign(query)}")
+
+    with pytest.raises((error, httpx2.ReadError)):
+        httpx2.post(target, headers={"X-MBX-APIKEY": KEY.api_key}, timeout=1.0)
+
+    found = sim.send("binance_usdm", "GET", "/fapi/v1/order", symbol="BTCUSDT", origClientOrderId=name)
+    assert found.status_code == (200 if is_placed else 400)
+
+
+def test_answers_do_not_wait_for_each_other(tmp_path):
+    data = DataDir(tmp_path)
+    data.prepare()
+
+    sockets = bind_ports(data, SETTINGS).values()
+
+    # asyncio switches Nagle off only where it knows the protocol.
+    assert {sock.proto for sock in sockets} == {socket.IPPROTO_TCP}
+    for sock in sockets:
+        sock.close()
 
 
 def test_orders_listen_keys_and_counts_outlive_a_kill(tmp_path):
