@@ -60,9 +60,8 @@ def test_trades_are_those_of_price_time_priority(make_floor, script):
         told = [(fill.is_maker, int(fill.price * 100), int(fill.quantity * 1000)) for fill in made]
         expected = []
         for maker, taker, ticks, lots in reference.trades:
-            expected += [(True, ticks, lots)] * (maker == account) + [(False, ticks, lots)] * (
-                taker == account
-            )
+            for name, is_maker in ((maker, True), (taker, False)):
+                expected += [(is_maker, ticks, lots)] * (name == account)
         assert told == expected
     bids = [o for o in reference.resting if o[1] == "BUY"]
     shown = dict(floor.side("binance").book.levels(0, 100))

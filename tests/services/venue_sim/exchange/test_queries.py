@@ -15,9 +15,8 @@ def test_paging_tells_orders_and_trades_from_an_id_or_the_newest(floor):
 
 
 def test_all_open_orders_of_an_account_are_told_over_its_markets(floor):
-    wanted = [
-        floor.place("binance", "BUY", "1", "99.00", symbol=name).order for name in ("BTCUSDT", "ETHUSDT")
-    ]
+    names = ("BTCUSDT", "ETHUSDT")
+    wanted = [floor.place("binance", "BUY", "1", "99.00", symbol=name).order for name in names]
     floor.place("binance", "BUY", "1", "99.00", account="b")
 
     assert floor.exchange.open_orders("a", "binance") == wanted
