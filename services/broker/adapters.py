@@ -41,6 +41,7 @@ def _remote(access: VenueAccess, key: VenueKey, *, has_user_stream: bool) -> Rem
 
 
 def _binance(access: VenueAccess, *, has_user_stream: bool) -> BinanceSettings:
+    is_trading = has_user_stream and access.name == USDM
     # /sapi, which tells the rights of the key itself, exists on the live host and at the simulated venue.
     rights = {"live": RIGHTS_HOST, "sim": access.rest_url}.get(access.network, "")
     return BinanceSettings(
@@ -49,4 +50,6 @@ def _binance(access: VenueAccess, *, has_user_stream: bool) -> BinanceSettings:
         symbols=tuple(f"{access.name}:{symbol}" for symbol in access.symbols),
         has_user_stream=has_user_stream,
         recv_window_ms=access.recv_window_ms,
+        # Only who trades changes the account.
+        leverage=dict.fromkeys(access.symbols, access.leverage) if access.leverage and is_trading else {},
     )

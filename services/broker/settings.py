@@ -32,6 +32,12 @@ class VenueAccess:
     key: Annotated[str, Doc("name of the API key")] = ""
     proxy: Annotated[str, Doc("proxy of REST and WebSocket; empty goes straight")] = ""
     recv_window_ms: Annotated[int, Gt(0), Le(60_000), Doc("how late a signed request may arrive")] = 2000
+    leverage: Annotated[
+        int,
+        Ge(0),
+        Le(125),
+        Doc("set at the venue for each derivative at the start; 0 leaves what is there"),
+    ] = 0
 
 
 def resolved(access: VenueAccess, ports: Mapping[str, int]) -> VenueAccess | None:

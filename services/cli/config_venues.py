@@ -61,7 +61,7 @@ class VenueEntry(FeedVenue):
         int,
         Ge(0),
         Le(125),
-        Doc("set at the venue for each derivative at the start; 0 leaves what stands there"),
+        Doc("set at the venue for each derivative at the start; 0 leaves what is there"),
     ] = 0
 
 

@@ -16,7 +16,7 @@ from services.cli.pauses import pause_row
 from services.cli.prestart_facts import AccountFacts, VenueFacts, account_facts, venue_facts, venues_by_name
 from services.cli.prestart_item import Item, failed, passed
 from services.cli.prestart_live import AccountTruth, live_items, venue_balances
-from services.cli.prestart_money import limits, required_money, strategies, wallets
+from services.cli.prestart_money import limits, required_money, strategies, versions, wallets
 from services.cli.prestart_warnings import warnings
 from services.cli.venue_truth import account_truths
 from services.risk.calendar import next_pauses, pause_text
@@ -73,6 +73,7 @@ def _accounts(facts: Facts) -> Iterator[Item]:
     for _, symbol, lots in facts.account.positions():
         held[symbol] = held.get(symbol, 0) + lots
     yield from live_items(facts.cfg, facts.truths, held)
+    yield from versions(facts.cfg)
 
 
 def _place(data: DataDir, least_mb: int) -> Iterator[Item]:

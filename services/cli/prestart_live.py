@@ -49,6 +49,7 @@ def live_items(cfg: Config, accounts: list[AccountTruth], held: Mapping[str, int
             continue
         yield passed(name, f"{account.access.network}, key {account.access.key} ({account.fingerprint})")
         yield from _rights(account, cfg)
+        yield from _leverage(account, cfg)
         yield from _orders(account)
         yield from _positions(account, held)
 
@@ -72,6 +73,23 @@ def _rights(account: AccountTruth, cfg: Config) -> Iterator[Item]:
         yield failed(name, text, *numbers, is_hard=cfg.mode == "live")
     else:
         yield passed(name, text, *numbers)
+
+
+def _leverage(account: AccountTruth, cfg: Config) -> Iterator[Item]:
+    """Yield whether the leverage at the venue is the one that risk counts with."""
+    if not _has_positions(account):
+        return
+    name, counted = f"leverage {account.access.name}", cfg.risk.margin.leverage
+    key = f"venues.{account.access.name}.leverage"
+    numbers = (str(account.access.leverage), str(counted))
+    if not account.access.leverage:
+        text = f"what stands at the venue stays, and risk counts with {counted}: set {key} to be sure of it"
+        yield Item(name, "warning", text, value=numbers[0], limit=numbers[1])
+    elif account.access.leverage == counted:
+        yield passed(name, f"{counted} is set for each market at the start, as risk counts", *numbers)
+    else:
+        text = f"{account.access.leverage} at the venue, and risk counts with {counted}"
+        yield failed(name, f"{text}: make {key} and risk.margin.leverage the same", *numbers)
 
 
 def _orders(account: AccountTruth) -> Iterator[Item]:

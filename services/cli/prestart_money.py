@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 from services.cli.config_model import Config
 from services.cli.prestart_facts import AccountFacts, VenueFacts, price_centiticks, rules_of
 from services.cli.prestart_item import Item, failed, passed
+from services.strategy.configure import version_of
 from services.strategy.grid_preview import Preview, preview
 from services.strategy.grid_settings import GridSettings
-from services.strategy.registry import settings_of
+from services.strategy.registry import settings_of, source_of
 from services.strategy.settings import InstanceSettings
 from services.strategy.sizes import lots_of
 from shared.instrument import notional_atoms, venue_of
 from shared.messages.market import InstrumentRules
+from shared.runtime.build import build_id
 from shared.units import atoms_text
 
 Venues = Mapping[str, VenueFacts]
@@ -165,6 +167,20 @@ def strategies(cfg: Config, venues: Venues, account: AccountFacts) -> Iterator[I
             yield _safety(name, by_key[key], appetite.order, least)
         if isinstance(params, GridSettings):
             yield _grid(name, params, rules, price_centiticks(instance.symbol, dict(venues), account) // 100)
+
+
+def versions(cfg: Config) -> Iterator[Item]:
+    """Yield the version of each strategy: a hash of code and settings that stands on its orders (ST-44)."""
+    for name, instance in live_instances(cfg).items():
+        try:
+            source = source_of(instance.kind)
+        except (
+            ValueError,
+            OSError,
+        ):  # a strategy of your own that is not loaded here: it tells when it starts
+            continue
+        version = version_of(build_id(), instance, source)
+        yield Item(f"version {name}", "info", f"{version}: it stands on each of its orders", value=version)
 
 
 def _safety(name: str, wallet: Wallet, order: Decimal, least: int) -> Item:

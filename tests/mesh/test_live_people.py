@@ -13,7 +13,12 @@ CONFIG = """
 mode: live
 symbols: [binance_usdm:ETHUSDT]
 venues:
-  binance_usdm: {{url: 'http://127.0.0.1:{port}', key: mine, maker_fee_ppm: 200, taker_fee_ppm: 500}}
+  binance_usdm:
+    url: http://127.0.0.1:{port}
+    key: mine
+    maker_fee_ppm: 200
+    taker_fee_ppm: 500
+    leverage: 3
 warmup_s: 0
 strategies:
   grid:
@@ -22,6 +27,7 @@ strategies:
     params: {{order_notional: 100, interval_bps: 6}}
 risk:
   breakers: {{losing_streak_max: 100}}
+  margin: {{leverage: 3}}
   throttle: {{requotes_per_min_max: 1200, fills_per_min_max: 600}}
 """
 
@@ -112,6 +118,8 @@ def test_the_check_of_a_live_account_lists_key_orders_and_positions(live):
     assert items["account binance_usdm"]["state"] == "pass"
     assert items["key binance_usdm"]["limit"] == "80"
     assert items["wallet binance_usdm USDT"]["state"] == "pass"
+    assert items["leverage binance_usdm"]["state"] == "pass"
+    assert len(items["version grid"]["value"]) == 12
     assert int(items["own orders binance_usdm"]["value"]) > 0
     assert items["other orders binance_usdm"]["state"] == "pass"
 

@@ -82,13 +82,15 @@ def test_prices_and_orders_of_a_venue_belong_to_the_network_of_the_mode(mode, ne
 def test_every_host_of_a_network_can_be_replaced():
     text = (
         'venues: {binance_usdm: {url: "https://fapi.example", stream_url: "wss://s.example", key: k,'
-        ' api_url: "wss://a.example/ws-fapi/v1", proxy: "socks5://127.0.0.1:1080", recv_window_ms: 4000}}\n'
+        ' api_url: "wss://a.example/ws-fapi/v1", proxy: "socks5://127.0.0.1:1080",'
+        " recv_window_ms: 4000, leverage: 5}}\n"
     )
     (account,) = load("mode: live\n" + USDM + text).broker.venues
 
     assert (account.rest_url, account.stream_url) == ("https://fapi.example", "wss://s.example")
     assert (account.api_url, account.network) == ("wss://a.example/ws-fapi/v1", "own")
     assert (account.proxy, account.recv_window_ms) == ("socks5://127.0.0.1:1080", 4000)
+    assert account.leverage == 5
 
 
 @pytest.mark.parametrize(

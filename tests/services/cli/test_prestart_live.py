@@ -39,10 +39,10 @@ def order(client_order_id, symbol=SYMBOL):
     return VenueOrder(symbol, client_order_id, "7", VenueState.PARTIALLY_FILLED, Side.SELL, 600_005, 30, 10)
 
 
-def items(mode="live", held=None, error="", **truth):
-    text = (
-        f'mode: {mode}\nsymbols: [{SYMBOL}]\nvenues: {{binance_usdm: {{url: "https://v.example", key: k}}}}\n'
-    )
+def items(mode="live", held=None, error="", leverage=3, **truth):
+    block = f'{{url: "https://v.example", key: k, leverage: {leverage}}}'
+    text = f"mode: {mode}\nsymbols: [{SYMBOL}]\nvenues: {{binance_usdm: {block}}}\n"
+    text += "risk: {margin: {leverage: 3}}\n"
     cfg = config.loads("test.yaml", text, {})
     found = {"rights": rights(), "balances": [], "positions": [], "orders": [], **truth}
     account = AccountTruth(
@@ -95,6 +95,13 @@ def test_a_key_that_cannot_trade_is_of_no_use():
 @pytest.mark.parametrize(("mode", "state"), [("live", "fail"), ("testnet", "warning")])
 def test_rights_that_the_venue_does_not_tell_are_no_clean_rights(mode, state):
     assert items(mode, rights=None)["key binance_usdm"].state == state
+
+
+@pytest.mark.parametrize(("leverage", "state"), [(3, "pass"), (0, "warning"), (20, "fail")])
+def test_the_leverage_at_the_venue_is_the_one_that_risk_counts_with(leverage, state):
+    item = items(leverage=leverage)["leverage binance_usdm"]
+
+    assert (item.state, item.value, item.limit) == (state, str(leverage), "3")
 
 
 def test_orders_of_others_are_shown_with_what_happens_to_them():
