@@ -1,5 +1,6 @@
 """Orders of one account through ccxt: each command one answer, no create ever twice."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -190,7 +191,8 @@ class Trader:
     async def _cancel_all(self, command: CancelAll) -> AnyReport:
         symbol = self._symbol(command.symbol)
         if self._entry.facts.has_cancel_all:
-            await self._exchange.cancel_all_orders(symbol)
+            with contextlib.suppress(ccxt.OrderNotFound):  # Binance says so when none is open
+                await self._exchange.cancel_all_orders(symbol)
         else:
             for order in await self._exchange.fetch_open_orders(symbol):
                 await self._exchange.cancel_order(order["id"], symbol)
