@@ -159,7 +159,7 @@ class LiveKnowledge(BrokerKnowledge):
     def _observe_approval_live(self, event: Event) -> None:
         self._observe_approval(event)
         order = self.order(event.message.client_order_id)
-        if order is not None and order.approved_ns == event.header.ts_ns:
+        if order is not None and not order.approved_seq:
             order.approved_seq, order.origin_ns = event.header.seq, event.header.origin_ns
 
     def _observe_stop_live(self, event: Event) -> None:

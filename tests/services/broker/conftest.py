@@ -314,8 +314,10 @@ class LiveBench:
 def make_counter(make_bench):
     """Return a function that makes a started counter."""
 
-    def make(symbols=(PERP, SPOT), **kw):
-        return LiveBench(make_bench.rules, make_bench.block, **kw).start(symbols)
+    def make(symbols=(PERP, SPOT), prepare=lambda _venues: None, **kw):
+        counter = LiveBench(make_bench.rules, make_bench.block, **kw)
+        prepare(counter.venues)
+        return counter.start(symbols)
 
     make.PERP, make.SPOT = PERP, SPOT
     return make

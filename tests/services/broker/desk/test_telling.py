@@ -4,10 +4,9 @@ import itertools
 
 import pytest
 
-from services.broker.desk.order import DeskOrder
 from shared.execution import commands, reports
-from shared.execution.reports import RefusalKind, VenueState
-from shared.messages import Event, Header, control, orders, system, venue
+from shared.execution.reports import VenueState
+from shared.messages import orders, system
 from shared.units import Side
 
 
@@ -57,7 +56,7 @@ def test_a_fill_before_the_acknowledgement_is_booked_once(counter):
 
 @pytest.mark.req("BR-5")
 def test_all_orders_of_arrival_end_in_the_same_ledger(make_counter):
-    kinds = ("ack", "new", "fill 1", "fill 2", "partial", "canceled")
+    kinds = ("ack", "fill 1", "fill 2", "partial", "canceled")
     ends = set()
     for arrival in itertools.permutations(kinds):
         counter = make_counter(symbols=(make_counter.PERP,))
@@ -65,7 +64,6 @@ def test_all_orders_of_arrival_end_in_the_same_ledger(make_counter):
         first, second = counter.fill(order_id, 2, 1), counter.fill(order_id, 1, 2)
         words = {
             "ack": reports.Acted(counter.number(order_id), counter.told(order_id)),
-            "new": reports.OrderChanged(counter.told(order_id)),
             "fill 1": reports.Filled(first),
             "fill 2": reports.Filled(second),
             "partial": reports.OrderChanged(counter.told(order_id, VenueState.PARTIALLY_FILLED, 2)),
@@ -147,16 +145,6 @@ def test_an_execution_that_the_order_does_not_allow_halts_its_market(counter, ch
     assert len(counter.said(orders.Fill)) == 1
 
 
-def test_a_person_who_resumes_everything_ends_a_halt(counter):
-    order_id = counter.resting()
-    counter.tell(reports.Filled(counter.fill(order_id, 1, price_ticks=600_001)))
-
-    counter.say("operator", control.ResumeRequested("", "me", "looked at it"))
-    again = counter.intent(price_ticks=599_000)
-
-    assert counter.life(again) == ["OrderSent"]
-
-
 @pytest.mark.parametrize(
     ("fee", "asset", "atoms", "rounded"),
     [
@@ -187,40 +175,6 @@ def test_a_fee_that_is_no_number_is_booked_as_none_and_halts(counter):
     assert [one.is_halted for one in counter.differences("bad_fill")] == [True]
 
 
-def test_a_certain_refusal_is_a_rejection_and_frees_the_slot(counter):
-    order_id = counter.intent(slot="b0")
-
-    refused = reports.Refused(counter.number(order_id), RefusalKind.WOULD_TAKE, "-5022", "would take")
-    counter.tell(refused)
-    again = counter.intent(slot="b0", price_ticks=599_990)
-
-    assert counter.life(order_id) == ["OrderSent", "OrderRejected"]
-    assert counter.life(again) == ["OrderSent"]
-
-
-def test_a_refusal_before_the_first_byte_is_not_sent(counter):
-    refusal = reports.Refused(0, RefusalKind.FILTER, "MIN_NOTIONAL", "too small", is_sent=False)
-    counter.venues["binance_usdm"].refusals[commands.Place] = refusal
-
-    order_id = counter.intent()
-
-    assert counter.life(order_id) == ["NotSent"]
-    assert counter.said(orders.NotSent)[0].code == "venue_filter"
-
-
-def test_no_order_leaves_before_the_time_that_a_rate_limit_names(counter):
-    until_ns = counter.mesh.now_ns + 2_000_000_000
-    first = counter.intent()
-    counter.tell(reports.Refused(counter.number(first), RefusalKind.RATE, "-1015", "slow", retry_ns=until_ns))
-
-    early = counter.intent(price_ticks=599_000)
-    counter.pass_ms(2100)
-    late = counter.intent(price_ticks=599_000)
-
-    assert (counter.life(early), counter.said(orders.NotSent)[-1].code) == (["NotSent"], "rate")
-    assert counter.life(late) == ["OrderSent"]
-
-
 def test_what_the_venue_ends_by_itself_expires(counter):
     order_id = counter.resting()
 
@@ -237,67 +191,6 @@ def test_other_terms_at_the_venue_are_said_and_the_order_canceled(counter):
 
     assert [one.kind for one in counter.differences()] == ["order_terms"]
     assert counter.venues["binance_usdm"].took(commands.Cancel)
-
-
-def test_a_finished_order_leaves_little_behind(counter):
-    adapter, desk = counter.venues["binance_usdm"], counter.execution.desks["binance_usdm"]
-    live = counter.broker.live
-    for n in range(1200):
-        order = DeskOrder(
-            f"7-mm-b0-{n}",
-            "mm",
-            counter.PERP,
-            "b0",
-            Side.BUY,
-            600_000,
-            5,
-            orders.OrderType.LIMIT,
-            orders.TimeInForce.GTC,
-            False,
-            False,
-        )
-        desk.send([(order, n, 0)], counter.mesh.now_ns)
-        desk.take([reports.Filled(counter.fill(order.client_order_id, 5))], counter.mesh.now_ns)
-        desk.take(
-            [reports.Acted(adapter.took(commands.Place)[-1].request_id, counter.told(order.client_order_id))],
-            0,
-        )
-        for fact in desk.outcome():
-            live.adopt(Event(Header(n, 0, 0, 7, "broker.io", 1, n, 0), fact.message))
-        adapter.asked.clear()
-
-    state = desk.state
-    assert (len(state.orders.live), len(state.orders.slots), len(state.requests)) == (0, 0, 0)
-    assert len(state.orders.closed) == len(state.orders._by_venue_id) == 1000
-    assert len(live.known.closed) <= 1000
-
-
-def test_the_state_of_a_trading_broker_survives_its_snapshot(counter):
-    order_id = counter.resting()
-    counter.tell(reports.Filled(counter.fill(order_id, 2)))
-    counter.resting(symbol=counter.SPOT, venue="binance")
-
-    core = type(counter.broker)()
-    core.restore(counter.broker.snapshot())
-
-    assert core.digest() == counter.broker.digest()
-    assert core.known.orders.keys() == counter.broker.known.orders.keys()
-
-
-@pytest.mark.req("JR-16")
-def test_a_log_of_orders_at_venues_replays_equal(counter):
-    order_id = counter.resting()
-    counter.tell(reports.Filled(counter.fill(order_id, 2)))
-    counter.cancel(order_id)
-    counter.restart()
-    counter.pass_ms(300)
-
-    again = type(counter.broker)()
-    for event in counter.log:
-        again.apply(event)
-
-    assert again.digest() == counter.broker.digest()
-    assert counter.said(venue.VenueLink)
 
 
 @pytest.mark.req("BR-15")
