@@ -32,14 +32,16 @@ from shared.messages.venue import OrderAdopted, VenueDifference
 from shared.units import NS_PER_MS, NS_PER_S
 
 OTHERS = ("market_data",)
-MARKET_STEP_NS = 200 * NS_PER_MS
-PUMP_NS = 20 * NS_PER_MS
-QUOTE_NS = 3 * NS_PER_S
+MARKET_STEP_NS = 250 * NS_PER_MS
+PUMP_NS = 40 * NS_PER_MS
+QUOTE_NS = 2 * NS_PER_S
 """After the faults, quoting goes on for so long before everything is withdrawn and judged."""
 RESUME_MAX_NS = 75 * NS_PER_S
 """Every market is quoted again so soon after the faults; a slot refused three times rests a minute."""
 SETTLE_NS = 40 * NS_PER_S
 LOOK_NS = NS_PER_S
+ANSWER_NS = 22 * NS_PER_S
+"""A reconciliation that was asked for is answered within this."""
 FEED = "market_data.io"
 OPERATOR = "operator"
 
@@ -259,9 +261,13 @@ class LiveRun:
         """Ask for a comparison twice: everything was found before, so both find nothing (I-20)."""
         problems: list[str] = []
         for number in (1, 2):
-            before = len(self.mesh.log)
+            before, until_ns = len(self.mesh.log), self.timeline.now_ns + ANSWER_NS
             self.say(OPERATOR, control.ReconcileRequested("operator", "campaign"))
-            self.timeline.run(self.timeline.now_ns + 4 * NS_PER_S)
+            while self.timeline.now_ns < until_ns:
+                self.timeline.run(self.timeline.now_ns + LOOK_NS)
+                if any(isinstance(event.message, Reconciled) for event in self.mesh.log[before:]):
+                    break
+            self.timeline.run(self.timeline.now_ns + LOOK_NS)
             new = [event.message for event in self.mesh.log[before:]]
             said = [repr(one) for one in new if isinstance(one, VenueDifference | OrderAdopted)]
             answers = [one for one in new if isinstance(one, Reconciled)]

@@ -60,9 +60,11 @@ def judged(seed: int, *, planted: str = "", only: frozenset[str] | None = None) 
 
     before = signal.signal(signal.SIGALRM, hang)
     signal.alarm(SEED_LIMIT_S)
+    bug = PLANTED[planted] if planted else None
+    chosen = only if only is not None or bug is None else bug.faults or None
     try:
-        with PLANTED[planted].switched_on() if planted else nullcontext():
-            return run_seed(seed, only)
+        with bug.switched_on() if bug is not None else nullcontext():
+            return run_seed(seed, chosen)
     except Exception as error:  # noqa: BLE001  any exception is a finding
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{where.filename.rpartition('/')[2]}:{where.lineno}"

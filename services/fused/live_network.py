@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from services.fused.live_plan import PPM, Plan
+from services.fused.live_plan import CALM_NS, PPM, Plan
 from services.fused.live_time import Timeline
 from services.fused.live_witness import Witness, is_create
 from services.venue_sim.draw import Draw
@@ -185,7 +185,7 @@ class Network:
         return bool(rate) and self._is_storm() and self._draw.chance(rate)
 
     def _is_storm(self) -> bool:
-        return 4 * NS_PER_S <= self._now() < self._plan.calm_from_ns
+        return CALM_NS <= self._now() < self._plan.calm_from_ns
 
     def _delay_ns(self) -> int:
         jitter = self._plan.jitter_ns

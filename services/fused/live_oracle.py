@@ -66,6 +66,7 @@ class LogFold:
         self.fills: list[orders.Fill] = []
         self.intents: dict[str, orders.OrderIntent] = {}
         self.sent: Counter[str] = Counter()
+        self.approved_lots: dict[str, int] = {}
         self.over: dict[str, type[Message]] = {}
         self.unknown_ns: dict[str, int] = {}
         self.waits_ns: list[tuple[str, int, int]] = []
@@ -99,6 +100,8 @@ class LogFold:
             self._report(message, event)
 
     def _report(self, message: orders._OrderMessage, event: Event) -> None:
+        if isinstance(message, orders.OrderApproved | orders.OrderAdjusted):
+            self.approved_lots[message.client_order_id] = message.qty_lots
         if isinstance(message, orders.OrderSent):
             self.sent[message.client_order_id] += 1
         if isinstance(message, orders.OrderAccepted | orders.OrderSent | _ENDS[0] | _ENDS[1] | _ENDS[2]):
@@ -125,13 +128,22 @@ def judge(log: Sequence[Event], truth: Truth, witness: Witness, calm_ns: int) ->
     fold = LogFold().take(log)
     return [
         *witness.problems,
+        *judge_ledger(log, truth, calm_ns),
+        *_departures(truth.orders, witness),
+        *_conservation(witness, fold),
+    ]
+
+
+def judge_ledger(log: Sequence[Event], truth: Truth, calm_ns: int) -> list[str]:
+    """Return what log and ledger say differently, and what each of them says that must not be."""
+    fold = LogFold().take(log)
+    return [
         *_slots(truth.orders),
-        *_approvals(truth.orders, witness),
+        *_approvals(truth.orders, fold),
         *_fills(truth.fills, fold),
         *_ends(truth.orders, fold),
         *_sums(truth, fold),
         *_unknown(fold, calm_ns),
-        *_conservation(witness, fold),
     ]
 
 
@@ -156,20 +168,22 @@ def _slots(truth: Sequence[TruthOrder]) -> list[str]:
     return problems
 
 
-def _approvals(truth: Sequence[TruthOrder], witness: Witness) -> list[str]:
+def _approvals(truth: Sequence[TruthOrder], fold: LogFold) -> list[str]:
     """Check each order at the venue against its approval (I-01)."""
     problems = []
     for order in truth:
-        if not is_ours(order.client_order_id):
-            continue
-        approved = witness.approved_lots(order.client_order_id)
-        if order.qty_lots > approved:
+        approved = fold.approved_lots.get(order.client_order_id, 0)
+        if is_ours(order.client_order_id) and order.qty_lots > approved:
             problems.append(
                 f"{order.client_order_id}: {order.qty_lots} lots at the venue, {approved} approved (I-01)"
             )
-        if order.client_order_id not in witness.creates:
-            problems.append(f"{order.client_order_id} is at the venue but never left us")
     return problems
+
+
+def _departures(truth: Sequence[TruthOrder], witness: Witness) -> list[str]:
+    """Check that every order at the venue was seen to leave."""
+    ours = [order.client_order_id for order in truth if is_ours(order.client_order_id)]
+    return [f"{key} is at the venue but never left us" for key in ours if key not in witness.creates]
 
 
 def _fills(truth: Sequence[TruthFill], fold: LogFold) -> list[str]:
@@ -208,8 +222,8 @@ def _ends(truth: Sequence[TruthOrder], fold: LogFold) -> list[str]:
     problems = [f"orphan: {key} is open at the venue, over on the log" for key in sorted(is_open & over)]
     problems += [f"orphan: {key} is open at the venue, not on the log" for key in sorted(is_open - known)]
     problems += [f"orphan: {key} was to be withdrawn and is open" for key in sorted(is_open - over)]
-    alive = {key for key in fold.reported if key not in fold.over and is_ours(key)}
-    problems += [f"{key} is open on the log, over at the venue" for key in sorted(alive - is_open)]
+    alive = sorted(fold.approved_lots.keys() - over - is_open)
+    problems += [f"{key} was approved, is not at the venue, and has no end on the log" for key in alive]
     rejected = {key for key, how in fold.over.items() if how in {orders.OrderRejected, orders.NotSent}}
     problems += [
         f"{key} is at the venue, yet the log has it refused or not sent"

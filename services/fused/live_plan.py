@@ -12,7 +12,7 @@ from services.venue_sim.draw import Draw
 from shared.units import NS_PER_MS, NS_PER_S
 
 PPM = 1_000_000
-CALM_NS = 4 * NS_PER_S
+CALM_NS = 3 * NS_PER_S
 """The first seconds are without faults: everything connects and quotes."""
 
 STREAMS = (
@@ -106,7 +106,7 @@ def plan_of(seed: int, venues: tuple[str, ...], only: frozenset[str] | None = No
     draw = stream(seed, "plan")
     drawn = frozenset(name for name in CLASSES if draw.chance(ALWAYS_PPM))
     classes = drawn if only is None else only
-    storm_ns = draw.between(8, 24) * NS_PER_S
+    storm_ns = draw.between(6, 16) * NS_PER_S
     rates = {name: draw.between(5_000, 150_000) for name in CLASSES if name in RATED}
     windows: list[Window] = []
     for number, name in enumerate(CLASSES):

@@ -16,7 +16,6 @@ from services.broker.desk import adopting, cancels, desk, doubts, order, rounds,
 from services.broker.live_core import LiveCore
 from services.broker.live_order import TradeMemory
 from services.risk.exposure import Exposure
-from services.strategy import decide
 from shared.execution import reports
 from shared.messages import orders
 from shared.messages.venue import EXTERNAL
@@ -27,10 +26,11 @@ Patch = tuple[Any, str, Any]
 
 @dataclass(frozen=True)
 class Planted:
-    """One bug: what it does, and how it gets into the program."""
+    """One bug: what it does, how it gets into the program, and the faults it shows in (any when empty)."""
 
     what: str
     patches: Callable[[], list[Patch]]
+    faults: frozenset[str] = frozenset()
 
     @contextmanager
     def switched_on(self) -> Iterator[None]:
@@ -161,17 +161,17 @@ def _stale_answer_wins() -> list[Patch]:
 
 
 def _reuse_id() -> list[Patch]:
-    made = decide.client_order_id
-    former: dict[tuple[str, str], str] = {}
+    place = order.place_of
+    former: list[str] = []
 
-    def reused(epoch: int, strategy: str, slot: str, generation: int) -> str:
-        again = former.pop((strategy, slot), "") if generation % 9 == 0 else ""
-        if again:
-            return again
-        fresh = former[strategy, slot] = made(epoch, strategy, slot, generation)
-        return fresh
+    def reused(request_id: int, one: Any) -> Any:
+        made = place(request_id, one)
+        former.append(made.client_order_id)
+        if len(former) % 10:
+            return made
+        return msgspec.structs.replace(made, client_order_id=former[-10])
 
-    return [(decide, "client_order_id", reused)]
+    return [(desk, "place_of", reused)]
 
 
 def _adopt_as_own() -> list[Patch]:
@@ -261,7 +261,8 @@ def _kill_leaves_queue() -> list[Patch]:
     held = live_gate.held_back
 
     def passed(passage: Any) -> Any:
-        return held(replace(passage, is_killed=False))
+        wanted = msgspec.structs.replace(passage.order, cancel_reason="") if passage.order else None
+        return held(replace(passage, is_killed=False, order=wanted))
 
     return [(live_gate, "held_back", passed)]
 
@@ -280,19 +281,31 @@ PLANTED: dict[str, Planted] = {
     "count_twice": Planted("executions are not told apart by their trade id", _count_twice),
     "drop_late_fill": Planted("an execution after the end of its order is dropped", _end_at_once),
     "forget_unknown": Planted("an order in doubt does not count in risk's exposure", _forget_unknown),
-    "not_found_at_once": Planted("the first `not found` frees the slot", _not_found_at_once),
+    "not_found_at_once": Planted(
+        "the first `not found` frees the slot", _not_found_at_once, frozenset({"act_late", "cut"})
+    ),
     "cancel_proves_absence": Planted("`unknown order` to a cancel frees the slot", _cancel_proves_absence),
-    "ignore_gap": Planted("nothing is compared after the private stream was lost", _ignore_gap),
+    "ignore_gap": Planted(
+        "nothing is compared after the private stream was lost",
+        _ignore_gap,
+        frozenset({"cut", "mute", "half_open"}),
+    ),
     "stale_answer_wins": Planted("an old list of open orders overrides newer events", _stale_answer_wins),
     "reuse_id": Planted("client order ids come again", _reuse_id),
     "adopt_as_own": Planted("orders of others are booked on a strategy of ours", _adopt_as_own),
     "fee_sign": Planted("fees are booked as rebates", _fee_sign),
     "more_than_approved": Planted("one lot more than approved is sent", _more_than_approved),
-    "forget_at_restart": Planted("a restart forgets orders without an answer", _forget_at_restart),
+    "forget_at_restart": Planted(
+        "a restart forgets orders without an answer", _forget_at_restart, frozenset({"crash", "disk"})
+    ),
     "cancel_once": Planted("a cancel that failed is not sent again", _cancel_once),
     "no_durable_wait": Planted("an order leaves before its approval is on disk", _no_durable_wait),
-    "kill_leaves_queue": Planted("a kill does not stop creates on their way", _kill_leaves_queue),
-    "ban_ignored": Planted("the venue's ban is not obeyed", _ban_ignored),
-    "deaf_stream": Planted("a private stream that went silent is believed", _deaf_stream),
+    "kill_leaves_queue": Planted(
+        "a kill does not stop creates on their way", _kill_leaves_queue, frozenset({"kill", "disk"})
+    ),
+    "ban_ignored": Planted("the venue's ban is not obeyed", _ban_ignored, frozenset({"ban"})),
+    "deaf_stream": Planted(
+        "a private stream that went silent is believed", _deaf_stream, frozenset({"mute", "half_open"})
+    ),
     "memory_lost": Planted("a restart forgets which executions were booked", _memory_lost_at_restart),
 }

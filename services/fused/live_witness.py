@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from shared.messages import Event
-from shared.messages.control import KillCleared, KillLatched
+from shared.messages.control import KillCleared, KillLatched, KillRequested
 from shared.messages.orders import (
     Fill,
     NotSent,
@@ -79,6 +79,8 @@ class Witness:
             self.maybe_live.discard(message.client_order_id)
         elif isinstance(message, VenueLink):
             self._logged_bans_ns[message.venue] = message.until_ns
+        elif isinstance(message, KillRequested):
+            self._is_killed = True
         elif isinstance(message, KillLatched):
             self._is_latched = self._is_killed = True
         elif isinstance(message, KillCleared):
@@ -128,8 +130,3 @@ class Witness:
             self.problem(f"create {order_id} leaves before its approval {seq} is on disk (I-02)")
         if self._is_latched:
             self.problem(f"create {order_id} leaves after the kill was latched (I-22)")
-
-    def approved_lots(self, order_id: str) -> int:
-        """Return what risk allowed of an order, 0 without an approval."""
-        _, approval = self._approved.get(order_id, (0, None))
-        return 0 if approval is None else approval.qty_lots
