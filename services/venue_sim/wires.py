@@ -51,7 +51,12 @@ class Wires:
         self.faulty = {venue: FaultyWire(wire, trading) for venue, wire in self.plain.items()}
 
     def open(self, venue: str, target: str, now_ns: int, ip: str) -> Opened | Charge | None:
-        """Open a WebSocket: None when there is nothing at its path, a refused charge over the limits."""
+        """Open a WebSocket: None when there is nothing at its path, a refused charge over the limits.
+
+        Under maintenance the charge is a 503.
+        """
+        if self._trading.is_down(venue):
+            return Charge(503, ())
         wire = self.plain[venue]
         if target.partition("?")[0].rstrip("/") == PATHS[venue]:
             session = ApiSession(wire, target, now_ns, ip)
