@@ -5,24 +5,51 @@ here, with the key of the owner who stops the mesh.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 from services.broker.settings import BrokerSettings, VenueAccess
 from services.canceller.build import Place, open_venue
 from services.canceller.cancel import Cancelled, cancel_ours
 from services.canceller.truth import Truth, is_ours, read_truth
+from services.cli.prestart_facts import account_facts
 from services.cli.prestart_live import order_text
 from services.cli.venue_truth import key_place
 from shared.errors import QuotemeshError
 from shared.messages import orders
+from shared.messages.control import FlattenRequested
 from shared.messages.market import InstrumentRules
 from shared.runtime.client import BusClient
 from shared.runtime.paths import DataDir
 from shared.units import decimal_text
 
 LIMIT_S = 8.0
+CLOSE_LIMIT_S = 15.0
+CLOSE_LOOK_S = 0.5
 SHOWN_MAX = 10
 BUS_LIMIT_MS = 1000
+
+
+def close_positions(data: DataDir) -> list[str]:
+    """Ask the running mesh to close every position at the market and wait until it has; return what to print.
+
+    For `broker.live.close_positions_on_exit`; what could not be closed in time is named and stays (BR-23).
+    """
+    try:
+        with BusClient(data, BUS_LIMIT_MS) as client:
+            client.append("operator", FlattenRequested("", "market", "operator", "the mesh is stopped"))
+    except QuotemeshError as error:
+        return [f"positions are NOT closed: nobody could be asked ({error})"]
+    deadline_s = time.monotonic() + CLOSE_LIMIT_S
+    while True:
+        facts = account_facts(data)
+        held = [one for one in facts.positions() if not facts.error]
+        if not held and not facts.error:
+            return ["every position is closed"]
+        if time.monotonic() > deadline_s:
+            left = ", ".join(f"{strategy} {symbol} {lots} lots" for strategy, symbol, lots in held)
+            return [f"positions are NOT all closed in {CLOSE_LIMIT_S:.0f} s: {facts.error or left}"]
+        time.sleep(CLOSE_LOOK_S)
 
 
 def farewell(data: DataDir, settings: BrokerSettings, stop_seq: int) -> list[str]:

@@ -179,6 +179,7 @@ def stop_mesh(data: DataDir, say: Callable[[str], object] = str) -> bool:
     supervisor = Supervisor(data)
     try:
         if supervisor.answers():
+            _close_positions(data, say)
             stop_seq = _announce_stop(data)
             names = services_of(data)
             stop_services(data, supervisor, names[names.index("broker") :])
@@ -193,6 +194,17 @@ def stop_mesh(data: DataDir, say: Callable[[str], object] = str) -> bool:
         remove_secrets(data)
         (data.run / f"{CANCELLER}.armed").unlink(missing_ok=True)
     return was_running
+
+
+def _close_positions(data: DataDir, say: Callable[[str], object]) -> None:
+    """Close positions before the stop where the settings say so."""
+    settings = trading_settings(data)
+    if settings is None or not settings.live.close_positions_on_exit:
+        return
+    from services.cli.farewell import close_positions  # noqa: PLC0415 - the adapters are not loaded on paper
+
+    for line in close_positions(data):
+        say(line)
 
 
 def _tell_left(data: DataDir, stop_seq: int, say: Callable[[str], object]) -> None:

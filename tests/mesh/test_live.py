@@ -76,7 +76,9 @@ class Live:
 def live(tmp_path_factory):
     from tests.mesh.conftest import Mesh
 
-    mesh = Mesh(tmp_path_factory.mktemp("live") / "data", MODE="testnet")
+    mesh = Mesh(
+        tmp_path_factory.mktemp("live") / "data", MODE="testnet", BROKER__LIVE__CLOSE_POSITIONS_ON_EXIT="true"
+    )
     mesh.environment |= {"QUOTEMESH_KEY_CANARY": CANARY}
     mesh.must("up")
     yield Live(mesh)
@@ -195,11 +197,17 @@ def test_orders_are_cancelled_by_hand_without_a_broker(live):
 
 
 @pytest.mark.req("BR-23")
-def test_a_stop_withdraws_every_order_and_tells_what_stays(live):
+def test_a_stop_closes_positions_and_withdraws_every_order_as_configured_and_tells_what_stays(live):
     live.quoting()
+    deadline = time.monotonic() + LIMIT_S
+    while not any(float(row["qty"]) for row in json.loads(live.mesh.must("positions", "--json"))):
+        assert time.monotonic() < deadline, "no position to close"
+        time.sleep(0.2)
 
     told = live.mesh.must("down")
 
+    assert "every position is closed" in told
+    assert "stays" not in told
     assert "the broker withdrew" in told
     assert "binance_usdm: 0 of our orders and 0 of others are open there" in told
     assert not (live.data.run / "secrets").exists()
