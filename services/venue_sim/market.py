@@ -77,6 +77,8 @@ class GeneratedMarket:
         self.on_execution: Callable[[Execution, int], None] | None = None
         self.outbox: list[StreamFrame] = []
         self.last_ticks = 0
+        # In a halt nobody quotes or takes; mark price and candles go on.
+        self.is_halted = False
         self._range: tuple[int, int] | None = None
         self.derivative = (
             None
@@ -107,7 +109,7 @@ class GeneratedMarket:
             StreamFrame(self.venue, source + CANDLES, self.wire.kline(now_ms, candle, is_closed=True))
             for candle in ended
         ]
-        for match in self.flow.step(mood):
+        for match in self.flow.step(mood) if not self.is_halted else ():
             execution = self._print(match, now_ms, frames)
             if match.maker_id < 0 and self.on_execution is not None:
                 self.on_execution(execution, now_ms)

@@ -106,8 +106,8 @@ class Acts:
         self._clearing.fund(symbol, int(rate * 10**8), now_ms)
 
     def set_status(self, venue: str, symbol: str, status: str, now_ms: int) -> None:
-        """Set the status of a market: TRADING takes orders, any other (HALT, BREAK, SETTLING) none."""
-        self._desk(venue).rules_of(symbol).set_status(status)
+        """Set the status of a market: but for TRADING (HALT, BREAK, SETTLING) nothing trades in it."""
+        self._desk(venue).set_status(symbol, status)
         self._floor.ledger.act(venue, "", f"{symbol} is {status}", now_ms)
 
     def change_filter(self, venue: str, symbol: str, kind: str, values: Filter, now_ms: int) -> None:

@@ -310,12 +310,22 @@ class Exchange:
                 self.usdm.store.dump(),
                 self.algos.dump(),
                 [[side.market.venue, side.market.name, side.dump()] for side in self._sides],
+                self.usdm.dump_income(),
+                self._changed_rules(),
             ]
         )
 
+    def _changed_rules(self) -> list[list[Any]]:
+        return [
+            [desk.venue, name, rules.status, rules.filters]
+            for desk in (self.spot, self.usdm)
+            for name, rules in desk.rules.items()
+            if rules.is_changed
+        ]
+
     def load(self, data: bytes) -> None:
         """Take the state of `dump`; raises the errors of decoding."""
-        floor, keys, spot, usdm, algos, sides = msgspec.json.decode(data, type=list[Any])
+        floor, keys, spot, usdm, algos, sides, income, rules = msgspec.json.decode(data, type=list[Any])
         self.floor.load(floor)
         for key in msgspec.convert(keys, list[AccountKey]):
             self.keys[key.api_key] = key
@@ -326,5 +336,10 @@ class Exchange:
             place = side.market.venue, side.market.name
             if place in kept:
                 side.load(kept[place])
+        self.usdm.load_income(income)
+        for venue, name, status, filters in rules:
+            if name in self.desk(venue).rules:
+                self.desk(venue).rules[name].set_filters(filters)
+                self.desk(venue).set_status(name, status)
         self.spot.restore()
         self.algos.load(algos)

@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import islice
+from typing import Any
+
+import msgspec
 
 from services.venue_sim.exchange.accounts import BOTH, Position
 from services.venue_sim.exchange.amounts import E18, decimal_of
 from services.venue_sim.exchange.desk import Desk
 from services.venue_sim.exchange.floor import Floor
-from services.venue_sim.exchange.orders import OrderState, OrderStore, opposite
+from services.venue_sim.exchange.orders import OrderState, OrderStore, joined, opposite
 from services.venue_sim.exchange.positions import (
     liquidation_e18,
     maintenance_e18,
@@ -26,7 +29,7 @@ from services.venue_sim.exchange.sides import MarketSide
 from services.venue_sim.matching import BUY
 from services.venue_sim.refusal import VenueRefusal
 
-INCOME_KEPT = 10_000
+INCOME_KEPT = 2_000
 
 
 class Margins(Desk):
@@ -37,10 +40,25 @@ class Margins(Desk):
     ) -> None:
         super().__init__(floor, sides, rules, store)
         self._income: dict[str, deque[Income]] = {}
+        self._income_json: dict[str, deque[bytes]] = {}
 
     def keep_income(self, account: str, income: Income) -> None:
         """Keep a line of the income history."""
-        self._income.setdefault(account, deque(maxlen=INCOME_KEPT)).append(income)
+        if account not in self._income:
+            self._income[account] = deque(maxlen=INCOME_KEPT)
+            self._income_json[account] = deque(maxlen=INCOME_KEPT)
+        self._income[account].append(income)
+        self._income_json[account].append(msgspec.json.encode(income))
+
+    def dump_income(self) -> dict[str, msgspec.Raw]:
+        """Return the income histories."""
+        return {account: joined(lines) for account, lines in self._income_json.items()}
+
+    def load_income(self, dumped: dict[str, Any]) -> None:
+        """Take what `dump_income` returned."""
+        for account, lines in dumped.items():
+            for income in msgspec.convert(lines, list[Income]):
+                self.keep_income(account, income)
 
     def income(
         self,

@@ -116,7 +116,7 @@ class OrderState(msgspec.Struct, array_like=True):
         )
 
 
-def _joined(parts: Iterable[bytes]) -> msgspec.Raw:
+def joined(parts: Iterable[bytes]) -> msgspec.Raw:
     """Return encoded items as one encoded array."""
     return msgspec.Raw(b"[" + b",".join(parts) + b"]")
 
@@ -224,7 +224,7 @@ class OrderStore:
     def dump(self) -> list[Any]:
         """Return the state."""
         trades = (item for kept in self._trades_json.values() for item in kept)
-        return [list(self.open.values()), _joined(self._closed_json.values()), _joined(trades)]
+        return [list(self.open.values()), joined(self._closed_json.values()), joined(trades)]
 
     def load(self, dumped: list[Any]) -> None:
         """Take the state of `dump`, as MessagePack gives it back."""

@@ -28,6 +28,7 @@ class PlainSide:
         self._last_ticks = last_ticks
         self._range = (last_ticks, last_ticks)
         self._on_execution: OnExecution | None = None
+        self.is_halted = False
         self._tick_e18 = scaled(market.tick_size)
 
     # ---- the others
@@ -35,7 +36,9 @@ class PlainSide:
     def submit(
         self, order_id: int, side: int, price_ticks: int, lots: int, now_ms: int, *, is_ioc: bool = False
     ) -> list[Execution]:
-        """Enter an order of somebody who is no account; returns its trades."""
+        """Enter an order of somebody who is no account; returns its trades. Nothing happens in a halt."""
+        if self.is_halted:
+            return []
         assert order_id > 0, f"order {order_id}: ids below 0 are those of accounts"
         executions = self._printed(self.book.submit(order_id, side, price_ticks, lots, is_ioc=is_ioc))
         for execution in executions:
@@ -120,6 +123,10 @@ class PlainSide:
             self._range = (min(self._range[0], match.price_ticks), max(self._range[1], match.price_ticks))
             executions.append(Execution(self.trade_id, *match))
         return executions
+
+    def halt(self, is_halted: bool) -> None:
+        """Refuse orders of others too, or take them again."""
+        self.is_halted = is_halted
 
     def top(self) -> tuple[int, int, int, int]:
         """Return (bid_ticks, bid_lots, ask_ticks, ask_lots), 0 where a side is empty."""

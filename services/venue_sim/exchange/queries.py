@@ -34,6 +34,11 @@ class OrderBooks:
             raise VenueRefusal(*BAD_SYMBOL)
         return rules
 
+    def set_status(self, symbol: str, status: str) -> None:
+        """Set the status of a market; but for TRADING nothing trades in it."""
+        self.rules_of(symbol).set_status(status)
+        self.sides[symbol].halt(status != "TRADING")
+
     def order(self, account: str, symbol: str, order_id: int, client_order_id: str) -> VenueOrder:
         """Return an order, open or closed; raises VenueRefusal -2013."""
         rules = self.rules_of(symbol)

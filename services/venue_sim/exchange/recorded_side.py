@@ -82,6 +82,7 @@ class RecordedSide:
         self._last_ticks = 0
         self._range: tuple[int, int] | None = None
         self._on_execution: OnExecution | None = None
+        self._is_halted = False
 
     # ---- what was recorded
 
@@ -99,7 +100,8 @@ class RecordedSide:
             }
         for side, ticks in changed:
             self._renew(side, ticks)
-        self._fill_crossed(self._now_ms())
+        if not self._is_halted:
+            self._fill_crossed(self._now_ms())
 
     def _renew(self, side: int, ticks: int) -> None:
         self._taken.pop((side, ticks), None)
@@ -121,7 +123,7 @@ class RecordedSide:
         self._last_ticks = ticks
         low, high = self._range or (ticks, ticks)
         self._range = (min(low, ticks), max(high, ticks))
-        if self._own:
+        if self._own and not self._is_halted:
             self._fill_by_trade(BUY if trade.m else SELL, ticks, lots, self._now_ms())
 
     def _fill_by_trade(self, maker_side: int, ticks: int, lots: int, now_ms: int) -> None:
@@ -341,6 +343,10 @@ class RecordedSide:
     def funding(self) -> tuple[int, int]:
         """Return the recorded funding rate and time."""
         return self._facts.funding()
+
+    def halt(self, is_halted: bool) -> None:
+        """Fill nothing by what was recorded, or go on."""
+        self._is_halted = is_halted
 
     def dump(self) -> list[Any]:
         """Return the queues and what was taken."""

@@ -64,6 +64,9 @@ class MarketSide(Protocol):
     def funding(self) -> tuple[int, int]:
         """Return (rate of the running interval in 1e-8, end of the interval in ms); 0 without any."""
 
+    def halt(self, is_halted: bool) -> None:
+        """Let nothing trade, or go on."""
+
     def dump(self) -> list[Any]:
         """Return what rests of accounts, where the market's own state does not hold it."""
 
@@ -173,6 +176,10 @@ class GeneratedSide:
         """Return the rate and the end of the interval that the streams tell."""
         facts = self._source.derivative
         return (facts.rate_e8, self._next_funding_ms()) if facts is not None else (0, 0)
+
+    def halt(self, is_halted: bool) -> None:
+        """Stop the flow: the book stands as it is."""
+        self._source.is_halted = is_halted
 
     def dump(self) -> list[Any]:
         """Return nothing: the book of the market holds the orders."""

@@ -79,7 +79,7 @@ class SpotDesk(Desk):
             updated_ms=now_ms,
             stp=self._stp_of(new),
             quote_order_e18=quote_e18,
-            iceberg_lots=self._iceberg_of(new, rules, lots),
+            iceberg_lots=self._iceberg_of(account, new, rules, lots),
             strategy_id=new.strategy_id,
             strategy_type=new.strategy_type,
         )
@@ -102,7 +102,7 @@ class SpotDesk(Desk):
         if last_ticks <= order.stop_ticks if order.is_falling_stop else last_ticks >= order.stop_ticks:
             raise VenueRefusal(-2010, "Order would trigger immediately.")
 
-    def _iceberg_of(self, new: NewOrder, rules: MarketRules, lots: int) -> int:
+    def _iceberg_of(self, account: str, new: NewOrder, rules: MarketRules, lots: int) -> int:
         """Return the shown part of an iceberg order in lots, 0 for other orders."""
         if new.iceberg_qty is None or not new.iceberg_qty:
             return 0
@@ -114,6 +114,9 @@ class SpotDesk(Desk):
         most = rules.limit("ICEBERG_PARTS", "limit")
         if shown > lots or (most and -(-lots // shown) > most):
             raise filter_failure("ICEBERG_PARTS")
+        most = rules.limit("MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders")
+        if most and sum(o.iceberg_lots > 0 for o in self.store.of_market(account, new.symbol)) >= most:
+            raise filter_failure("MAX_NUM_ICEBERG_ORDERS")
         return shown if shown < lots else 0
 
     def _stp_of(self, new: NewOrder) -> str:
@@ -243,7 +246,7 @@ class SpotDesk(Desk):
             raise VenueRefusal(-2038, "The requested action would change no state; rejecting.")
         most = rules.limit("MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends")
         if most and order.amends >= most:
-            raise filter_failure("MAX_NUM_ORDER_AMENDS")
+            raise VenueRefusal(-2038, f"Order amend rejected: at most {most} amends of an order.")
         new_id = new_client_order_id or f"sima{order.order_id:x}n{order.amends + 1}"
         if new_id != order.client_order_id and self.store.is_duplicate(account, symbol, new_id):
             raise self._refuse_duplicate()

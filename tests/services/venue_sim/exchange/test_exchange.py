@@ -138,6 +138,23 @@ def test_an_order_meets_the_market_of_its_own_time_though_the_frames_come_later(
     assert times[-1] == now_ms
 
 
+def test_in_a_halt_nothing_trades_and_nothing_is_quoted(venue):
+    order = place(venue, "binance", "BUY", "0.01", 0).order
+    later(venue, 1_100)
+    venue.exchange.set_status("binance", "BTCUSDT", "HALT", 1)
+    later(venue, 1_200)  # the last diff of the time before
+
+    frames = later(venue, 8_000)
+
+    assert [f for f in frames if f.venue == "binance" and "kline" not in f.stream] == []
+    assert [f for f in frames if f.stream == "btcusdt@trade"] != []
+    assert venue.exchange.order("sim", "binance", "BTCUSDT", order.order_id).status == "NEW"
+    again = make_venue(VenueSimSettings(), venue.state(is_clean=True))
+    assert again.exchange.rules("binance", "BTCUSDT").status == "HALT"
+    again.exchange.set_status("binance", "BTCUSDT", "TRADING", 1)
+    assert any(f.venue == "binance" and f.stream.endswith("@depth") for f in later(again, 9_000))
+
+
 def test_a_restart_keeps_orders_money_ids_and_the_place_in_the_queue(venue):
     for at in VENUES:
         for offset in (0, 3, 30):
@@ -169,6 +186,7 @@ def test_a_restart_keeps_orders_money_ids_and_the_place_in_the_queue(venue):
         assert second.trades("sim", at, "BTCUSDT") == first.trades("sim", at, "BTCUSDT")
     assert second.balances("sim") == first.balances("sim")
     assert second.positions("sim") == first.positions("sim")
+    assert second.income("sim") == first.income("sim") != []
     for ms in range(1_050, 6_000, 50):
         assert later(again, ms) == later(venue, ms)
     assert second.dump() == first.dump()

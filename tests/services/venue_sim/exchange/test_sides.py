@@ -16,5 +16,5 @@ def test_prices_have_the_decimals_of_the_venue():
 
 
 def test_a_market_finer_than_the_venue_counts_is_a_clear_error():
-    with pytest.raises(ConfigError, match="^X: tick .* is below 1e-18"):
+    with pytest.raises(ConfigError, match=r"^X: tick .* is below 1e-18"):
         Units(Market("binance", "X", "0.0000000001", "0.000000001", 10, 9))

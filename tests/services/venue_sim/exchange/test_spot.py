@@ -200,6 +200,21 @@ def test_an_iceberg_shows_a_part_and_its_next_part_queues_again(floor):
     assert floor.order(order).status == "PARTIALLY_FILLED"
 
 
+def test_icebergs_and_amends_are_limited(floor):
+    change = floor.exchange.acts.change_filter
+    change("binance", "BTCUSDT", "MAX_NUM_ICEBERG_ORDERS", {"maxNumIcebergOrders": 1}, floor.now)
+    change("binance", "BTCUSDT", "MAX_NUM_ORDER_AMENDS", {"maxNumOrderAmends": 1}, floor.now)
+    order = floor.place("binance", "BUY", "1", "99.00", iceberg_qty="0.4").order
+    amend = floor.exchange.amend
+
+    second = floor.refused(floor.place, "binance", "BUY", "1", "99.00", iceberg_qty="0.4")
+    amend("a", "BTCUSDT", order.order_id, "", Decimal("0.9"), floor.now)
+    again = floor.refused(amend, "a", "BTCUSDT", order.order_id, "", Decimal("0.8"), floor.now)
+
+    assert second == (-1013, "Filter failure: MAX_NUM_ICEBERG_ORDERS")
+    assert again[0] == -2038
+
+
 def test_stops_wait_until_the_price_is_traded_and_hold_their_money(floor):
     stop = floor.place(
         "binance", "SELL", "1", "99.00", type="STOP_LOSS_LIMIT", tif="GTC", stop_price="99.98"
