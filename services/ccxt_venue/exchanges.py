@@ -24,18 +24,14 @@ def make_exchange(setup: Setup) -> Any:
     """
     entry = ENTRIES[setup.venue]
     words = dialect_of(entry.name)
-    session = aiohttp.ClientSession(trust_env=False)
-    session._retry_connection = False
     exchange = getattr(ccxt.pro, entry.ccxt_id)(
         {
             "enableRateLimit": True,
             "timeout": setup.timeout_ms,
-            "session": session,
             "aiohttp_trust_env": False,
             **setup.key,
         }
     )
-    exchange.kept_session = session  # ccxt forgets a session of others when it closes
     exchange.options.update(words.options)
     exchange.options |= {
         "maxRetriesOnFailure": 0,
@@ -44,8 +40,12 @@ def make_exchange(setup: Setup) -> Any:
     }
     if setup.symbols and all(kind_of(symbol) == LINEAR for symbol in setup.symbols):
         exchange.options["defaultType"] = "swap"
-    _count_requests(exchange)
     _direct(exchange, entry, setup)
+    _count_requests(exchange)
+    session = aiohttp.ClientSession(trust_env=False)
+    session._retry_connection = False
+    exchange.session, exchange.own_session = session, False
+    exchange.kept_session = session  # ccxt forgets a session of others when it closes
     return exchange
 
 

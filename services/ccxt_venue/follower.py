@@ -1,6 +1,7 @@
 """Follow book and trades of one market through ccxt's WebSocket loops, until anything goes wrong."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,8 @@ class Follower:
                 self.is_up = False
                 # Said first: closing may take its time, or fail on what ccxt itself closed already.
                 self._say(FeedDown(self.connection, reason_of(error)))
-                await self.close()
+                with contextlib.suppress(Exception):  # whatever it is, nothing follows it
+                    await self.close()
 
     async def _follow_book(self) -> None:
         limit = dialect_of(self._exchange.id).book_levels or None  # None: the venue's default
