@@ -185,7 +185,7 @@ class Acts:
         return {}
 
     def _expire_listen_key(self, act: Act, now_ms: int) -> dict[str, Any]:
-        return {"expired": self._streams.expire_account(self._account(act), now_ms)}
+        return {"expired": self._streams.expire_keys_of(self._account(act), now_ms)}
 
     # ---- keys and accounts
 

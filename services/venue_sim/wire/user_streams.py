@@ -160,13 +160,6 @@ class UserStreams:
         self.expire_key(live, now_ms)
         return 1
 
-    def expire_account(self, account: str, now_ms: int) -> bool:
-        """End the listen key of an account as if its hour were over; False when it has none."""
-        live = self._key_of(account)
-        if live is not None:
-            self.expire_key(live, now_ms)
-        return live is not None
-
     def _expire(self, now_ms: int) -> None:
         for key in [key for key, kept in self._keys.items() if kept.expires_ms <= now_ms]:
             self.expire_key(key, now_ms)
