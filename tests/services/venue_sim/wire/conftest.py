@@ -1,10 +1,14 @@
 """A simulated venue with its wire, and a client that signs as the documents say."""
 
+import base64
 import hmac
 import json
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.venue_sim.access.limits import Limits
 from services.venue_sim.build import make_venue
@@ -100,6 +104,24 @@ class Session:
         return [json.loads(event) for event in self.inner.events(self.client.bench.now_ns)]
 
 
+class Signer:
+    """An Ed25519 key of the account."""
+
+    def __init__(self, bench):
+        self.private = Ed25519PrivateKey.generate()
+        public = self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        kept = bench.client().key
+        self.key = msgspec.structs.replace(kept, api_key="ed", key_type="ed25519", secret=public.decode())
+        bench.sim.exchange.add_key(self.key)
+        self.bench = bench
+
+    def log_on(self, session):
+        params = {"apiKey": "ed", "timestamp": self.bench.now_ms}
+        payload = "&".join(f"{name}={value}" for name, value in sorted(params.items()))
+        params["signature"] = base64.b64encode(self.private.sign(payload.encode())).decode()
+        return session.take({"id": "on", "method": "session.logon", "params": params})
+
+
 class Bench:
     """Both venues over one exchange, in virtual time."""
 
@@ -156,6 +178,11 @@ def bench():
 @pytest.fixture
 def make_bench():
     return Bench
+
+
+@pytest.fixture
+def signer(bench):
+    return Signer(bench)
 
 
 @pytest.fixture

@@ -1,39 +1,12 @@
-"""The WebSocket API: envelope, logon, subscriptions, and the end of a connection."""
+"""The WebSocket API: envelope, ids, units, and the end of a connection."""
 
-import base64
 import json
 
-import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
 SPOT_ORDER = {**ORDER, "quantity": "0.001", "price": "50000"}
 DAY_NS = 86_400_000_000_000
-
-
-class Signer:
-    """An Ed25519 key of the account."""
-
-    def __init__(self, bench):
-        self.private = Ed25519PrivateKey.generate()
-        public = self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        kept = bench.client().key
-        self.key = msgspec.structs.replace(kept, api_key="ed", key_type="ed25519", secret=public.decode())
-        bench.sim.exchange.add_key(self.key)
-        self.bench = bench
-
-    def log_on(self, session):
-        params = {"apiKey": "ed", "timestamp": self.bench.now_ms}
-        payload = "&".join(f"{name}={value}" for name, value in sorted(params.items()))
-        params["signature"] = base64.b64encode(self.private.sign(payload.encode())).decode()
-        return session.take({"id": "on", "method": "session.logon", "params": params})
-
-
-@pytest.fixture
-def signer(bench):
-    return Signer(bench)
 
 
 @pytest.mark.parametrize("request_id", [1, -5, 2**40, "a-B_9", "x" * 36, None])
@@ -74,113 +47,6 @@ def test_a_version_may_stand_before_a_method(bench):
     assert usdm.ask("v1/time")["status"] == 200
     assert usdm.send("account.position")["result"][0]["leverage"] == "20"
     assert usdm.send("v2/account.position")["result"] == []
-
-
-def test_a_logon_stands_for_later_requests(bench, spot, signer):
-    session = spot.session()
-
-    on = signer.log_on(session)["result"]
-    placed = session.ask("order.place", **SPOT_ORDER, timestamp=bench.now_ms)
-    off = session.ask("session.logout")["result"]
-    later = session.ask("order.place", **SPOT_ORDER, timestamp=bench.now_ms)
-
-    assert (on["apiKey"], on["authorizedSince"], on["userDataStream"]) == ("ed", bench.now_ms, False)
-    assert placed["status"] == 200
-    assert (off["apiKey"], off["authorizedSince"]) == (None, None)
-    assert later["error"]["code"] == -1102
-
-
-def test_only_ed25519_keys_log_on(spot):
-    answer = spot.session().send("session.logon")
-
-    assert (answer["status"], answer["error"]["code"]) == (400, -4056)
-
-
-def test_a_logon_needs_its_time_with_every_request(bench, spot, signer):
-    session = spot.session()
-    signer.log_on(session)
-
-    assert session.ask("order.place", **SPOT_ORDER)["error"]["code"] == -1102
-    assert session.ask("order.place", **SPOT_ORDER, timestamp=1)["error"]["code"] == -1021
-
-
-def test_a_key_revoked_meanwhile_ends_the_logon(bench, spot, signer):
-    session = spot.session()
-    signer.log_on(session)
-    session.ask("userDataStream.subscribe")
-    signer.key.is_revoked = True
-
-    answer = session.ask("order.place", **SPOT_ORDER, timestamp=bench.now_ms)
-
-    assert (answer["status"], answer["error"]["code"]) == (401, -2015)
-    assert session.ask("session.status")["result"]["apiKey"] is None
-    assert session.events()[-1]["event"]["e"] == "eventStreamTerminated"
-
-
-def test_usdm_sessions_have_no_user_data(bench, signer):
-    session = bench.client("binance_usdm").session()
-
-    on = signer.log_on(session)["result"]
-
-    assert "userDataStream" not in on
-    assert session.ask("userDataStream.subscribe")["error"]["code"] == -1020
-
-
-def test_a_subscription_of_the_logon_ends_with_it_and_says_so(bench, spot, signer):
-    session = spot.session()
-    assert session.ask("userDataStream.subscribe")["status"] == 401
-    signer.log_on(session)
-
-    assert session.ask("userDataStream.subscribe")["result"] == {"subscriptionId": 0}
-    assert session.ask("userDataStream.subscribe")["error"]["code"] == -2035
-    assert session.ask("session.subscriptions")["result"] == [{"subscriptionId": 0}]
-    assert session.ask("session.status")["result"]["userDataStream"] is True
-    session.ask("session.logout")
-
-    assert [each["event"]["e"] for each in session.events()] == ["eventStreamTerminated"]
-    assert session.ask("session.subscriptions")["result"] == []
-
-
-def test_a_signed_subscription_outlives_a_logout(bench, spot, signer):
-    session = spot.session()
-    session.send("userDataStream.subscribe.signature")
-    signer.log_on(session)
-    session.ask("session.logout")
-
-    spot.send("POST", "/api/v3/order", **SPOT_ORDER)
-
-    assert session.events()[0]["event"]["x"] == "NEW"
-
-
-def test_unsubscribing_ends_one_or_all(spot):
-    session = spot.session()
-    assert session.ask("userDataStream.unsubscribe")["error"]["code"] == -2036
-    session.send("userDataStream.subscribe.signature")
-
-    assert session.ask("userDataStream.unsubscribe", subscriptionId=7)["error"]["code"] == -2036
-    assert session.ask("userDataStream.unsubscribe", subscriptionId=0)["result"] == {}
-    assert session.send("userDataStream.subscribe.signature")["result"] == {"subscriptionId": 1}
-    assert session.ask("userDataStream.unsubscribe")["result"] == {}
-    session.events()
-
-    spot.send("POST", "/api/v3/order", **SPOT_ORDER)
-    assert session.events() == []
-
-
-def test_each_account_hears_only_of_itself(make_bench):
-    from services.venue_sim.settings import AccountSettings
-
-    bench = make_bench(accounts=(AccountSettings(), AccountSettings(name="other")))
-    first, second = bench.client(), bench.client(account=1)
-    heard = [client.session() for client in (first, second)]
-    for session in heard:
-        session.send("userDataStream.subscribe.signature")
-
-    second.send("POST", "/api/v3/order", **SPOT_ORDER)
-
-    assert heard[0].events() == []
-    assert len(heard[1].events()) == 2
-    assert first.send("GET", "/api/v3/openOrders").json == []
 
 
 def test_times_come_in_microseconds_when_the_connection_asks(bench, spot):

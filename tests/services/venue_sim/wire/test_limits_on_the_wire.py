@@ -64,43 +64,6 @@ def test_usdm_calls_weigh_what_the_documents_say(usdm, method, path, params, wei
     assert cost(usdm, method, path, **params) == weight
 
 
-@pytest.mark.parametrize(
-    ("venue", "limit", "weight"),
-    [
-        *(("binance", limit, weight) for limit, weight in ((100, 5), (101, 25), (500, 25), (1000, 50))),
-        *(("binance", limit, weight) for limit, weight in ((5000, 250), ("x", 5))),
-        *(("binance_usdm", limit, weight) for limit, weight in ((5, 2), (50, 2), (100, 5), (500, 10))),
-        ("binance_usdm", 1000, 20),
-    ],
-)
-def test_a_book_weighs_by_its_depth(bench, venue, limit, weight):
-    path = "/api/v3/depth" if venue == "binance" else "/fapi/v1/depth"
-
-    assert cost(bench.client(venue), "GET", path, signed=False, symbol="BTCUSDT", limit=limit) == weight
-
-
-def test_orders_are_counted_in_the_headers_and_what_is_refused_is_not(bench, spot):
-    first = spot.send("POST", "/api/v3/order", **SPOT_ORDER)
-    refused = spot.send("POST", "/api/v3/order", **SPOT_ORDER | {"price": "0.001"})
-    second = spot.send("POST", "/api/v3/order", **SPOT_ORDER)
-
-    counts = [answer.headers["X-MBX-ORDER-COUNT-10S"] for answer in (first, refused, second)]
-    assert counts == ["1", "1", "2"]
-    assert second.headers["X-MBX-ORDER-COUNT-1D"] == "2"
-    told = spot.send("GET", "/api/v3/rateLimit/order").json
-    assert [(each["interval"], each["count"]) for each in told] == [("SECOND", 2), ("DAY", 2)]
-
-
-def test_a_replacement_that_was_not_attempted_still_counts(spot):
-    params = {**SPOT_ORDER, "cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": "1"}
-
-    answer = spot.send("POST", "/api/v3/order/cancelReplace", **params)
-
-    assert (answer.status, answer.code) == (400, -2022)
-    assert answer.json["data"]["newOrderResult"] == "NOT_ATTEMPTED"
-    assert answer.headers["X-MBX-ORDER-COUNT-10S"] == "1"
-
-
 def test_a_first_fill_gives_a_spot_order_back(spot):
     taker = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
     spot.send("POST", "/api/v3/order", **SPOT_ORDER)
@@ -164,9 +127,3 @@ def test_a_connection_can_be_told_once_to_leave_the_limits_out(spot):
 
     assert "rateLimits" not in session.ask("ping")
     assert "rateLimits" in session.ask("ping", returnRateLimits=True)
-
-
-def test_exchange_info_tells_the_limits_that_are_counted(bench):
-    told = bench.client("binance_usdm").public("/fapi/v1/exchangeInfo").json
-
-    assert told["rateLimits"] == bench.limits["binance_usdm"].exchange_info()

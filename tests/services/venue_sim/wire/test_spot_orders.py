@@ -1,14 +1,18 @@
-"""Order, account and market calls of spot with the answers of the venue."""
+"""Order calls of spot with the answers of the venue."""
 
 import pytest
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
 RESTING = {**ORDER, "quantity": "0.001", "price": "50000"}
 BY_ID = {"symbol": "BTCUSDT", "origClientOrderId": "a"}
-
-
-def words(text):
-    return text.split()
+ACK = ["symbol", "orderId", "orderListId", "clientOrderId", "transactTime"]
+RESULT = [
+    *ACK,
+    *("price", "origQty", "executedQty", "origQuoteOrderQty", "cummulativeQuoteQty", "status", "timeInForce"),
+    *("type", "side", "workingTime", "selfTradePreventionMode"),
+]
+REPLACE = {**RESTING, "newClientOrderId": "new", "cancelOrigClientOrderId": "a"}
+BAD_NEW = {**REPLACE, "quantity": "0.00001"}
 
 
 @pytest.fixture
@@ -17,12 +21,9 @@ def placed(spot):
     return spot.send("POST", "/api/v3/order", **RESTING, newClientOrderId="a").json
 
 
-ACK = ["symbol", "orderId", "orderListId", "clientOrderId", "transactTime"]
-RESULT = [
-    *ACK,
-    *("price", "origQty", "executedQty", "origQuoteOrderQty", "cummulativeQuoteQty", "status", "timeInForce"),
-    *("type", "side", "workingTime", "selfTradePreventionMode"),
-]
+def parts(answer):
+    data = answer.json.get("data", answer.json)
+    return data["cancelResult"], data["newOrderResult"]
 
 
 @pytest.mark.parametrize(("kind", "names"), [("ACK", ACK), ("RESULT", RESULT), ("FULL", [*RESULT, "fills"])])
@@ -55,7 +56,7 @@ def test_an_order_is_queried_by_either_id(spot, placed):
     names = "symbol orderId orderListId clientOrderId price origQty executedQty cummulativeQuoteQty status"
     names += " timeInForce type side stopPrice icebergQty time updateTime isWorking workingTime"
     names += " origQuoteOrderQty selfTradePreventionMode"
-    assert list(by_id) == words(names)
+    assert " ".join(by_id) == names
     assert spot.send("GET", "/api/v3/order", symbol="BTCUSDT", orderId="1").code == -2013
     assert spot.send("GET", "/api/v3/openOrders").json == [by_id]
     assert spot.send("GET", "/api/v3/openOrders", symbol="BTCUSDT").json == [by_id]
@@ -86,15 +87,6 @@ def test_cancel_all_reports_each_order_and_refuses_an_empty_book(spot, placed):
 
     assert [each["origClientOrderId"] for each in told] == ["a", "b"]
     assert spot.send("DELETE", "/api/v3/openOrders", symbol="BTCUSDT").code == -2011
-
-
-REPLACE = {**RESTING, "newClientOrderId": "new", "cancelOrigClientOrderId": "a"}
-BAD_NEW = {**REPLACE, "quantity": "0.00001"}
-
-
-def parts(answer):
-    data = answer.json.get("data", answer.json)
-    return data["cancelResult"], data["newOrderResult"]
 
 
 def test_replacing_cancels_and_places(spot, placed):
@@ -166,44 +158,3 @@ def test_fills_are_told_by_order_and_from_an_id(spot):
     assert told(fromId=ids[-1]) == ids[-1:]
     assert told(fromId="0", limit="1") == ids[:1]
     assert told(orderId=second["orderId"]) == [fill["tradeId"] for fill in second["fills"]]
-
-
-def test_balances_tell_what_is_locked_and_may_leave_out_zeros(spot, placed):
-    told = spot.send("GET", "/api/v3/account").json
-
-    balances = {each["asset"]: (each["free"], each["locked"]) for each in told["balances"]}
-    assert balances["USDT"] == ("999950.00000000", "50.00000000")
-    assert told["canTrade"] is True
-    sold = {"symbol": "BTCUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC"}
-    spot.send("POST", "/api/v3/order", **sold, quantity="20", price="70000")
-    left = spot.send("GET", "/api/v3/account", omitZeroBalances="true").json["balances"]
-    assert {"asset": "BTC", "free": "0.00000000", "locked": "20.00000000"} in left
-
-
-def test_market_calls_tell_the_tape(spot, bench):
-    bench.step(60_000)
-    trades = spot.public("/api/v3/trades?symbol=BTCUSDT&limit=5").json
-    aggregates = spot.public("/api/v3/aggTrades?symbol=BTCUSDT&limit=5").json
-    day = spot.public("/api/v3/ticker/24hr?symbol=BTCUSDT").json
-    price = spot.public("/api/v3/ticker/price?symbol=BTCUSDT").json
-
-    assert len(trades) == 5
-    assert [trade["id"] for trade in trades] == [trade["a"] for trade in aggregates]
-    assert price == {"symbol": "BTCUSDT", "price": trades[-1]["price"]}
-    assert (day["lastPrice"], day["lastId"]) == (price["price"], trades[-1]["id"])
-    assert float(day["lowPrice"]) <= float(day["lastPrice"]) <= float(day["highPrice"])
-    assert day["count"] == day["lastId"] - day["firstId"] + 1
-    mean = float(spot.public("/api/v3/avgPrice?symbol=BTCUSDT").json["price"])
-    assert float(day["lowPrice"]) <= mean <= float(day["highPrice"])
-    since = spot.public(f"/api/v3/historicalTrades?symbol=BTCUSDT&fromId={trades[1]['id']}&limit=2").json
-    assert since == trades[1:3]
-
-
-def test_market_calls_take_one_market_several_or_all(spot):
-    for name in ("price", "bookTicker", "24hr"):
-        one = spot.public(f"/api/v3/ticker/{name}?symbol=BTCUSDT").json
-        assert spot.public(f"/api/v3/ticker/{name}").json == [one]
-        assert spot.public(f'/api/v3/ticker/{name}?symbols=["BTCUSDT"]').json == [one]
-        assert spot.public(f"/api/v3/ticker/{name}?symbol=NOPE").code == -1121
-        assert spot.public(f"/api/v3/ticker/{name}?symbols=[]").code == -1130
-        assert spot.public(f'/api/v3/ticker/{name}?symbol=BTCUSDT&symbols=["BTCUSDT"]').code == -1128
