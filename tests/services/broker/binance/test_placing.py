@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from services.broker.binance.orders import BATCH_CANCEL_MAX, BATCH_PLACE_MAX
 from shared.execution import commands, reports
 from shared.messages.orders import OrderType, TimeInForce
 from shared.units import NS_PER_S, Side
@@ -128,6 +129,7 @@ def test_orders_at_once_share_a_request_where_the_venue_has_one_and_each_has_its
 
     batches = [call for call in line.http if call.target.startswith("/fapi/v1/batchOrders")]
     asked = [dict(parse_qsl(call.target.partition("?")[2]))["batchOrders"] for call in batches]
+    assert (BATCH_PLACE_MAX, BATCH_CANCEL_MAX) == (5, 10)
     assert [len(json.loads(text)) for text in asked] == [
         5, 2,
     ]  # fmt: skip
@@ -270,28 +272,3 @@ def test_orders_that_do_not_fit_are_refused_at_once_with_the_time_to_try_again(j
     count = line.methods().count("order.place")
     line.run(2000)
     assert line.methods().count("order.place") == count == 30
-
-
-def test_executions_come_page_by_page_also_from_a_time_on(joined, only, monkeypatch):
-    line = joined("binance_usdm").up()
-    for number in range(1, 8):
-        line.ask(line.place(number, f"e-a-b{number}-1", away=-50, lots=1))
-    monkeypatch.setattr("services.broker.binance.fills.PAGE_COUNT", 2)
-
-    (by_id,) = only(reports.Fills, line.ask(commands.AskFills(20, line.symbol, "0"), ms=500))
-    (by_time,) = only(
-        reports.Fills, line.ask(commands.AskFills(21, line.symbol, "", line.now_ns - 60 * NS_PER_S), ms=500)
-    )
-    told = {report.fill.trade_id for report in only(reports.Filled, line.said)}
-    assert {fill.trade_id for fill in by_id.fills} == {fill.trade_id for fill in by_time.fills} == told
-    assert [int(fill.trade_id) for fill in by_id.fills] == sorted(int(trade_id) for trade_id in told)
-    assert all(fill.fee_asset == "USDT" and not fill.is_maker for fill in by_id.fills)
-
-
-def test_the_countdown_is_armed_on_usdm_and_refused_by_name_on_spot(joined, only):
-    line = joined("binance_usdm").up()
-    assert reports.Done(1) in line.ask(commands.Countdown(1, line.symbol, 60_000))
-    (refused,) = only(
-        reports.Refused, joined("binance").up().ask(commands.Countdown(1, "binance:BTCUSDT", 1))
-    )
-    assert refused.code == "countdown"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from services.broker.binance.private import is_end_of_stream, is_shutdown
 from shared.execution import commands, reports
 from shared.execution.outside import CloseSocket, OpenSocket
 from shared.units import NS_PER_MS, NS_PER_S, Side
@@ -140,6 +141,8 @@ def test_a_shutdown_that_is_announced_is_not_waited_for(joined, venue):
 
 
 def test_the_end_of_a_subscription_is_an_end_of_the_stream(joined):
+    assert is_end_of_stream("listenKeyExpired")
+    assert is_shutdown("serverShutdown")
     line = joined("binance").up()
     tell(line, {"e": "eventStreamTerminated", "E": 1})
     assert "eventStreamTerminated" in downs(line)[0]
