@@ -8,6 +8,7 @@ import msgspec
 
 from services.venue_sim.acts import Act, ActKind, Acts
 from services.venue_sim.faults import FaultyVenue
+from services.venue_sim.ledger_view import ledger_page
 from services.venue_sim.relay import RelayAction, RelayCommand
 from services.venue_sim.settings import FaultKind, FaultSettings
 from services.venue_sim.shell_asgi import AsgiReceive, AsgiSend, Scope, answer, read_body
@@ -31,7 +32,7 @@ KINDS: dict[type, tuple[str, ...]] = {
 
 
 class ControlPort:
-    """`GET /sim/status` and the commands `POST /sim/faults`, `/sim/acts`, `/sim/relay`, in JSON.
+    """`GET /sim/status`, `GET /sim/ledger`, and `POST /sim/faults`, `/sim/acts`, `/sim/relay`, in JSON.
 
     `status` tells what `/sim/status` shows. A command that raises ValueError is answered with 400 and
     its text.
@@ -68,6 +69,8 @@ class ControlPort:
             await answer(send, 403, _error("only http://127.0.0.1 may be asked"))
         elif (scope["method"], scope["path"]) == ("GET", "/sim/status"):
             await answer(send, 200, msgspec.json.encode(self._told()))
+        elif (scope["method"], scope["path"]) == ("GET", "/sim/ledger"):
+            await answer(send, *self._command(self._ledger, scope["query_string"]))
         elif scope["method"] == "POST" and scope["path"] in self.commands:
             if headers.get(b"content-type", b"").partition(b";")[0] != b"application/json":
                 await answer(send, 415, _error("send application/json"))
@@ -75,7 +78,7 @@ class ControlPort:
             await answer(send, *self._command(self.commands[scope["path"]], await read_body(receive)))
         else:
             paths = ", ".join(f"POST {path}" for path in self.commands)
-            await answer(send, 404, _error(f"there are GET /sim/status and {paths}"))
+            await answer(send, 404, _error(f"there are GET /sim/status, GET /sim/ledger and {paths}"))
 
     def _command(self, command: Command, body: bytes) -> tuple[int, bytes]:
         try:
@@ -112,6 +115,9 @@ class ControlPort:
             for relay in self._relays:
                 relay.command(command)
         return {"accepted": len(commands)}
+
+    def _ledger(self, query: bytes) -> dict[str, Any]:
+        return ledger_page(self._sim.exchange.ledger, query.decode("latin-1"))
 
     def _told(self) -> dict[str, Any]:
         relays = {

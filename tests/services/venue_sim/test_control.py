@@ -152,6 +152,21 @@ def test_acts_are_carried_out_and_told(venue: Process) -> None:
     assert venue.status()["acts"]["ban"] == 1
 
 
+def test_the_ledger_tells_every_order_whatever_its_client_heard(venue: Process) -> None:
+    venue.command("/sim/faults", {"kind": "silence_after", "call": "place"})
+    with pytest.raises(httpx2.TimeoutException):
+        venue.place("unheard", timeout_s=0.3)
+
+    page = httpx2.get(venue.url("control", "/sim/ledger?account=sim")).json()
+
+    told = [entry for entry in page["entries"] if entry.get("order", {}).get("client_order_id") == "unheard"]
+    assert [(entry["kind"], entry["order"]["executed"]) for entry in told] == [("NEW", "0.00000000")]
+    later = httpx2.get(venue.url("control", f"/sim/ledger?after={told[0]['n']}")).json()
+    assert all(entry["n"] > told[0]["n"] for entry in later["entries"])
+    wrong = httpx2.get(venue.url("control", "/sim/ledger?since=1"))
+    assert (wrong.status_code, "ask with after" in wrong.json()["error"]) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("path", "item", "text"),
     [
