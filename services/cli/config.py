@@ -95,7 +95,7 @@ def loads(name: str, text: str, environ: Mapping[str, str]) -> Config:
     balance = services["broker"].initial_balance
     services["risk"] = prepare_risk(services["risk"], symbols, balance)
     origins = tuple((config_text.dotted(path), place) for path, place in parsed.places.items() if path)
-    return Config(mode=mode, origins=origins, **services)
+    return Config(mode=mode, origins=origins, seeds=venues.seeds, **services)
 
 
 def sections(cfg: Config) -> dict[str, object]:

@@ -27,6 +27,8 @@ MODE_DOC = (
     "`live`: to real money (docs/live.md)"
 )
 
+SEED_DOC = "of which asset a testnet account buys at the start what it lacks"
+
 file_option = click.option(
     "--config",
     "config_file",
@@ -116,6 +118,8 @@ def effective(cfg: Config) -> list[Leaf]:
         if venue.name in accounts:
             account = leaves(accounts[venue.name], ("venues", venue.name))
             found += [leaf for leaf in account if leaf.path[2:] not in _OF_FEED]
+    for one in cfg.seeds:
+        found.append(Leaf(("venues", one.venue, "seed", one.asset), one.amount, SEED_DOC, "> 0"))
     found.append(Leaf(("symbols",), cfg.symbols, "markets to follow, as venue:SYMBOL", ""))
     found += [leaf for leaf in leaves(cfg.market_data, ("market_data",)) if leaf.path[1] != "venues"]
     found += [leaf for leaf in leaves(cfg.strategy, ()) if leaf.path[0] not in _DERIVED]

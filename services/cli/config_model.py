@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
 
 from services.broker.settings import BrokerSettings, Mode
 from services.bus.settings import BusSettings
@@ -31,6 +33,14 @@ _VENUE_ALIASES = {
 _MARKET = re.compile(r"[A-Z0-9]{2,24}(_[0-9]{6})?\Z")
 
 
+class Seed(NamedTuple):
+    """What a testnet account is to hold of an asset at least (BR-25)."""
+
+    venue: str
+    asset: str
+    amount: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """One checked configuration: the settings of every service.
@@ -49,6 +59,7 @@ class Config:
     venue_sim: VenueSimSettings
     bus: BusSettings
     origins: tuple[tuple[str, str], ...] = ()
+    seeds: tuple[Seed, ...] = ()
 
     @property
     def symbols(self) -> list[str]:

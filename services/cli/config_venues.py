@@ -7,14 +7,15 @@ own        `url` names a host itself, as a proxy or another simulated venue
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from services.broker.binance.settings import ENDPOINTS
 from services.broker.settings import Network, VenueAccess
 from services.cli.config_check import near_miss, read
-from services.cli.config_model import VENUES
+from services.cli.config_model import VENUES, Seed
 from services.cli.config_remote import TESTNET, check_remote, given_for
 from services.cli.config_text import Problem, Tree
 from services.market_data.settings import SIMULATED, FeedVenue
@@ -57,6 +58,12 @@ class VenueEntry(FeedVenue):
     recv_window_ms: Annotated[
         int, Gt(0), Le(60_000), Doc("how late a signed request may arrive at the venue")
     ] = 2000
+    seed: Annotated[
+        Mapping[str, Decimal],
+        Doc(
+            "spot, mode testnet: what the account is to hold of an asset; what lacks is bought, `{BTC: 0.1}`"
+        ),
+    ] = field(default_factory=dict)
     leverage: Annotated[
         int,
         Ge(0),
@@ -71,6 +78,7 @@ class Venues(NamedTuple):
     feed: tuple[FeedVenue, ...]
     accounts: tuple[VenueAccess, ...]
     cancels: tuple[VenueAccess, ...]
+    seeds: tuple[Seed, ...]
 
 
 def read_venues(written: Tree, symbols: Iterable[str], mode: str, problems: list[Problem]) -> Venues:
@@ -88,6 +96,7 @@ def read_venues(written: Tree, symbols: Iterable[str], mode: str, problems: list
     feed: list[FeedVenue] = []
     accounts: list[VenueAccess] = []
     cancels: list[VenueAccess] = []
+    seeds: list[Seed] = []
     for name in VENUES:
         markets = tuple(venue_symbol(symbol) for symbol in symbols if venue_of(symbol) == name)
         if not markets and name not in written:
@@ -108,8 +117,9 @@ def read_venues(written: Tree, symbols: Iterable[str], mode: str, problems: list
         feed.append(_feed(entry, network, hosts))
         if mode != "paper":
             accounts.append(_account(entry, network, hosts, path, problems))
+            seeds += _seeds(entry, mode, path, problems)
             cancels.append(replace(accounts[-1], key=entry.canceller_key or accounts[-1].key))
-    return Venues(tuple(feed), tuple(accounts), tuple(cancels))
+    return Venues(tuple(feed), tuple(accounts), tuple(cancels), tuple(seeds))
 
 
 def _network(entry: VenueEntry, mode: str, path: tuple[str, ...], problems: list[Problem]) -> Network:
@@ -192,6 +202,17 @@ def _account(
         recv_window_ms=entry.recv_window_ms,
         leverage=entry.leverage,
     )
+
+
+def _seeds(entry: VenueEntry, mode: str, path: tuple[str, ...], problems: list[Problem]) -> list[Seed]:
+    """Return the inventory that a testnet account is to hold; real money is never spent on it."""
+    for asset, amount in entry.seed.items():
+        if amount <= 0:
+            problems.append(Problem((*path, "seed", asset), f"an amount above 0 is due here, not {amount}"))
+    if entry.seed and mode == "live":
+        text = "is bought in mode testnet only: remove it, and buy with real money yourself"
+        problems.append(Problem((*path, "seed"), text))
+    return [Seed(entry.name, asset.upper(), amount) for asset, amount in entry.seed.items()]
 
 
 def _check_urls(written: Tree, path: tuple[str, ...], problems: list[Problem]) -> None:

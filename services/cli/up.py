@@ -199,6 +199,11 @@ def run_mesh(
         try:
             supervisor = start_supervisord(data, lock)
             start_stages(data, supervisor, tell, asked.go_on)
+            if config.seeds:
+                from services.cli.seeding import seed_accounts  # noqa: PLC0415 - as in `examine`
+
+                for line in seed_accounts(config, data):
+                    click.echo(line)
             if playback is not None:
                 playback.start_clock(data)
         except BaseException:
