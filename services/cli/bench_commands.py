@@ -31,6 +31,7 @@ BENCHES = {
     "start": ("services.bench.start", "a backtest from its command to its first event"),
     "instances": ("services.bench.instances", "a book update and a risk check with 20 strategy instances"),
     "backtest": ("services.bench.backtest", "the array engine beside hftbacktest and nautilus_trader"),
+    "live-wire": ("services.bench.live_wire", "an order through the Binance adapter to signed bytes"),
     "load": ("services.bench.load", "minutes of 5,000 events/s, a burst, one frozen, one stopped"),
     "kill": ("services.bench.kill", "from a kill to latched, to the last create, to an empty venue"),
     "sweep": ("services.bench.sweep", "64 runs of a sweep against two bare processes"),

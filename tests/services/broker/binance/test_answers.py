@@ -78,8 +78,8 @@ def test_an_order_with_a_wrong_field_is_read_rightly_or_not_at_all(key, value):
 
 
 def test_an_execution_of_the_history_says_who_was_maker_in_the_words_of_either_venue():
-    base = {"symbol": "BTCUSDT", "id": 5, "orderId": 6, "price": "60000", "qty": "0.001", "commission": "-0.1",
-            "commissionAsset": "BNB", "time": 7}  # fmt: skip
+    base = {"symbol": "BTCUSDT", "id": 5, "orderId": 6, "price": "60000", "qty": "0.001"}
+    base |= {"commission": "-0.1", "commissionAsset": "BNB", "time": 7}
     (told,) = answers.trades_decoder.decode(json.dumps([{**base, "isBuyer": False, "isMaker": True}]))
     spot = answers.fill_of(told, SPOT_MARKET)
     usdm = answers.fill_of(Trade(**base, side="SELL", maker=True, buyer=False), USDM_MARKET)
