@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.venue_sim.faulty_wire import FaultyConnection, FaultyWire
 from services.venue_sim.trading_faults import TradingFault, TradingFaults
@@ -267,3 +269,33 @@ def test_what_is_no_call_passes_and_maintenance_answers_503() -> None:
     trading.set_down(USDM, True)
     api = FaultyConnection(Told(), trading, USDM, clock=Clock())
     assert json.loads(api.take(PLACE, 0)[0])["status"] == 503
+
+
+@given(
+    faults=st.lists(
+        st.tuples(
+            st.sampled_from(["event_delay", "late_fill", "event_swap"]), st.integers(0, 5), st.integers(1, 40)
+        ),
+        max_size=5,
+    ),
+    steps=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["NEW", "TRADE", "CANCELED"])), max_size=20),
+)
+def test_what_is_only_late_or_swapped_is_told_exactly_once(
+    faults: list[tuple[str, int, int]], steps: list[tuple[int, str]]
+) -> None:
+    faulty, told = connection(
+        *(TradingFault(kind=kind, skip=skip, delay_ms=delay) for kind, skip, delay in faults)
+    )
+    now_ns, got = 0, []
+    for wait_ms, kind in steps:
+        now_ns += wait_ms * NS_PER_MS
+        told.happens(kind)
+        got += kinds(faulty.events(now_ns))
+    for _ in range(7):
+        # A swapped event waits for the next one, and a fault still active may fall on that.
+        now_ns += 100 * NS_PER_MS
+        told.happens("LAST")
+        got += kinds(faulty.events(now_ns))
+    got += kinds(faulty.events(now_ns + SECOND_NS))
+    assert sorted(kind for kind in got if kind != "LAST") == sorted(kind for _, kind in steps)
+    assert faulty.due_ns() is None

@@ -1,10 +1,14 @@
 """Answers broken on purpose: each kind breaks what it says and nothing else."""
 
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.venue_sim.mangle import GARBAGE, mangled
+from services.venue_sim.trading_faults import MANGLE_KINDS
 
 ORDER = {"symbol": "BTCUSDT", "orderId": 7, "price": "1.0", "fills": []}
 BODY = json.dumps(ORDER).encode()
@@ -49,3 +53,24 @@ def test_inside_an_envelope_the_result_is_broken_and_the_id_stays() -> None:
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"no json", b"[1,2]"])
 def test_what_has_no_fields_is_cut(body: bytes) -> None:
     assert mangled(body, "missing_field", "", 0) == body[: len(body) // 2]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    value=json_values,
+    kind=st.sampled_from(sorted(MANGLE_KINDS)),
+    field=st.sampled_from(["", "price", "a"]),
+    turn=st.integers(0, 50),
+)
+def test_any_answer_can_be_broken(value: Any, kind: str, field: str, turn: int) -> None:
+    body = json.dumps(value).encode()
+    broken = mangled(body, kind, field, turn)
+    assert isinstance(broken, bytes)
+    if kind == "missing_field" and isinstance(value, dict) and broken.startswith(b"{") and body != b"{}":
+        assert len(json.loads(broken)) <= len(value)

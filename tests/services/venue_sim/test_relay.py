@@ -6,6 +6,8 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.venue_sim.relay import Relay, RelayCommand
 from services.venue_sim.shell_relay import RelayServer
@@ -168,3 +170,33 @@ def test_a_venue_that_is_down_closes_the_client() -> None:
             serving.cancel()
 
     asyncio.run(run())
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["delay", "half_open", "heal", "bytes", "bytes", "bytes"]),
+            st.sampled_from(["", "up", "down"]),
+            st.integers(0, 2_000),
+        ),
+        max_size=40,
+    )
+)
+def test_no_bytes_overtake_and_after_swallowing_none_pass(steps: list[tuple[str, str, int]]) -> None:
+    relay, now_s = Relay(SPOT), 0.0
+    one = relay.connect()
+    assert one is not None
+    last_s, is_broken = {"up": 0.0, "down": 0.0}, {"up": False, "down": False}
+    for action, direction, amount in steps:
+        now_s += amount / 1_000
+        if action != "bytes":
+            relay.command(RelayCommand(action=action, direction=direction, delay_ms=amount))
+            continue
+        way = direction or "up"
+        due_s = relay.due_s(one, way, 1, now_s)
+        is_broken[way] = is_broken[way] or due_s is None
+        if due_s is None:
+            continue
+        assert not is_broken[way]
+        assert due_s >= max(now_s, last_s[way])
+        last_s[way] = due_s
