@@ -8,7 +8,7 @@ TIME_KEYS = frozenset(
     [
         *("serverTime", "time", "updateTime", "transactTime", "workingTime", "openTime", "closeTime"),
         *("transactionTime", "createTime", "trailingTime", "authorizedSince", "connectedSince"),
-        *("E", "T", "O", "W", "D", "u"),
+        *("E", "T", "O", "W", "D"),
     ]
 )
 
@@ -38,9 +38,11 @@ def in_microseconds(value: object) -> object:
         return [in_microseconds(item) for item in value]
     if not isinstance(value, dict):
         return value
+    # `u` is a time here only; in a report it is the group of accounts.
+    times = TIME_KEYS | {"u"} if value.get("e") == "outboundAccountPosition" else TIME_KEYS
     return {
         key: item * 1000
-        if key in TIME_KEYS and isinstance(item, int) and not isinstance(item, bool) and item > 0
+        if key in times and isinstance(item, int) and not isinstance(item, bool) and item > 0
         else in_microseconds(item)
         for key, item in value.items()
     }

@@ -40,6 +40,10 @@ class ApiKey(SigningKey, Protocol):
         """The name that stands in the header."""
 
     @property
+    def can_read(self) -> bool:
+        """Whether it may ask for account and orders."""
+
+    @property
     def can_trade(self) -> bool:
         """Whether it may place and cancel orders."""
 
@@ -67,7 +71,8 @@ def find_key(
     key = look_up(name)
     if key is None or key.is_revoked or (key.allowed_addresses and ip not in key.allowed_addresses):
         raise bad_key(ip, is_usdm=is_usdm)
-    if security is Security.TRADE and not key.can_trade:
+    may = {Security.TRADE: key.can_trade, Security.USER_DATA: key.can_read}
+    if not may.get(security, True):
         raise bad_key(ip, is_usdm=is_usdm)
     return key
 

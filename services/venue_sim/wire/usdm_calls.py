@@ -67,6 +67,7 @@ USDM_REST = {
     ("GET", "/fapi/v3/positionRisk"): _positions,
     ("POST", "/fapi/v1/leverage"): Call(usdm_settings.set_leverage, TRADE, 1),
     ("POST", "/fapi/v1/marginType"): Call(usdm_settings.set_margin_type, TRADE, 1),
+    ("POST", "/fapi/v1/positionMargin"): Call(usdm_settings.change_isolated_margin, TRADE, 1),
     ("POST", "/fapi/v1/positionSide/dual"): Call(usdm_settings.set_position_mode, TRADE, 1),
     ("POST", "/fapi/v1/multiAssetsMargin"): Call(usdm_settings.set_multi_assets, TRADE, 1),
     ("GET", "/fapi/v1/symbolConfig"): Call(usdm_settings.symbol_config, USER_DATA, 5),

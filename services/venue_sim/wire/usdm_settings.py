@@ -6,6 +6,7 @@ from services.venue_sim.refusal import VenueRefusal
 from services.venue_sim.venue import USDM
 from services.venue_sim.wire.calls import Ask
 from services.venue_sim.wire.checks import usdm_symbol
+from services.venue_sim.wire.params import invalid
 from services.venue_sim.wire.payload import Json, short
 
 DONE = {"code": 200, "msg": "success"}
@@ -27,6 +28,26 @@ def set_margin_type(ask: Ask) -> object:
         raise VenueRefusal(-1128, "Combination of optional parameters invalid.")
     ask.backend.exchange.set_margin_type(ask.account, symbol, kind == "ISOLATED", ask.now_ms)
     return DONE
+
+
+def change_isolated_margin(ask: Ask) -> object:
+    """Add margin to an isolated position (type 1), or take it out (type 2)."""
+    symbol = usdm_symbol(ask.params)
+    amount = ask.params.decimal("amount", is_required=True)
+    kind = ask.params.integer("type", is_required=True)
+    if amount is None or amount <= 0:
+        raise VenueRefusal(-4055, "Amount must be positive.")
+    if kind not in {1, 2}:
+        raise invalid("type")
+    side = ask.params.choice("positionSide", ("BOTH", "LONG", "SHORT"))
+    signed = amount if kind == 1 else -amount
+    ask.backend.exchange.settings.change_isolated_margin(ask.account, symbol, side, signed, ask.now_ms)
+    return {
+        "amount": float(amount),
+        "code": 200,
+        "msg": "Successfully modify position margin.",
+        "type": kind,
+    }
 
 
 def set_position_mode(ask: Ask) -> object:

@@ -30,15 +30,8 @@ def test_rates_are_told_with_eight_decimals():
 
 
 def test_only_times_change_their_unit():
-    told = {"T": 5, "u": 6, "workingTime": -1, "isWorking": True, "id": 7, "fills": [{"time": 8, "p": "9"}]}
+    told = {"T": 5, "u": 1, "workingTime": -1, "isWorking": True, "id": 7, "fills": [{"time": 8, "p": "9"}]}
 
-    assert in_microseconds([told]) == [
-        {
-            "T": 5000,
-            "u": 6000,
-            "workingTime": -1,
-            "isWorking": True,
-            "id": 7,
-            "fills": [{"time": 8000, "p": "9"}],
-        }
-    ]
+    assert in_microseconds([told]) == [told | {"T": 5000, "fills": [{"time": 8000, "p": "9"}]}]
+    position = {"e": "outboundAccountPosition", "E": 1, "u": 1, "B": []}
+    assert in_microseconds(position) == position | {"E": 1000, "u": 1000}

@@ -84,3 +84,26 @@ def test_only_the_events_asked_for_come_and_always_the_end(bench, usdm, key):
     assert set(kinds(heard())) == {"TRADE_LITE", "ACCOUNT_UPDATE"}
     bench.streams.expire_keys_of("sim", bench.now_ms)
     assert kinds(heard()) == ["listenKeyExpired"]
+
+
+def test_a_stream_ends_after_a_day_and_spot_says_so_before(bench):
+    from services.venue_sim.connection import StreamConnection
+
+    day_ns, minute_ns = 86_400_000_000_000, 60_000_000_000
+    spot, usdm = (
+        StreamConnection(bench.sim, venue, bench.streams, bench.now_ns)
+        for venue in ("binance", "binance_usdm")
+    )
+    spot.open("/stream?streams=btcusdt@trade")
+    usdm.open("/public/ws/btcusdt@trade")
+
+    for stream in (spot, usdm):
+        stream.tick(bench.now_ns + day_ns - minute_ns)
+        assert not stream.is_cut
+
+    (notice,) = map(json.loads, spot.events())
+    assert (notice["stream"], notice["data"]["e"]) == ("!serverShutdown", "serverShutdown")
+    assert usdm.events() == []
+    for stream in (spot, usdm):
+        stream.tick(bench.now_ns + day_ns)
+        assert stream.is_cut

@@ -52,6 +52,8 @@ def test_a_key_that_only_reads_may_not_trade(bench, venue):
 
     assert client.send("GET", ACCOUNT[venue]).status == 200
     assert (client.send("DELETE", path, symbol="BTCUSDT").code) == -2015
+    client.key.can_read = False
+    assert client.send("GET", ACCOUNT[venue]).code == -2015
 
 
 def test_the_rights_of_a_key_are_told(bench, spot):

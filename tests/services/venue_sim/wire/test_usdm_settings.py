@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
 RESTING = {**ORDER, "quantity": "0.010", "price": "58000.0"}
 
@@ -33,3 +35,24 @@ def test_tiers_are_told_for_one_market_or_all(usdm):
     tiers = one["brackets"]
     assert tiers[0]["initialLeverage"] == 125
     assert all(a["notionalCap"] == b["notionalFloor"] for a, b in pairwise(tiers))
+
+
+def test_margin_is_moved_in_and_out_of_an_isolated_position(usdm):
+    move = {"symbol": "BTCUSDT", "amount": "100"}
+    usdm.send("POST", "/fapi/v1/marginType", symbol="BTCUSDT", marginType="ISOLATED")
+    assert usdm.send("POST", "/fapi/v1/positionMargin", **move, type="1").status == 400
+    market = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.010"}
+    usdm.send("POST", "/fapi/v1/order", **market)
+
+    def wallet():
+        return float(usdm.send("GET", "/fapi/v3/positionRisk").json[0]["isolatedWallet"])
+
+    before = wallet()
+    told = usdm.send("POST", "/fapi/v1/positionMargin", **move, type="1").json
+
+    assert (told["code"], told["amount"], told["type"]) == (200, 100.0, 1)
+    assert wallet() == pytest.approx(before + 100)
+    assert usdm.send("POST", "/fapi/v1/positionMargin", **move, type="2").status == 200
+    assert wallet() == pytest.approx(before)
+    assert usdm.send("POST", "/fapi/v1/positionMargin", **move, type="3").code == -1130
+    assert usdm.send("POST", "/fapi/v1/positionMargin", **move | {"amount": "-1"}, type="1").code == -4055
