@@ -72,7 +72,16 @@ class Execution:
             desk.start(self.known, now_ns)
         if self.known.is_killed or self.is_killed:
             self._cancel_everything("kill", now_ns)
+        self._hold_back_early()
         return self._outcome()
+
+    def _hold_back_early(self) -> None:
+        """Hold back what was approved in this run before there were desks; of a former run it is unknown."""
+        for order in self.known.open_orders():
+            if order.state is OrderState.APPROVED:
+                message = orders.NotSent(*order.name, "unreachable", "the venues were not reached yet")
+                self._out.append(Fact(message, order.approved_seq, order.origin_ns))
+                self._said_count += 1
 
     def stop(self, now_ns: int) -> Out:
         """Close every connection; nothing is asked or said afterwards."""

@@ -17,7 +17,7 @@ from services.broker.shell_account_lock import AccountLock
 from services.broker.shell_outside import Outside
 from shared.errors import UNDECODABLE, ConfigError, VenueError
 from shared.messages import Event, Instruction
-from shared.messages.orders import Fill, NotSent, OrderSent
+from shared.messages.orders import Fill, OrderSent
 from shared.messages.system import Reconciled
 from shared.runtime.crash import crash_point
 from shared.runtime.port import Port
@@ -71,7 +71,7 @@ class Trading:
             self._take(self._execution.on_event(event, self._now_ns()))
 
     def carry_out(self, instruction: Instruction, event: Event) -> None:
-        """Do what the core asks; before the venues are reached, an order cannot leave."""
+        """Do what the core asks; what comes before the venues are reached, execution finds as it starts."""
         if isinstance(instruction, StartTrading):
             self._run = instruction.run
             return
@@ -82,11 +82,6 @@ class Trading:
         execution = self._execution
         if execution is not None:
             self._take(execution.carry_out(instruction, event, self._now_ns()))
-        elif isinstance(instruction, SendOrder):
-            approval = event.message
-            name = (approval.client_order_id, approval.strategy, approval.symbol)
-            message = NotSent(*name, "unreachable", "the broker has not reached its venues yet")
-            self._port.publish(message, event.header.origin_ns, event.header.seq)
         if isinstance(instruction, CancelOrder):
             crash_point("broker.cancel_written")
 

@@ -149,3 +149,21 @@ def test_nothing_leaves_in_a_run_that_is_not_reconciled(counter):
 
     assert "OrderSent" not in counter.life(order_id)
     assert [one.run for one in counter.said(system.Reconciled)] == [1]
+
+
+def test_what_is_approved_before_the_venues_are_reached_is_held_back_once(counter):
+    counter.execution = type(counter.execution)(counter.venues.values())
+    counter.mesh._run["broker"] += 1
+    started = system.ServiceStarted("broker", 2, "bench", counter.sections["broker"], [])
+    counter.mesh.say("bus", started)
+    counter.mesh.say("broker.io", system.Reconciled(run=2))
+    intent = orders.OrderIntent("7-mm-b0-9", "mm", counter.PERP, Side.BUY, 600_000, 5, slot="b0")
+    counter.mesh.say("strategy/mm", intent)
+    counter._events.clear()
+
+    counter.publish(counter.execution.start(counter.broker, 2, counter.mesh.now_ns))
+    counter.pass_ms(500)
+
+    assert counter.life("7-mm-b0-9") == ["NotSent"]
+    assert counter.said(orders.NotSent)[0].code == "unreachable"
+    assert [one.run for one in counter.said(system.Reconciled)] == [1, 2, 2]
