@@ -184,7 +184,6 @@ class SpotDesk(Desk):
 
     def advance(self, now_ms: int) -> None:
         """Start the stops whose price was traded, and refill icebergs."""
-        self.refill(now_ms)
         for symbol in list(self.triggers.of_symbol):
             side = self.sides[symbol]
             low, high = side.trade_range()
@@ -199,6 +198,7 @@ class SpotDesk(Desk):
                 else:
                     self.end(order, "EXPIRED", "MARKET", now_ms)
                 self.finish(now_ms)
+        self.refill(now_ms)
 
     def _can_pay(self, order: OrderState) -> bool:
         """Set aside what a market stop to buy costs now; with less money it buys less, or nothing."""
