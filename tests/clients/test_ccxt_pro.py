@@ -61,6 +61,39 @@ def test_books_trades_and_candles_stream(play: Any, table: Any, market: str) -> 
     play(market, "hmac", story)
 
 
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+def test_a_book_comes_back_after_a_cut_a_lost_frame_and_a_doubled_one(
+    play: Any, venue: Any, table: Any, market: str
+) -> None:
+    async def story(client: Any, symbol: str) -> None:
+        last = (await client.watch_order_book(symbol))["nonce"]
+        name = "binance" if market == "spot" else "binance_usdm"
+        stream = {"venue": name, "stream": "btcusdt@depth@100ms"}
+        for fault in ({"kind": "cut"}, {"kind": "drop"}, {"kind": "double"}):
+            await asyncio.to_thread(venue.command, "/sim/faults", fault | stream)
+            while (await asyncio.to_thread(venue.status))["faults"]["pending"]:
+                last = max(last, await next_nonce(client, symbol))
+            assert await until_above(client, symbol, last) > last
+            table.ran(("ccxt.pro", market, "public"), f"watch_order_book after {fault['kind']}")
+
+    play(market, "hmac", story)
+
+
+async def next_nonce(client: Any, symbol: str) -> int:
+    """Return the number of the next book, 0 when the client says that it lost the connection or a frame."""
+    try:
+        book = await client.watch_order_book(symbol)
+    except (pro.NetworkError, pro.ChecksumError):
+        return 0
+    return int(book["nonce"] or 0)
+
+
+async def until_above(client: Any, symbol: str, last: int) -> int:
+    while (nonce := await next_nonce(client, symbol)) <= last:
+        pass
+    return nonce
+
+
 @pytest.mark.parametrize("key_type", ["hmac", "ed25519", "rsa"])
 @pytest.mark.parametrize("market", ["spot", "usdm"])
 def test_orders_and_user_data_over_sockets(

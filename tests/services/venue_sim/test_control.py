@@ -126,7 +126,7 @@ def test_a_slow_answer_comes_and_a_late_order_appears(venue: Process) -> None:
     assert venue.place("slow").status_code == 200
     assert time.monotonic() - began_s >= 0.2
 
-    venue.command("/sim/faults", {"kind": "act_late", "call": "place", "delay_ms": 400})
+    venue.command("/sim/faults", {"kind": "act_late", "call": "place", "delay_ms": 2_000})
     with pytest.raises(httpx2.TimeoutException):
         venue.place("late", timeout_s=0.1)
     assert not venue.exists("late")
