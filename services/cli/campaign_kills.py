@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from services.cli.campaign_mesh import SYMBOLS, TradingMesh, trading_mesh, wait_for
+from services.cli.campaign_mesh import TradingMesh, trading_mesh, wait_for
 from services.fused.live_oracle import LogFold, judge_ledger
 from services.venue_sim.draw import Draw
 from shared.errors import QuotemeshError
@@ -89,28 +89,38 @@ def run_kills(count: int, seed: int, *, told: Callable[[str], None] = lambda _: 
     """Kill the broker `count` times and judge what the venue and the log say afterwards."""
     began_s = time.monotonic()
     report = KillReport()
-    with tempfile.TemporaryDirectory(prefix="quotemesh-kills-") as folder:
-        with trading_mesh(Path(folder), seed) as mesh, closing(_Log(mesh)) as log:
-            opening = mesh.money()
-            draw = Draw(seed, 7_200_000)
-            points: Counter[str] = Counter()
-            for number in range(count):
-                point = BROKER_POINTS[number % len(BROKER_POINTS)]
-                died = _live_and_die(mesh, log, report, point, draw)
-                points[died] += 1
-                report.kills += 1
-                told(f"{report.kills} of {count}: {died}")
-            report.at_random = points.pop("", 0)
-            report.at_points = dict(sorted(points.items()))
-            _last_life(mesh, log, report)
-            truth = mesh.truth(opening, log.rules)
-            log.read()
-            fold = LogFold().take(log.events)
-            report.problems += judge_ledger(log.events, truth, 0)
-            report.order_count, report.fill_count = len(truth.orders), len(truth.fills)
-            report.doubt_count = len(fold.waits_ns)
+    with (
+        tempfile.TemporaryDirectory(prefix="quotemesh-kills-") as folder,
+        trading_mesh(Path(folder), seed) as mesh,
+        closing(_Log(mesh)) as log,
+    ):
+        _kill_all(mesh, log, report, count, seed, told)
     report.seconds = round(time.monotonic() - began_s, 1)
     return report
+
+
+def _kill_all(
+    mesh: TradingMesh, log: _Log, report: KillReport, count: int, seed: int, told: Callable[[str], None]
+) -> None:
+    mesh.widen_limits()
+    opening = mesh.money()
+    draw = Draw(seed, 7_200_000)
+    points: Counter[str] = Counter()
+    for number in range(count):
+        point = BROKER_POINTS[number % len(BROKER_POINTS)]
+        died = _live_and_die(mesh, log, report, point, draw)
+        points[died] += 1
+        report.kills += 1
+        told(f"{report.kills} of {count}: {died or 'where it was, on the way to ' + point}")
+    report.at_random = points.pop("", 0)
+    report.at_points = dict(sorted(points.items()))
+    _last_life(mesh, log, report)
+    truth = mesh.truth(opening, log.rules)
+    log.read()
+    fold = LogFold().take(log.events)
+    report.problems += judge_ledger(log.events, truth, 0)
+    report.order_count, report.fill_count = len(truth.orders), len(truth.fills)
+    report.doubt_count = len(fold.waits_ns)
 
 
 def _live_and_die(mesh: TradingMesh, log: _Log, report: KillReport, point: str, draw: Draw) -> str:
@@ -191,6 +201,3 @@ def _is_over(log: _Log) -> bool:
     time.sleep(0.5)
     fold = LogFold().take(log.events)
     return not fold.unknown_ns and not {key for key in fold.reported if key not in fold.over}
-
-
-__all__ = ["SYMBOLS", "KillReport", "run_kills"]

@@ -5,6 +5,7 @@ venue is the simulated one with its real wire. Only sockets, clocks and the disk
 docs/campaigns.md for what is claimed.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -78,7 +79,7 @@ class LiveRun:
         self.life: BrokerLife | None = None
         self.network: Network | None = None
         self.crash_count = 0
-        self.is_off = False
+        self.is_off = self.is_over = False
         self.resumed_ns = 0
         self._exposure_problems: list[str] = []
         self._life_count = 0
@@ -148,8 +149,8 @@ class LiveRun:
             told = f"at {at_s:.3f} s: risk does not count {', '.join(missing[:3])}, which may be live (I-11)"
             self._exposure_problems.append(told)
 
-    def boot_broker(self) -> None:
-        """Start the broker's outside half; its core has said hello or is about to."""
+    def boot_broker(self, say_hello: Callable[[], None]) -> None:
+        """Start the broker: its outside half is there before the core says hello, and begins after it."""
         self._life_count += 1
         execution = parts.execution(self.venues.key.api_key, self.venues.key.secret)
         life = BrokerLife(self._life_count, execution, self.timeline, self)
@@ -165,6 +166,7 @@ class LiveRun:
         )
         self.life = life
         self.mesh.outside = life
+        say_hello()
         life.begin(self.mesh.hosts[BROKER].core, self.mesh.run_of(BROKER), is_latched=self.witness.is_killed)
 
     def power_off(self) -> None:
@@ -178,10 +180,9 @@ class LiveRun:
     def power_on(self) -> None:
         """Start everything again."""
         self.is_off = False
-        self.mesh.power_on(OTHERS)
+        self.boot_broker(partial(self.mesh.power_on, OTHERS))
         self.venues.start_over()
         self._say_rules()
-        self.boot_broker()
 
     def _say_rules(self) -> None:
         for rules in parts.rules():
@@ -208,9 +209,8 @@ class LiveRun:
     def run(self) -> Outcome:
         """Play the seed and judge it."""
         timeline, origin_ns = self.timeline, parts.ORIGIN_NS
-        self.mesh.start(OTHERS)
+        self.boot_broker(partial(self.mesh.start, OTHERS))
         self._say_rules()
-        self.boot_broker()
         timeline.every(MARKET_STEP_NS, self._step_markets)
         timeline.every(PUMP_NS, self._pump)
         Storm(self, origin_ns)
@@ -226,6 +226,7 @@ class LiveRun:
         return self._outcome(problems)
 
     def _withdraw(self) -> None:
+        self.is_over = True
         self.say(OPERATOR, control.PauseRequested("", "operator", "campaign"))
 
     def _resume(self, calm_ns: int) -> list[str]:

@@ -51,12 +51,14 @@ class BrokerLife:
         self.step_count = 0
         self._timeline = timeline
         self._host = host
+        self._is_begun = False
         self._is_frozen = False
         self._waiting: list[Callable[[], None]] = []
 
     def begin(self, core: Core, run: int, *, is_latched: bool) -> None:
         """Begin: the core is caught up."""
         assert isinstance(core, BrokerCore), "the broker's outside half works with the broker's core"
+        self._is_begun = True
         now_ns = self._timeline.now_ns
         self._take(self.execution.on_latch(is_latched, now_ns))
         self._take(self.execution.start(core, run, now_ns))
@@ -83,7 +85,9 @@ class BrokerLife:
     # ---- from the mesh
 
     def on_event(self, event: Event) -> None:
-        """Take an event that the core has applied."""
+        """Take an event that the core has applied; execution hears of it once it has begun."""
+        if not self._is_begun:
+            return
         self._run(lambda now_ns: self.execution.on_event(event, now_ns))
 
     def carry_out(self, instruction: Instruction, event: Event) -> None:
@@ -91,10 +95,14 @@ class BrokerLife:
         if isinstance(instruction, LatchKill | ClearLatch):
             self._host.latch(instruction)
             return
+        if not self._is_begun:
+            return  # execution finds it in the core when it starts
         self._run(lambda now_ns: self.execution.carry_out(instruction, event, now_ns))
 
     def on_durable(self, durable_seq: int) -> None:
         """Take that the log is on disk up to here."""
+        if not self._is_begun:
+            return
         self._run(lambda now_ns: self.execution.on_durable(durable_seq, now_ns))
 
     def on_latch(self, *, is_set: bool) -> None:

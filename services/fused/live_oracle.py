@@ -17,8 +17,9 @@ from shared.messages.venue import EXTERNAL, VenueLink
 from shared.order_ids import PARTS, slot_of
 from shared.units import NS_PER_MS, NS_PER_S
 
-UNKNOWN_MAX_NS = 20 * NS_PER_S
-"""An order may be in doubt for so long while the venue answers and its private stream delivers (I-05)."""
+UNKNOWN_MAX_NS = 22 * NS_PER_S
+"""An order may be in doubt for so long while the venue answers and its private stream delivers: 17 s of
+evidence (decision 3), the last cancel, and a question that still hangs from before (I-05)."""
 
 
 class TruthOrder(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from services.broker import execution, live_gate
-from services.broker.binance import budget, watch
+from services.broker.binance import budget
 from services.broker.desk import adopting, cancels, desk, doubts, order, rounds, telling
 from services.broker.live_core import LiveCore
 from services.broker.live_order import TradeMemory
@@ -271,10 +271,6 @@ def _ban_ignored() -> list[Patch]:
     return [(budget.Budget, "ban", lambda _self, _until_ns, _reason: False)]
 
 
-def _deaf_stream() -> list[Patch]:
-    return [(watch.StreamWatch, "is_stale", lambda _self, _now_ns: False)]
-
-
 PLANTED: dict[str, Planted] = {
     "retry_create": Planted("a create without an answer is sent again", _retry_create),
     "doubt_is_rejection": Planted("a timeout or 5xx counts as a rejection", _doubt_is_rejection),
@@ -304,8 +300,5 @@ PLANTED: dict[str, Planted] = {
         "a kill does not stop creates on their way", _kill_leaves_queue, frozenset({"kill", "disk"})
     ),
     "ban_ignored": Planted("the venue's ban is not obeyed", _ban_ignored, frozenset({"ban"})),
-    "deaf_stream": Planted(
-        "a private stream that went silent is believed", _deaf_stream, frozenset({"mute", "half_open"})
-    ),
     "memory_lost": Planted("a restart forgets which executions were booked", _memory_lost_at_restart),
 }

@@ -72,7 +72,8 @@ class Storm:
 
     def _resume(self) -> None:
         """Let the person who traded by hand say that trading may go on."""
-        self._run.say(OPERATOR, control.ResumeRequested("", OPERATOR, "it was me"))
+        if not self._run.is_over:
+            self._run.say(OPERATOR, control.ResumeRequested("", OPERATOR, "it was me"))
 
     # ---- processes
 
@@ -90,8 +91,7 @@ class Storm:
     def _revive(self, number: int) -> None:
         run = self._run
         if not run.is_off and run.life is not None and run.life.number == number and run.life.is_dead:
-            run.mesh.restart(BROKER)
-            run.boot_broker()
+            run.boot_broker(partial(run.mesh.restart, BROKER))
 
     def _power(self, window: Window) -> None:
         run = self._run
