@@ -255,6 +255,25 @@ def test_usdm_user_data_and_websocket_api(venue: Any, keys: Any, table: Any, key
     play(make(venue, keys[key_type], "usdm"), story)
 
 
+def test_an_id_that_it_signs_encoded_passes_leniently_only(venue: Any, lenient_venue: Any, keys: Any) -> None:
+    order = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "time_in_force": "GTC", "quantity": 0.01}
+
+    async def place(client: Any) -> Any:
+        await client.websocket_api.create_connection()
+        low = low_price(client.rest_api.order_book(symbol=SYMBOL, limit=5).data().bids, 1)
+        odd = {**order, "price": low, "new_client_order_id": "grid:1/a_b-c.d"}
+        return (await client.websocket_api.new_order(**odd)).data()
+
+    async def refused(client: Any) -> None:
+        assert (await place(client))["code"] == -1022
+
+    async def taken(client: Any) -> None:
+        assert (await place(client)).result.client_order_id == "grid:1/a_b-c.d"
+
+    play(make(venue, keys["hmac"], "usdm"), refused)
+    play(make(lenient_venue, keys["hmac"], "usdm"), taken)
+
+
 def test_every_cell_ran(table: Any) -> None:
     print(table.text())
     assert len(table.rows) == 14

@@ -140,6 +140,22 @@ def test_usdm_over_rest(client: Any, table: Any, key_type: str) -> None:
     table.ran(cell, "futures_position_information", "futures_account_balance")
 
 
+def test_an_id_that_it_signs_decoded_passes_leniently_only(
+    binance: Any, client: Any, lenient_venue: Any
+) -> None:
+    api = client("hmac")
+    low = below(api.futures_order_book(symbol=SYMBOL, limit=5)["bids"][0][0], 1)
+    order = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+    odd = {**order, "price": low, "newClientOrderId": "grid:1/a_b-c.d"}
+    with pytest.raises(binance.exceptions.BinanceAPIException) as refused:
+        api.futures_create_order(**odd)
+    assert refused.value.code == -1022
+
+    placed = pointed(api, lenient_venue).futures_create_order(**odd)
+
+    assert placed["clientOrderId"] == "grid:1/a_b-c.d"
+
+
 async def closed(socket: Any) -> None:
     """Close a socket of the client; its own close waits until it has heard nothing for ten seconds."""
     if socket.ws is not None:
