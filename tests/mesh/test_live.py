@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -110,6 +111,37 @@ def test_no_process_has_a_secret_in_its_environment(live):
     for process in found:
         assert CANARY.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes(), process
     assert (live.data.run / "secrets" / "canary").read_text() == CANARY
+
+
+@pytest.mark.req("OB-6")
+def test_nothing_of_the_key_that_signs_lies_anywhere_but_with_the_secrets(live):
+    """Logs, settings, journal, snapshots, sockets' addresses: one secret, one place (I-41, I-42)."""
+    live.quoting()
+    secret = json.loads((live.data.run / "secrets" / "sim").read_text())["secret"].encode()
+    files = [path for path in live.data.root.rglob("*") if path.is_file()]
+    read = {path: path.read_bytes() for path in files if path.parent.name != "secrets"}
+
+    assert len(read) > 20
+    # The simulated venue is not ours: it holds its customers' secrets in its own files.
+    holding = [path for path, content in read.items() if secret in content and "venue_sim" not in path.name]
+    assert not holding
+    assert not [path for path, content in read.items() if CANARY.encode() in content]
+    logged = b"".join(content for path, content in read.items() if path.suffix == ".log")
+    assert logged
+    assert not re.search(rb"listenKey=|signature=", logged)
+
+
+@pytest.mark.req("RK-17")
+@pytest.mark.parametrize("venue", ["binance", "binance_usdm"])
+def test_the_venue_is_asked_for_its_time_and_what_the_key_may_do(live, venue):
+    told = live.mesh.must("keys", "test", venue)
+
+    assert f"{venue} sim: key sim (hmac, " in told
+    assert "clock: the venue's is " in told
+    assert "rights: may trade; score 80, low" in told
+    missing = live.mesh.run("keys", "test", venue, "--key", "nobody", "--network", "sim")
+    assert missing.returncode == 4
+    assert "there is no key 'nobody'" in missing.stderr
 
 
 def by_log(live):

@@ -90,7 +90,6 @@ class Filters:
     # Multipliers of the reference price by side: (down, up).
     bands: tuple[tuple[Decimal, Decimal], tuple[Decimal, Decimal]] | None = None
     orders_max: int = 0
-    algo_orders_max: int = 0
 
     def difference(self, market: Market) -> str:
         """Return how the rules on the log differ from these filters, empty when they agree."""
@@ -196,8 +195,6 @@ def _take(found: Filters, name: str, item: dict[str, Any], is_derivative: bool) 
         )
     elif name == "MAX_NUM_ORDERS":
         found.orders_max = int(item.get("maxNumOrders", item.get("limit", 0)))
-    elif name == "MAX_NUM_ALGO_ORDERS":
-        found.algo_orders_max = int(item.get("maxNumAlgoOrders", item.get("limit", 0)))
 
 
 def _of(item: dict[str, Any], key: str) -> Decimal:

@@ -152,9 +152,9 @@ class Orders:
     def _not_placed(self, place: Place, market: Market, outcome: Outcome, now_ns: int, out: Out) -> None:
         answer = doubt_of(place.request_id, outcome)
         out.append(answer)
+        self._account.watch.told(place.client_order_id)  # it owes nothing: the order may not exist
         if not isinstance(answer, Refused):
-            return  # the stream may still tell of it
-        self._account.watch.told(place.client_order_id)
+            return
         verdict = outcome.verdict if isinstance(outcome, Answer) else None
         if verdict is None:
             return

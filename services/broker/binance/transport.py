@@ -24,7 +24,7 @@ from services.broker.binance.calls import (
 )
 from services.broker.binance.errors import TOO_MANY_ORDERS, Verdict, verdict_of
 from services.broker.binance.settings import BinanceSettings
-from services.broker.binance.signing import Param, signed_params, signed_query
+from services.broker.binance.signing import Param, query_of, signed_params, signed_query
 from services.broker.keys import VenueKey
 from shared.execution.outside import HttpCall, SendText
 from shared.execution.reports import RefusalKind
@@ -147,7 +147,7 @@ class Transport:
         if request.security is Security.SIGNED:
             query = signed_query(params, self._key.signer)
         else:
-            query = "&".join(f"{name}={value}" for name, value in params.items())
+            query = query_of(params)
         return HttpCall(
             call.call_id,
             request.http_method,
