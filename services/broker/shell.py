@@ -17,7 +17,7 @@ import os
 import signal
 import time
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import zmq
@@ -27,7 +27,6 @@ from services.broker.equality import Comparison
 from services.broker.instructions import ClearLatch, LatchKill, Reconcile, not_reconciled
 from services.broker.settings import BrokerSettings
 from services.broker.shell_latch import LatchFile
-from services.broker.shell_trading import Trading
 from shared.errors import UNDECODABLE, ConfigError
 from shared.messages import Event, Instruction
 from shared.messages.control import KillCleared, KillClearRefused, KillLatched
@@ -35,6 +34,9 @@ from shared.messages.system import Reconciled
 from shared.runtime.crash import crash_point
 from shared.runtime.port import Port
 from shared.settings import unpack
+
+if TYPE_CHECKING:
+    from services.broker.shell_trading import Trading
 
 CONTROL_SOCKET = "broker.sock"
 """Name of the control socket: REP, MessagePack `["kill", by, reason]` or `["status"]`."""
@@ -92,6 +94,8 @@ class BrokerShell:
             ) from error
         settings = unpack(port.settings, BrokerSettings)
         if settings.mode != "paper":
+            from services.broker.shell_trading import Trading  # noqa: PLC0415 - adapters: not on paper
+
             self._trading = Trading(port, settings)
             self._trading.open()
         signal.signal(signal.SIGUSR1, self._on_signal)
