@@ -265,7 +265,7 @@ def test_an_id_that_it_signs_encoded_passes_leniently_only(venue: Any, lenient_v
         return (await client.websocket_api.new_order(**odd)).data()
 
     async def refused(client: Any) -> None:
-        assert (await place(client))["code"] == -1022
+        assert (await place(client))["error"]["code"] == -1022
 
     async def taken(client: Any) -> None:
         assert (await place(client)).result.client_order_id == "grid:1/a_b-c.d"
