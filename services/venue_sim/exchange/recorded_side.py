@@ -100,7 +100,7 @@ class RecordedSide:
             }
         for side, ticks in changed:
             self._renew(side, ticks)
-        if not self._is_halted:
+        if not self._is_halted and (diff is None or self._may_cross(changed)):
             self._fill_crossed(self._now_ms())
 
     def _renew(self, side: int, ticks: int) -> None:
@@ -157,20 +157,28 @@ class RecordedSide:
         for own, filled in fills:
             self._fill(own, filled, ticks, now_ms)
 
+    def _may_cross(self, changed: set[tuple[int, int]]) -> bool:
+        """Return whether one of the levels that changed meets a resting order."""
+        bids, asks = self._own_prices(BUY)[:1], self._own_prices(SELL)[:1]
+        return any(
+            (side == SELL and bids != [] and ticks <= bids[0])
+            or (side == BUY and asks != [] and ticks >= asks[0])
+            for side, ticks in changed
+        )
+
     def _fill_crossed(self, now_ms: int) -> None:
         """Fill orders that the recorded book has come to, as far as it goes."""
         for side in (BUY, SELL):
-            for ticks in self._own_prices(side):
+            prices = self._own_prices(side)
+            levels = [list(level) for level in self._recorded(1 - side)] if prices else []
+            for ticks in prices:
                 for own in list(self._queues.get((side, ticks), ())):
-                    left = own.lots
-                    for level_ticks, level_lots in self._recorded(1 - side):
-                        if not left or ((level_ticks > ticks) if side == BUY else (level_ticks < ticks)):
+                    for level in levels:
+                        if (level[0] > ticks) if side == BUY else (level[0] < ticks):
                             break
-                        filled = self._fill(own, min(left, level_lots), ticks, now_ms)
-                        self._note_taken(1 - side, level_ticks, filled)
-                        left -= filled
-                    if left:
-                        break
+                        filled = self._fill(own, min(own.lots, level[1]), ticks, now_ms)
+                        self._note_taken(1 - side, level[0], filled)
+                        level[1] -= filled
 
     def _fill(self, own: _Own, lots: int, ticks: int, now_ms: int) -> int:
         """Fill a resting order by somebody of that time; returns the lots, 0 when it is gone."""
