@@ -24,7 +24,12 @@ IO_MODULES = {
 
 
 # Names of venues and ids, and what a parent and its child say: no frame is read with these.
-NAMES_OF_VENUES = {"shared.venues.ids", "shared.venues.registry", "shared.venues.remote_words"}
+NAMES_OF_VENUES = {
+    "shared.venues.ids",
+    "shared.venues.registry",
+    "shared.venues.registry_facts",
+    "shared.venues.remote_words",
+}
 
 
 def imported(path: Path) -> Iterator[str]:

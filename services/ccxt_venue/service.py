@@ -105,9 +105,9 @@ class VenueService:
             trades = self._trades[word.symbol]
             self._feeds[word.connection] = Follower(word.connection, exchange, word.symbol, trades, self._say)
         except Exception as error:  # noqa: BLE001  the parent tries again, whatever it was
+            self._say(FeedDown(word.connection, reason_of(error)))
             if exchange is not None:
                 await close_exchange(exchange)
-            self._say(FeedDown(word.connection, reason_of(error)))
 
     async def _close_feed(self, connection: str) -> None:
         feed = self._feeds.pop(connection, None)

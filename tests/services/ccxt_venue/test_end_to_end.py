@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 import pytest
@@ -227,9 +227,21 @@ class Desk:
         return await self.until(lambda one: getattr(one, "request_id", 0) == number)
 
 
-@pytest.mark.req("MD-26", "BR-1")
-@pytest.mark.parametrize("name", MARKETS)
-def test_orders_through_ccxt_live_and_die_as_the_venue_says(venue, name) -> None:
+class Rehearsal(NamedTuple):
+    """A desk at a market of the simulated venue, with prices around its touch and a size that passes."""
+
+    desk: Desk
+    market: str
+    lots: int
+    low: int
+    high: int
+
+    def bid(self, number: int, price: int, **fields: Any) -> Any:
+        order = (f"t1-maker-b0-{number}", self.market, Side.BUY, price, self.lots)
+        return self.desk.ask(Place, *order, **fields)
+
+
+async def rehearse(name: str, venue) -> Rehearsal:
     native_name, symbol, ticks = MARKETS[name]
     ports, key = venue
     base = f"http://127.0.0.1:{ports[native_name]}"
@@ -241,59 +253,70 @@ def test_orders_through_ccxt_live_and_die_as_the_venue_says(venue, name) -> None
         rest_url=base,
         stream_url=base.replace("http", "ws"),
     )
-    market, lots = f"{name}:{symbol}", 1000 if name == "ccxt_binance" else 10
+    desk = Desk(access)
+    desk.take(desk.adapter.start(time.time_ns()))
+    await desk.until(lambda one: isinstance(one, UserStreamUp))
+    is_spot = name == "ccxt_binance"
+    book = httpx2.get(f"{base}{'/api/v3' if is_spot else '/fapi/v1'}/depth?symbol=BTCUSDT&limit=5").json()
+    low, high = (int(float(book[side][0][0]) * ticks) for side in ("bids", "asks"))
+    return Rehearsal(desk, f"{name}:{symbol}", 1000 if is_spot else 10, low * 99 // 100, high * 102 // 100)
 
+
+async def rest_and_be_refused(at: Rehearsal) -> None:
+    desk, market = at.desk, at.market
+    resting = await at.bid(1, at.low)
+    assert isinstance(resting, Acted)
+    assert resting.order.state is VenueState.NEW
+    found = await desk.ask(AskOrder, market, "t1-maker-b0-1")
+    assert isinstance(found, OrderFound)
+    assert found.order.qty_lots == at.lots
+    opened = await desk.ask(AskOpenOrders, market)
+    assert isinstance(opened, OpenOrders)
+    assert [one.client_order_id for one in opened.orders] == ["t1-maker-b0-1"]
+    crossing = await at.bid(2, at.high, is_post_only=True)
+    assert isinstance(crossing, Refused)
+    assert crossing.kind is RefusalKind.WOULD_TAKE
+    again = await at.bid(1, at.low)
+    assert isinstance(again, Doubtful) or again.kind is RefusalKind.DUPLICATE
+
+
+async def take_and_look(at: Rehearsal) -> None:
+    desk, market = at.desk, at.market
+    assert isinstance(await at.bid(3, at.high, tif=TimeInForce.IOC), Acted)
+    filled = await desk.until(lambda one: isinstance(one, Filled))
+    assert filled.fill.client_order_id == "t1-maker-b0-3"
+    fills = await desk.ask(AskFills, market, "", since_ns=time.time_ns() - 60 * 10**9)
+    assert isinstance(fills, Fills)
+    assert sum(one.qty_lots for one in fills.fills) == at.lots
+    later = await desk.ask(AskFills, market, fills.fills[-1].trade_id)
+    assert later.fills == []
+    account = await desk.ask(AskAccount)
+    assert isinstance(account, AccountTold)
+    if account.positions:
+        assert [one.position_lots for one in account.positions] == [at.lots]
+
+
+async def cancel_and_miss(at: Rehearsal) -> None:
+    desk, market = at.desk, at.market
+    canceled = await desk.ask(Cancel, market, "t1-maker-b0-1")
+    assert isinstance(canceled, Acted)
+    assert canceled.order.state is VenueState.CANCELED
+    unknown = await desk.ask(AskOrder, market, "t1-maker-b0-99")
+    assert isinstance(unknown, Refused)
+    assert unknown.kind is RefusalKind.NOT_FOUND
+    assert isinstance(await desk.ask(CancelAll, market), Done)
+
+
+@pytest.mark.req("MD-26", "BR-1", "I-05")
+@pytest.mark.parametrize("name", MARKETS)
+def test_orders_through_ccxt_live_and_die_as_the_venue_says(venue, name) -> None:
     async def run() -> None:
-        desk = Desk(access)
-        desk.take(desk.adapter.start(time.time_ns()))
-        await desk.until(lambda one: isinstance(one, UserStreamUp))
-        book = httpx2.get(
-            f"{base}{'/api/v3' if lots == 1000 else '/fapi/v1'}/depth?symbol=BTCUSDT&limit=5"
-        ).json()
-        low, high = (int(float(book[side][0][0]) * ticks) for side in ("bids", "asks"))
+        at = await rehearse(name, venue)
+        await rest_and_be_refused(at)
+        await take_and_look(at)
+        await cancel_and_miss(at)
 
-        resting = await desk.ask(Place, "t1-maker-b0-1", market, Side.BUY, low * 99 // 100, lots)
-        assert isinstance(resting, Acted)
-        assert resting.order.state is VenueState.NEW
-        found = await desk.ask(AskOrder, market, "t1-maker-b0-1")
-        assert isinstance(found, OrderFound)
-        assert found.order.qty_lots == lots
-        opened = await desk.ask(AskOpenOrders, market)
-        assert isinstance(opened, OpenOrders)
-        assert [one.client_order_id for one in opened.orders] == ["t1-maker-b0-1"]
-        crossing = await desk.ask(
-            Place, "t1-maker-b0-2", market, Side.BUY, high * 102 // 100, lots, is_post_only=True
-        )
-        assert isinstance(crossing, Refused)
-        assert crossing.kind is RefusalKind.WOULD_TAKE
-        again = await desk.ask(Place, "t1-maker-b0-1", market, Side.BUY, low * 99 // 100, lots)
-        assert isinstance(again, Doubtful) or again.kind is RefusalKind.DUPLICATE
-
-        taken = await desk.ask(
-            Place, "t1-maker-b0-3", market, Side.BUY, high * 102 // 100, lots, tif=TimeInForce.IOC
-        )
-        assert isinstance(taken, Acted)
-        filled = await desk.until(lambda one: isinstance(one, Filled))
-        assert filled.fill.client_order_id == "t1-maker-b0-3"
-        fills = await desk.ask(AskFills, market, "", since_ns=time.time_ns() - 60 * 10**9)
-        assert isinstance(fills, Fills)
-        assert sum(one.qty_lots for one in fills.fills) == lots
-        assert await desk.ask(AskFills, market, fills.fills[-1].trade_id) == Fills(
-            desk.count, market, [], desk.heard[-1].asked_ns
-        )
-        account = await desk.ask(AskAccount)
-        assert isinstance(account, AccountTold)
-        if lots == 10:
-            assert [one.position_lots for one in account.positions] == [lots]
-
-        canceled = await desk.ask(Cancel, market, "t1-maker-b0-1")
-        assert isinstance(canceled, Acted)
-        assert canceled.order.state is VenueState.CANCELED
-        unknown = await desk.ask(AskOrder, market, "t1-maker-b0-99")
-        assert isinstance(unknown, Refused)
-        assert unknown.kind is RefusalKind.NOT_FOUND
-        assert isinstance(await desk.ask(CancelAll, market), Done)
-
+        desk = at.desk
         desk.heard.clear()
         desk.take(desk.adapter.carry_out([AskAccount(999)], time.time_ns()))
         os.kill(desk.child.pid, signal.SIGKILL)
@@ -301,7 +324,7 @@ def test_orders_through_ccxt_live_and_die_as_the_venue_says(venue, name) -> None
         assert isinstance(doubt, Doubtful)
         assert {UserStreamDown, Unreachable} <= {type(one) for one in desk.heard}
         await desk.until(lambda one: isinstance(one, Reachable))
-        assert isinstance(await desk.ask(AskOrder, market, "t1-maker-b0-3"), OrderFound)
+        assert isinstance(await desk.ask(AskOrder, at.market, "t1-maker-b0-3"), OrderFound)
         desk.task.cancel()
         await desk.child.close()
 

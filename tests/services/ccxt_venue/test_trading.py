@@ -25,7 +25,6 @@ from shared.execution.reports import (
     Done,
     Doubtful,
     Fills,
-    KeyRightsTold,
     OpenOrders,
     OrderFound,
     Reachable,
@@ -240,39 +239,6 @@ def test_cancel_all_and_the_countdown_use_the_calls_of_the_venue() -> None:
     assert isinstance(account.do(CancelAll, account.market), Done)
     assert isinstance(account.do(Countdown, account.market, 60_000), Done)
     assert Account("gate").do(Countdown, "gate:BTC/USDT", 1).code == "not_offered"
-
-
-@pytest.mark.parametrize(
-    ("name", "call", "answer", "rights"),
-    [
-        (
-            "okx",
-            "private_get_account_config",
-            {"data": [{"perm": "read_only,trade", "ip": "1"}]},
-            (True, False),
-        ),
-        (
-            "bybit",
-            "private_get_v5_user_query_api",
-            {"result": {"readOnly": 0, "permissions": {"Spot": ["SpotTrade"], "Wallet": ["Withdraw"]}}},
-            (True, True),
-        ),
-        ("kucoin", "private_get_user_api_key", {"data": {"permission": "General, Spot"}}, (True, False)),
-        (
-            "ccxt_binance",
-            "sapi_get_account_apirestrictions",
-            {"enableSpotAndMarginTrading": True, "enableWithdrawals": True},
-            (True, True),
-        ),
-    ],
-)
-def test_the_rights_of_a_key_are_told_where_the_venue_tells_them(name, call, answer, rights) -> None:
-    account = Account(name, **{call: answer})
-
-    told = account.do(AskKeyRights)
-
-    assert isinstance(told, KeyRightsTold)
-    assert (told.can_trade, told.can_withdraw) == rights
 
 
 def test_rights_that_nobody_tells_are_no_guess() -> None:

@@ -87,10 +87,11 @@ def test_a_dead_child_ends_its_markets_and_questions_and_a_new_one_is_made(monke
         rig = Rig(monkeypatch)
         await rig.link.follow(OPEN)
         first = asyncio.create_task(rig.link.ask(FetchRest(1, "okx", "rules/A/B")))
+        await rig.say()
         await rig.say(None)
         second = asyncio.create_task(rig.link.ask(FetchRest(2, "okx", "rules/A/B")))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
         await rig.say(Got(2, 200, b"[]"))
         answers = await first, await second
         await rig.link.close()
