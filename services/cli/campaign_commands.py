@@ -16,6 +16,8 @@ SHOWN_PROBLEMS = 5
 SHOWN_SEEDS = 20
 PLANTED_SEEDS = 2000
 PROGRESS_S = 5.0
+CONVERGED_MS_MAX = 5000
+"""A new life of the broker agrees with its venues within this (I-17)."""
 
 
 @click.command()
@@ -26,6 +28,7 @@ PROGRESS_S = 5.0
 @click.option("--only", "only", multiple=True, type=click.Choice(CLASSES), help="Only these faults.")
 @click.option("--planted", is_flag=True, help="Switch on one known bug after the other: each must be caught.")
 @click.option("--bug", type=click.Choice(sorted(PLANTED)), help="With this planted bug switched on.")
+@click.option("--kills", type=click.IntRange(1), help="Kill a real broker so many times instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def campaign(
     seeds: int,
@@ -35,12 +38,16 @@ def campaign(
     only: tuple[str, ...],
     planted: bool,
     bug: str | None,
+    kills: int | None,
     as_json: bool,
 ) -> None:
     """Play seeds of trading at a simulated venue with faults, and judge each by the venue's ledger.
 
     Exits with 1 when a claim of docs/campaigns.md does not hold; `--seed N` repeats a seed exactly.
     """
+    if kills is not None:
+        _kills(kills, first, as_json=as_json)
+        return
     if planted:
         _planted(first, seeds if seeds != 500 else PLANTED_SEEDS, as_json=as_json)
         return
@@ -111,3 +118,35 @@ def _planted(first: int, most: int, *, as_json: bool) -> None:
             missed.append(name)
     if missed:
         raise CommandError(f"planted bugs that were not caught: {', '.join(missed)}")
+
+
+def _kills(count: int, seed: int, *, as_json: bool) -> None:
+    from services.cli.campaign_kills import run_kills  # noqa: PLC0415 - zmq only where it is needed
+
+    def told(line: str) -> None:
+        if not as_json and sys.stderr.isatty():
+            sys.stderr.write(f"\r{line:<70}")
+
+    report = run_kills(count, seed, told=told)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    else:
+        for point, times in report.at_points.items():
+            click.echo(f"{point:<44}{times:>12}")
+        rows = (
+            ("killed where it was", report.at_random),
+            ("orders at the venue", report.order_count),
+            ("fills", report.fill_count),
+            ("orders in doubt, all resolved by evidence", report.doubt_count),
+            ("converged, ms from the start of a life, p50", report.percentile(0.5)),
+            ("converged, p99", report.percentile(0.99)),
+            ("seconds", report.seconds),
+        )
+        for name, value in rows:
+            click.echo(f"{name:<44}{value:>12}")
+        for problem in report.problems:
+            click.echo(f"    {problem}")
+    late = report.percentile(0.99) > CONVERGED_MS_MAX
+    if report.problems or late:
+        what = f"{len(report.problems)} problems" if report.problems else "converged too late"
+        raise CommandError(f"{count} kills: {what}")

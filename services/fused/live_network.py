@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from services.fused.live_lag import unknown_answer, unknown_frame
 from services.fused.live_plan import CALM_NS, PPM, Plan
 from services.fused.live_time import Timeline
 from services.fused.live_witness import Witness, is_create
@@ -230,7 +231,7 @@ class Network:
         error = self._error(venue)
         answer: tuple[int, Sequence[tuple[str, str]], bytes]
         if error == "before":
-            answer = _broken(self._draw)
+            answer = unknown_answer(self._draw)
         else:
             headers = {name.lower(): value for name, value in call.headers}
             door = self._doors[venue]
@@ -239,7 +240,7 @@ class Network:
             door.hold_up(0)
             answer = status, tuple((name.lower(), value) for name, value in told), body
             if error == "after":
-                answer = _broken(self._draw)
+                answer = unknown_answer(self._draw)
         if self._strikes("lost_answer"):
             return
         if self._strikes("garbage"):
@@ -324,7 +325,7 @@ class Network:
             return
         answers = [] if error == "before" else session.take(text, now_ns)
         if error:
-            answers = [_broken_frame(text)]
+            answers = [unknown_frame(text)]
         self._answer(socket, answers)
 
     def _act_late(self, socket: _Socket, session: Session, text: bytes, late_ns: int) -> None:
@@ -333,7 +334,7 @@ class Network:
         door.hold_up(late_ns)
         answers = session.take(text, self._timeline.now_ns)
         door.hold_up(0)
-        self._answer(socket, answers if late_ns < BACKEND_NS else [_broken_frame(text)])
+        self._answer(socket, answers if late_ns < BACKEND_NS else [unknown_frame(text)])
 
     def _answer(self, socket: _Socket, answers: list[bytes]) -> None:
         if self._strikes("lost_answer") or not self._is_current(socket):
@@ -384,28 +385,3 @@ class Network:
         socket.is_open = False
         if socket.session is not None:
             socket.session.close()
-
-
-_TEXTS = (
-    (500, b'{"code":-1000,"msg":"An unknown error occurred while processing the request."}'),
-    (502, b"<html>Bad Gateway</html>"),
-    (503, b'{"code":-1007,"msg":"Unknown error, please check your request or try again later."}'),
-    (504, b'{"code":-1007,"msg":"Timeout waiting for response from backend server."}'),
-    (408, b'{"code":-1007,"msg":"Timeout waiting for response from backend server."}'),
-)
-_ID = re.compile(rb'"id":("[^"]*"|\d+)')
-
-
-def _broken(draw: Draw) -> tuple[int, Sequence[tuple[str, str]], bytes]:
-    status, body = _TEXTS[draw.below(len(_TEXTS))]
-    return status, (("content-type", "application/json"),), body
-
-
-def _broken_frame(text: bytes) -> bytes:
-    """Return the answer of the WebSocket API whose outcome is unknown."""
-    found = _ID.search(text)
-    request_id = found.group(1) if found else b"null"
-    return (
-        b'{"id":%s,"status":503,"error":{"code":-1007,"msg":"Timeout waiting for response from backend '
-        b'server. Send status unknown; execution status unknown."}}' % request_id
-    )

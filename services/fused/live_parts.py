@@ -73,6 +73,23 @@ def start_ticks(symbol: str) -> int:
     return 6_000_000 if symbol == SPOT_SYMBOL else 300_000
 
 
+def _accesses() -> tuple[VenueAccess, ...]:
+    return tuple(
+        VenueAccess(
+            name=venue,
+            symbols=(symbol.partition(":")[2],),
+            network="sim",
+            rest_url=f"http://{venue}.sim",
+            stream_url=f"ws://{venue}.sim",
+            api_url=f"ws://{venue}.sim{path}",
+            key="sim",
+        )
+        for venue, symbol, path in zip(
+            VENUES, (SPOT_SYMBOL, USDM_SYMBOL), ("/ws-api/v3", "/ws-fapi/v1"), strict=True
+        )
+    )
+
+
 def sections(seed: int) -> dict[str, Any]:
     """Return the settings of each service for a seed."""
     draw = stream(seed, "strategy")
@@ -97,20 +114,6 @@ def sections(seed: int) -> dict[str, Any]:
         open_orders_max=1000,
         spread_bps_max=Decimal(5000),
     )
-    accesses = tuple(
-        VenueAccess(
-            name=venue,
-            symbols=(symbol.partition(":")[2],),
-            network="sim",
-            rest_url=f"http://{venue}.sim",
-            stream_url=f"ws://{venue}.sim",
-            api_url=f"ws://{venue}.sim{path}",
-            key="sim",
-        )
-        for venue, symbol, path in zip(
-            VENUES, (SPOT_SYMBOL, USDM_SYMBOL), ("/ws-api/v3", "/ws-fapi/v1"), strict=True
-        )
-    )
     return {
         "strategy": StrategySettings(instances=instances, warmup_s=0, warmup_points=0),
         "risk": RiskSettings(
@@ -134,7 +137,7 @@ def sections(seed: int) -> dict[str, Any]:
             ),
             ramp=RampSettings(duration_s=0),
         ),
-        "broker": BrokerSettings(mode="testnet", venues=accesses, start_grace_ms=2000),
+        "broker": BrokerSettings(mode="testnet", venues=_accesses(), start_grace_ms=2000),
     }
 
 

@@ -16,7 +16,7 @@ from shared.messages.orders import (
     OrderSent,
     OrderUnknown,
 )
-from shared.messages.venue import VenueLink
+from shared.messages.venue import EXTERNAL, VenueLink
 from shared.units import NS_PER_MS, NS_PER_S
 
 _PLACE = re.compile(rb'"method":"(?:v\d/)?order\.place"|^POST [^ ?]*/(?:order|batchOrders)[? ]')
@@ -75,7 +75,7 @@ class Witness:
         message = event.message
         if isinstance(message, OrderApproved | OrderAdjusted):
             self._approved[message.client_order_id] = event.header.seq, message
-        elif isinstance(message, OrderSent | OrderUnknown):
+        elif isinstance(message, OrderSent | OrderUnknown) and message.strategy != EXTERNAL:
             self.maybe_live.add(message.client_order_id)
         elif isinstance(message, _ENDS) or (isinstance(message, Fill) and message.leaves_lots == 0):
             self.maybe_live.discard(message.client_order_id)
