@@ -32,6 +32,11 @@ def funding_key(symbol: str, funding_ns: int, strategy: str) -> str:
     return f"{symbol} {funding_ns} {strategy}"
 
 
+def takes_all(reason: str) -> bool:
+    """Return whether a wish to cancel is a person's for everything, the orders of others included."""
+    return reason == "kill" or reason.startswith("cancel_all")
+
+
 class LiveState(msgspec.Struct, array_like=True, frozen=True):
     """A dump of the whole core; `base` has no orders."""
 
@@ -108,9 +113,12 @@ class LiveKnowledge(BrokerKnowledge):
     # ---- cancels
 
     def want_gone(self, order: BrokerOrder, reason: str, now_ns: int) -> None:
-        """Wish an order gone, once: its desk does not rest before it is."""
+        """Wish an order gone, once: its desk does not rest before it is.
+
+        Another's order on the account goes only when a person wants everything gone.
+        """
         del now_ns
-        if order.cancel_reason:
+        if order.cancel_reason or (order.strategy == venue.EXTERNAL and not takes_all(reason)):
             return
         order.cancel_reason = reason
         if order.state.is_live or order.state is OrderState.APPROVED:
@@ -143,9 +151,7 @@ class LiveKnowledge(BrokerKnowledge):
     def halt(self, symbol: str, why: str, now_ns: int) -> None:
         """Send no order of a market any more, and withdraw what rests there."""
         self.halted.setdefault(symbol, why)
-        for order in self.open_orders():
-            if order.symbol == symbol and order.strategy != venue.EXTERNAL:
-                self.want_gone(order, "halted", now_ns)
+        self.withdraw("halted", now_ns, symbol=symbol)
 
     # ---- what events change
 

@@ -163,25 +163,25 @@ class Adopting:
 
     # ---- executions
 
-    def take_fill(self, told: VenueFill, now_ns: int) -> bool:
-        """Take one execution from a stream or an answer; return whether it was booked now."""
+    def take_fill(self, told: VenueFill, now_ns: int) -> str:
+        """Take one execution; return the id of its order when it was booked now, else an empty text."""
         state = self._state
         if state.memory(told.symbol).is_seen(told.trade_id):
             state.counts["fill_again"] += 1
-            return False
+            return ""
         order_id = self._id_of(told.symbol, told.client_order_id, told.venue_order_id)
         if not state.orders.is_used(order_id):
             if not told.client_order_id and told.venue_order_id:
                 self._ask_whose(told, now_ns)
-                return False
+                return ""
             self._teller.fill(told, order_id, now_ns)
             self._tell_external(told, order_id)
-            return True
+            return order_id
         order = state.orders.live.get(order_id)
         if order is not None:
             state.orders.note_venue_id(order, told.venue_order_id)
         self._teller.fill(told, order_id, now_ns)
-        return True
+        return order_id
 
     def _tell_external(self, told: VenueFill, order_id: str) -> None:
         """Say an execution of an order that nobody here knows, or knows any more."""

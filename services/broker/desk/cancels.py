@@ -7,9 +7,11 @@ from services.broker.desk.doubts import Doubts
 from services.broker.desk.order import DeskOrder
 from services.broker.desk.state import DeskState, ms
 from services.broker.desk.telling import Teller
+from services.broker.live_knowledge import takes_all
 from shared.execution.commands import Cancel, CancelAll
 from shared.execution.reports import RefusalKind, Refused
 from shared.messages.orders import CancelRejected
+from shared.messages.venue import EXTERNAL
 
 ALL_SETTLES_MS = 500
 """After a cancel of a whole market, what is still open is canceled one by one after this."""
@@ -41,11 +43,15 @@ class Cancels:
         self._state.commands.append(CancelAll(number, symbol))
 
     def want_everything(self, reason: str, now_ns: int, *, quotes_only: bool = False) -> None:
-        """Want every order gone, by one call in markets with several; `quotes_only` leaves waiting stops."""
+        """Want every order gone, by one call in markets with several; `quotes_only` leaves waiting stops.
+
+        Orders of others stay, unless a person wants everything gone.
+        """
         by_symbol: dict[str, list[DeskOrder]] = {}
         protected: set[str] = set()
         for order in self._state.orders.live.values():
-            if quotes_only and order.is_stop:
+            is_others = order.strategy == EXTERNAL and not takes_all(reason)
+            if is_others or (quotes_only and order.is_stop):
                 protected.add(order.symbol)
             else:
                 by_symbol.setdefault(order.symbol, []).append(order)

@@ -127,6 +127,11 @@ class OrderTable:
         """Return whether an order of this id was sent before, as far as is remembered."""
         return client_order_id in self.live or client_order_id in self.closed
 
+    def is_ours(self, client_order_id: str) -> bool:
+        """Return whether an order of this id is remembered as one of a strategy."""
+        order = self.live.get(client_order_id) or self.closed.get(client_order_id)
+        return order is not None and order.strategy != EXTERNAL
+
     def of_symbol(self, symbol: str) -> list[DeskOrder]:
         """Return the open orders of a market, of all when it is empty."""
         return [order for order in self.live.values() if symbol in ("", order.symbol)]

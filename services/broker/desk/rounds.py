@@ -17,7 +17,6 @@ from services.broker.desk.state import DeskState, Request, ms
 from services.broker.live_knowledge import LiveKnowledge
 from shared.execution import reports
 from shared.execution.commands import AskAccount, AskFills, AskKeyRights, AskOpenOrders
-from shared.messages.venue import EXTERNAL
 from shared.orders import OrderState
 
 GO_BACK_TRADES = 500
@@ -241,15 +240,13 @@ class Rounds:
     def _take_fills(self, report: reports.Fills, asked_ns: int, now_ns: int, *, is_round: bool) -> None:
         state = self._state
         for told in report.fills:
-            is_booked = self._adopting.take_fill(told, now_ns)
+            order_id = self._adopting.take_fill(told, now_ns)
             is_old = asked_ns - told.ts_venue_ns > ms(OLD_FILL_MS)
-            order = state.orders.live.get(told.client_order_id)
-            is_ours = order is None or order.strategy != EXTERNAL
-            if is_booked and is_round and is_old and is_ours and state.orders.is_used(told.client_order_id):
+            if order_id and is_round and is_old and state.orders.is_ours(order_id):
                 state.differ(
                     "missed_fill",
                     told.symbol,
-                    told.client_order_id,
+                    order_id,
                     "not told by the stream",
                     f"trade {told.trade_id} of {told.qty_lots} lots",
                     "booked",

@@ -187,3 +187,21 @@ def test_a_stop_of_the_mesh_withdraws_too_unless_orders_are_to_stay(make_counter
     assert len(cancels(leaving)) == 1
     assert cancels(staying) == []
     assert staying.execution.is_drained
+
+
+@pytest.mark.parametrize("is_kill", [True, False])
+def test_orders_of_others_go_with_a_kill_and_stay_with_every_withdrawal(counter, is_kill):
+    one, two = counter.resting(), counter.resting(price_ticks=599_990)
+    manual = counter.told(one, client_order_id="web_1", venue_order_id="991", price_ticks=590_000)
+    counter.tell(reports.OrderChanged(manual))
+    asked = counter.venues["binance_usdm"].took
+    before = len(asked(commands.Cancel))
+
+    if is_kill:
+        counter.execution.on_latch(True, counter.mesh.now_ns)
+        assert len(asked(commands.CancelAll)) == 1
+    else:
+        counter.publish(counter.execution.begin_drain(counter.mesh.now_ns))
+        counter.pass_ms(300)
+        assert {each.client_order_id for each in asked(commands.Cancel)[before - 2 :]} == {one, two}
+        assert asked(commands.CancelAll) == []

@@ -26,7 +26,8 @@ def wallet(counter, order_lots, price_ticks, fee="0.01"):
 def test_executions_missed_while_the_stream_was_down_are_booked_once(counter):
     order_id = counter.resting()
     counter.tell(reports.UserStreamDown("cut"))
-    missed = counter.fill(order_id, 5, 77, ts_venue_ns=counter.mesh.now_ns - 3_000_000_000)
+    past_ns = counter.mesh.now_ns - 3_000_000_000
+    missed = counter.fill(order_id, 5, 77, client_order_id="", ts_venue_ns=past_ns)
     counter.venues["binance_usdm"].fills.append(missed)
     counter.venues["binance_usdm"].open.clear()
     wallet(counter, 5, 600_000)
