@@ -27,10 +27,10 @@ def down(data: DataDir) -> None:
 @click.argument("service")
 def restart(data: DataDir, service: str) -> None:
     """Stop SERVICE, which takes its snapshot, start it again, and return when it has caught up."""
-    known = services_of(existing(data))
+    known = services_of(data)
     if service not in known:
         raise CommandError(f"no service {service!r}: one of {', '.join(known)}", ExitCode.NOT_FOUND)
-    supervisor = Supervisor(data)
+    supervisor = Supervisor(existing(data))
     if not supervisor.answers():
         raise CommandError(f"no mesh runs on {data.root}: start it with up", ExitCode.NOT_RUNNING)
     stop_services(data, supervisor, (service,))
