@@ -19,8 +19,8 @@ def is_proxy(text: str) -> bool:
 class FeedVenue:
     """One venue and the markets followed there."""
 
-    name: Annotated[str, Doc("`binance` (spot) or `binance_usdm`")]
-    symbols: Annotated[tuple[str, ...], Doc("markets as the venue writes them, BTCUSDT")]
+    name: Annotated[str, Doc("`binance` (spot), `binance_usdm`, or one of docs/venues.md")]
+    symbols: Annotated[tuple[str, ...], Doc("markets as the venue writes them, BTCUSDT; through ccxt BTC/USDT")]
     url: Annotated[
         str, Doc("`sim` for the simulated venue, empty for the venue's own hosts, else the REST base URL")
     ] = SIMULATED

@@ -173,6 +173,14 @@ def test_books_through_ccxt_equal_the_native_ones_and_survive_the_death_of_the_c
         assert all(native.books[one] == remote.books[one] for one in common)
         await remote.until(lambda: any(isinstance(one, Trade) for one in remote.said))
 
+        # A frame that is lost on the way: ccxt sees the hole, and the book begins anew.
+        remote.said.clear()
+        fault = {"kind": "drop", "venue": native_name, "stream": "btcusdt@depth", "count": 3}
+        answer = httpx2.post(f"http://127.0.0.1:{venue[0]['control']}/sim/faults", json=fault)
+        assert answer.json()["accepted"] == 1
+        await remote.until(lambda: any(isinstance(one, BookInvalid) for one in remote.said))
+        await remote.until(lambda: any(isinstance(one, BookSnapshot) for one in remote.said))
+
         remote.said.clear()
         os.kill(remote.link._child.pid, signal.SIGKILL)
         await remote.until(lambda: any(isinstance(one, BookInvalid) for one in remote.said))
