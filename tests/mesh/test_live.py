@@ -144,6 +144,22 @@ def test_the_venue_is_asked_for_its_time_and_what_the_key_may_do(live, venue):
     assert "there is no key 'nobody'" in missing.stderr
 
 
+@pytest.mark.parametrize(("api_key", "problem"), [("", "-1022"), ("a-key-that-nobody-made-here", "-2015")])
+def test_a_key_that_the_venue_refuses_is_told_in_its_words(live, api_key, problem):
+    known = json.loads((live.data.run / "secrets" / "sim").read_text())["api_key"]
+    folder = live.data.root / "keys"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    content = {"api_key": api_key or known, "secret": "w" * 64}
+    (folder / "wrong.json").write_text(json.dumps(content))
+    (folder / "wrong.json").chmod(0o600)
+
+    done = live.mesh.run("keys", "test", "binance", "--key", "wrong", "--network", "sim")
+
+    assert done.returncode == 1
+    assert f"the venue refuses the key: {problem}" in done.stderr
+    assert "w" * 64 not in done.stdout + done.stderr
+
+
 def by_log(live):
     live.mesh.must("kill", "--reason", "by the log")
 

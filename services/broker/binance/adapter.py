@@ -84,11 +84,6 @@ class BinanceAdapter:
             return self._end(now_ns, out)
         return out
 
-    def resume_ban(self, until_ns: int, reason: str, now_ns: int) -> Said:
-        """Take that an earlier life was told to send nothing before `until_ns` (I-10); before `start`."""
-        self._account.budget.ban(until_ns, reason)
-        return self._end(now_ns, [])
-
     # ---- commands
 
     def carry_out(self, commands: Sequence[AnyCommand], now_ns: int) -> Said:

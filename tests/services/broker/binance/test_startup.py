@@ -199,16 +199,6 @@ def test_nothing_leaves_inside_a_ban(joined, only, venue, status, after, least_s
     assert line.adapter._said_unreachable == ""
 
 
-def test_an_earlier_life_s_ban_is_kept(joined):
-    line = joined("binance")
-    until_ns = line.now_ns + 90 * NS_PER_S
-    line.take(line.adapter.resume_ban(until_ns, "banned before the restart", line.now_ns))
-    line.start().run(60_000)
-    assert not line.http
-    line.run(45_000)
-    assert reports.Reachable() in line.said
-
-
 # ---- markets
 
 
