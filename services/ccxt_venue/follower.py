@@ -12,6 +12,8 @@ from services.ccxt_venue.markets import contract_of
 from shared.venues.remote_words import FeedDown, FeedFrame, FeedUp, FromChild
 
 Say = Callable[[FromChild], None]
+ALIVE_S = 1.0
+"""A book that the venue repeats without a change is said to live this often."""
 
 
 class Follower:
@@ -26,6 +28,8 @@ class Follower:
         self.symbol = symbol
         self.book = BookTexts(symbol, contract_of(exchange.markets[symbol]))
         self.is_up = False
+        self._loop = asyncio.get_running_loop()
+        self._said_s = 0.0
         self._exchange = exchange
         self._trades = trades
         self._say = say
@@ -68,6 +72,8 @@ class Follower:
                 self._say(FeedUp(self.connection))
             elif payload is not None:
                 self._frame("book", payload)
+            elif self._loop.time() - self._said_s >= ALIVE_S:
+                self._frame("book", self.book.alive())
 
     async def _follow_trades(self) -> None:
         while True:
@@ -76,6 +82,7 @@ class Follower:
                     self._frame("trade", payload)
 
     def _frame(self, kind: str, payload: bytes) -> None:
+        self._said_s = self._loop.time()
         self._say(FeedFrame(self.connection, frame_of(f"{self.symbol}@{kind}", payload)))
 
 

@@ -50,6 +50,11 @@ class BookTexts:
         self.n += 1
         return self._payload(changes[Side.BUY], changes[Side.SELL])
 
+    def alive(self) -> bytes:
+        """Return a state without a change: the venue spoke of this book, and what it said is what we have."""
+        self.n += 1
+        return _encoder.encode({"s": self.symbol, "n": self.n, "t": 0, "b": (), "a": ()})
+
     def whole(self) -> bytes:
         """Return the payload of the whole book as it is now."""
         bids, asks = (list(map(self._level, side.items())) for side in self._sides)

@@ -79,6 +79,7 @@ class Trader:
 
     async def start(self) -> None:
         """Load the markets, try the key, then say that orders may come; again and again until it works."""
+        told = ""
         while True:
             try:
                 await self._exchange.load_markets()
@@ -87,7 +88,9 @@ class Trader:
                 self._tell(Unreachable(f"the venue refuses the key: {self._reason(error)}", is_final=True))
                 return
             except Exception as error:  # noqa: BLE001  the venue, the network or ccxt: tried again
-                self._tell(Unreachable(self._reason(error)))
+                if (reason := self._reason(error)) != told:
+                    self._tell(Unreachable(reason))
+                    told = reason
                 await self._exchange.sleep(PROBE_S * 1000)
                 continue
             break

@@ -30,6 +30,8 @@ SOURCE = "market_data.io"
 POLL_S = 0.05
 FLUSH_S = 1.0
 REST_TIMEOUT_S = 10.0
+# A child loads ccxt and the list of all markets of its venue before it can follow one.
+REMOTE_PRICE_S = 60
 # Larger than any frame of the venue; a REST answer may list all its markets.
 FRAME_BYTES_MAX = 4 * 2**20
 BODY_BYTES_MAX = 64 * 2**20
@@ -101,7 +103,8 @@ class FeedShell:
                 # A replay stands until everybody is there, and its markets begin when they were recorded.
                 if self._settings.first_price_s and not port.clock.is_held:
                     loop = asyncio.get_running_loop()
-                    self._first_price_by_s = loop.time() + self._settings.first_price_s
+                    limit_s = max(self._settings.first_price_s, REMOTE_PRICE_S if self._remotes else 0)
+                    self._first_price_by_s = loop.time() + limit_s
                 self._take(self.core.start(now_ns), now_ns)
                 tasks.create_task(self._pass_time())
                 tasks.create_task(self._keep_recording())

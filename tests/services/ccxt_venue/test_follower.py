@@ -36,6 +36,22 @@ def test_the_first_book_opens_a_market_and_changes_follow(replay) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.req("MD-3")
+def test_a_book_that_the_venue_repeats_is_said_to_live_once_a_second(replay) -> None:
+    async def run() -> None:
+        feed = await opened(replay)
+        for _ in range(3):
+            await feed.feed(depth("update", [["2.1", "5"]], []))
+        assert [(one["n"], one["b"], one["a"], one["t"]) for one in feed.frames("book")] == [(2, [], [], 0)]
+
+        feed.follower._said_s -= 2
+        await feed.feed(depth("update", [["2.1", "5"]], []))
+        assert [one["n"] for one in feed.frames("book")] == [2, 3]
+        await feed.follower.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.req("MD-26")
 def test_a_crossed_book_ends_the_market_once(replay) -> None:
     async def run() -> None:

@@ -52,6 +52,14 @@ def test_a_state_without_change_is_not_said_but_the_first_one_is() -> None:
     assert (json.loads(first)["n"], again) == (1, None)
 
 
+def test_a_sign_of_life_counts_and_changes_nothing() -> None:
+    texts = BookTexts("A/B", ONE)
+    texts.take(book([[1.0, 1.0]], [], timestamp=9))
+
+    assert json.loads(texts.alive()) == {"s": "A/B", "n": 2, "t": 0, "b": [], "a": []}
+    assert json.loads(texts.whole())["n"] == 2
+
+
 def test_amounts_are_in_base_units_and_single_orders_at_a_price_are_added() -> None:
     texts = BookTexts("A/B:B", Decimal("0.01"))
 
