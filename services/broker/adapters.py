@@ -1,5 +1,7 @@
 """The adapter for a configured account; the one place that knows which venue takes which."""
 
+from typing import Literal
+
 from services.broker.binance.adapter import BinanceAdapter
 from services.broker.binance.settings import SPOT, USDM, BinanceSettings, Endpoints
 from services.broker.keys import VenueKey
@@ -9,6 +11,7 @@ from shared.errors import ConfigError
 from shared.execution.outside import VenueAdapter
 from shared.venues.registry import ENTRIES
 
+_MARGIN_TYPES: dict[str, Literal["ISOLATED", "CROSSED"]] = {"isolated": "ISOLATED", "crossed": "CROSSED"}
 RIGHTS_HOST = "https://api.binance.com"
 
 
@@ -42,6 +45,7 @@ def _remote(access: VenueAccess, key: VenueKey, *, has_user_stream: bool) -> Rem
 
 def _binance(access: VenueAccess, *, has_user_stream: bool) -> BinanceSettings:
     is_trading = has_user_stream and access.name == USDM
+    margin_type = _MARGIN_TYPES.get(access.margin_type)
     # /sapi, which tells the rights of the key itself, exists on the live host and at the simulated venue.
     rights = {"live": RIGHTS_HOST, "sim": access.rest_url}.get(access.network, "")
     return BinanceSettings(
@@ -52,4 +56,5 @@ def _binance(access: VenueAccess, *, has_user_stream: bool) -> BinanceSettings:
         recv_window_ms=access.recv_window_ms,
         # Only who trades changes the account.
         leverage=dict.fromkeys(access.symbols, access.leverage) if access.leverage and is_trading else {},
+        margin_type=dict.fromkeys(access.symbols, margin_type) if margin_type and is_trading else {},
     )

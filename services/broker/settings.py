@@ -13,6 +13,7 @@ QueueModel = Literal["pro_rata", "behind", "power", "power2", "power3", "log", "
 BooklessModel = Literal["reject", "simple"]
 Mode = Literal["paper", "testnet", "live"]
 Network = Literal["sim", "testnet", "demo", "live", "own"]
+MarginType = Literal["", "isolated", "crossed"]
 _SIMULATED_API = {"binance": "/ws-api/v3", "binance_usdm": "/ws-fapi/v1"}
 
 
@@ -38,6 +39,9 @@ class VenueAccess:
         Le(125),
         Doc("set at the venue for each derivative at the start; 0 leaves what is there"),
     ] = 0
+    margin_type: Annotated[
+        MarginType, Doc("`isolated` or `crossed`, set at the venue at the start; empty leaves what is there")
+    ] = ""
 
 
 def resolved(access: VenueAccess, ports: Mapping[str, int]) -> VenueAccess | None:

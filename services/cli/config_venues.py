@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from services.broker.binance.settings import ENDPOINTS
-from services.broker.settings import Network, VenueAccess
+from services.broker.settings import MarginType, Network, VenueAccess
 from services.cli.config_check import near_miss, read
 from services.cli.config_model import VENUES, Seed
 from services.cli.config_remote import TESTNET, check_remote, given_for
@@ -70,6 +70,10 @@ class VenueEntry(FeedVenue):
         Le(125),
         Doc("set at the venue for each derivative at the start; 0 leaves what is there"),
     ] = 0
+    margin_type: Annotated[
+        MarginType,
+        Doc("`isolated` or `crossed`, set at the venue for each derivative at the start; empty leaves it"),
+    ] = ""
 
 
 class Venues(NamedTuple):
@@ -201,6 +205,7 @@ def _account(
         proxy=entry.proxy,
         recv_window_ms=entry.recv_window_ms,
         leverage=entry.leverage,
+        margin_type=entry.margin_type,
     )
 
 

@@ -239,6 +239,18 @@ def test_an_account_of_the_configuration_gets_its_adapter(venue):
     )
 
 
+def test_only_who_trades_on_usdm_changes_the_account_and_only_as_configured():
+    plain = VenueAccess(name=USDM, symbols=("BTCUSDT",), network="live", key="k")
+    asked = VenueAccess(
+        name=USDM, symbols=("BTCUSDT",), network="live", key="k", leverage=3, margin_type="isolated"
+    )
+    assert adapter_of(plain, KEY)._settings.leverage == adapter_of(plain, KEY)._settings.margin_type == {}
+    assert adapter_of(asked, KEY)._settings.leverage == {"BTCUSDT": 3}
+    assert adapter_of(asked, KEY)._settings.margin_type == {"BTCUSDT": "ISOLATED"}
+    beside = adapter_of(asked, KEY, has_user_stream=False)._settings
+    assert (beside.leverage, beside.margin_type) == ({}, {})
+
+
 def test_a_venue_without_an_adapter_and_a_secret_that_is_none_are_refused():
     with pytest.raises(ConfigError, match="nowhere"):
         adapter_of(VenueAccess(name="nowhere", symbols=(), network="live", key="k"), KEY)
