@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import struct
+import threading
 
 import httpx2
 import pytest
@@ -12,7 +14,10 @@ from websockets.asyncio.server import serve
 
 from services.broker.settings import VenueAccess
 from services.broker.shell_outside import _place_of
-from services.market_data.settings import FeedVenue, is_proxy
+from services.market_data.settings import FeedVenue, MarketDataSettings, is_proxy
+from services.venue_sim.settings import MarketSettings, VenueSimSettings
+from shared.runtime.clock import MeshClock
+from tests.services.market_data.test_shell import Processes, states
 
 
 class Proxy:
@@ -137,6 +142,45 @@ def test_addresses_that_both_clients_take_are_taken(text):
 @pytest.mark.parametrize("text", ["h:1", "socks4://h:1", "ftp://h", "http://", "http://a b"])
 def test_other_addresses_are_refused_where_the_file_is_read(text):
     assert not is_proxy(text)
+
+
+@contextlib.contextmanager
+def in_a_thread(proxy):
+    """Serve a proxy beside a test that waits for processes."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result(10)
+    yield proxy
+    asyncio.run_coroutine_threadsafe(proxy.__aexit__(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.mark.mesh
+@pytest.mark.req("MD-27")
+def test_the_real_feed_gets_rules_books_and_streams_through_its_proxy(tmp_path):
+    market = MarketSettings(
+        symbol="binance:BTCUSDT", tick_size="0.01", lot_size="0.00001", start_price="60000"
+    )
+    with in_a_thread(Proxy()) as proxy:
+        feed = MarketDataSettings(
+            venues=(
+                FeedVenue(name="binance", symbols=("BTCUSDT",), proxy=f"socks5://127.0.0.1:{proxy.port}"),
+            )
+        )
+        mesh = Processes(tmp_path / "data", VenueSimSettings(markets=(market,)), feed, 1000)
+        MeshClock(mesh.data).start()
+        mesh.start("bus", "venue_sim", "market_data")
+        try:
+            mesh.wait(lambda events: "live" in states(events))
+            venue_port = json.loads((mesh.data.run / "venue_sim.json").read_bytes())["binance"]["port"]
+        finally:
+            mesh.stop()
+
+    assert len(proxy.targets) >= 2  # the calls and the stream
+    assert set(proxy.targets) == {f"socks 127.0.0.1:{venue_port}"}
 
 
 def test_a_proxy_that_does_not_answer_is_a_failure_and_no_way_around():
