@@ -15,6 +15,7 @@ from shared.instrument import quote_exponent, tick_lot_atoms, venue_of
 from shared.kernels.levels import step_of
 from shared.messages.market import InstrumentRules
 from shared.venues import VENUES
+from shared.venues.remote import REMOTE
 from shared.venues.base import Fees
 
 QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD1", "USD", "BTC", "ETH", "BNB", "EUR")
@@ -79,7 +80,7 @@ def chosen_rules(given: GivenRules, symbol: str, steps: Steps | None) -> Instrum
         FormatError: nothing tells the steps.
         ColumnsError: what is given does not hold the market.
     """
-    is_known = venue_of(symbol) in VENUES
+    is_known = venue_of(symbol) in VENUES and venue_of(symbol) not in REMOTE
     if given.exchange_info and is_known:
         rules = given.rules_of(symbol)
         assert rules is not None, "an exchangeInfo answer gives rules or raises"

@@ -56,9 +56,8 @@ def is_beyond_doubt(
     """Return True only where every line of the table lets the whole order pass; False tells nothing."""
     symbol, strategy, side = intent.symbol, intent.strategy, intent.side
     limits, settings, header = known.limits.get(symbol), known.settings, event.header
-    if limits is None or intent.order_type is orders.OrderType.MARKET or known.mood.is_killed:
-        return False
-    if intent.stop_ticks:
+    is_plain = intent.order_type is orders.OrderType.LIMIT and not intent.stop_ticks
+    if limits is None or not is_plain or known.mood.is_killed:
         return False
     caps, now_ns, price_ticks, qty_lots = (
         known.caps[symbol],
