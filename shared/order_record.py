@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from shared.messages import Event, orders
+from shared.messages.venue import OrderAdopted
 from shared.orders import ImpossibleReportError, OrderState, next_state
 
 REPORTS: tuple[type[Any], ...] = (
@@ -82,6 +83,32 @@ def of_intent(event: Event) -> OrderRecord:
         reason=intent.reason,
         expire_ns=intent.expire_ns,
         stop_ticks=intent.stop_ticks,
+    )
+
+
+def of_adopted(event: Event) -> OrderRecord:
+    """Return the record of an order that the venue shows and our log did not know (I-19)."""
+    adopted: OrderAdopted = event.message
+    header = event.header
+    state = OrderState.PARTIALLY_FILLED if adopted.filled_lots else OrderState.ACCEPTED
+    return OrderRecord(
+        client_order_id=adopted.client_order_id,
+        strategy=adopted.strategy,
+        symbol=adopted.symbol,
+        side=int(adopted.side),
+        price_ticks=adopted.price_ticks,
+        qty_lots=adopted.qty_lots,
+        order_type=adopted.order_type.value,
+        tif=adopted.tif.value,
+        is_post_only=adopted.is_post_only,
+        slot="",
+        seq=header.seq,
+        ts_ns=header.ts_ns,
+        updated_seq=header.seq,
+        updated_ts_ns=header.ts_ns,
+        filled_lots=adopted.filled_lots,
+        state=state.value,
+        reason=adopted.reason or "adopted from the venue",
     )
 
 

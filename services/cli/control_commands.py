@@ -10,6 +10,7 @@ import zmq
 
 from services.cli.config_model import normal_symbol
 from services.cli.exits import CommandError, ExitCode
+from services.cli.modes import trading_settings
 from services.cli.place import data_option, existing
 from shared.errors import QuotemeshError
 from shared.messages import Message, control
@@ -63,9 +64,11 @@ def kill(data: DataDir, as_json: bool, reason: str, is_clearing: bool) -> None:
             f"NOT killed: {data.latch / 'kill'} cannot be written and the broker does not answer; "
             "stop the processes (quotemesh down, or kill the broker's process)"
         )
+    trades = trading_settings(data) is not None
+    orders = "; its orders at the venue: `quotemesh cancel-all --direct` (the canceller does so in 2 s)"
     raise CommandError(
         f"latched by file only ({data.latch / 'kill'}): the broker does not answer, and sends nothing "
-        "once it runs again",
+        f"once it runs again{orders if trades else ''}",
         ExitCode.NOT_RUNNING,
     )
 

@@ -207,6 +207,11 @@ class GatewayView:
         self.order_count += 1
         self.live[record.client_order_id] = record
 
+    def _adopt_order(self, event: Event) -> None:
+        record = order_record.of_adopted(event)
+        self.finished.pop(record.client_order_id, None)
+        self.live[record.client_order_id] = record
+
     def _fold_order(self, event: Event) -> None:
         message = event.message
         if type(message) is orders.Fill:
@@ -374,6 +379,7 @@ _FOLDS: dict[type[Any], _Fold] = {
     market.Trade: GatewayView._take_trade,
     market.FeedStatus: GatewayView._take_feed,
     orders.OrderIntent: GatewayView._begin_order,
+    venue.OrderAdopted: GatewayView._adopt_order,
     orders.PositionChanged: GatewayView._take_position,
     guards.RoundTrip: GatewayView._take_trip,
     guards.ProfitParts: GatewayView._take_parts,

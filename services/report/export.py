@@ -11,6 +11,7 @@ from services.report.marks import Marks
 from shared import order_record
 from shared.double_entry import asset_exponent, terms_of
 from shared.messages import Event, Message, market, orders
+from shared.messages.venue import OrderAdopted
 from shared.order_record import OrderRecord
 from shared.units import Side, decimal_text
 
@@ -54,6 +55,9 @@ def order_lines(events: Iterable[Event], wanted: Wanted = EVERYTHING) -> Iterato
             marks.apply(event)
         elif isinstance(message, orders.OrderIntent):
             live[message.client_order_id] = order_record.of_intent(event)
+        elif isinstance(message, OrderAdopted):
+            finished.pop(message.client_order_id, None)
+            live[message.client_order_id] = order_record.of_adopted(event)
         elif isinstance(message, order_record.REPORTS):
             order_id = message.client_order_id
             record = live.get(order_id) or finished.get(order_id)

@@ -1,7 +1,9 @@
+import msgspec
 import pytest
 
 from shared.messages import Event, Header, orders
-from shared.order_record import REPORTS, fold, of_intent
+from shared.messages.venue import OrderAdopted
+from shared.order_record import REPORTS, fold, of_adopted, of_intent
 from shared.orders import NEXT
 from shared.units import Side
 
@@ -67,3 +69,14 @@ def test_every_report_of_the_order_table_is_known():
     in_table = {kind for following in NEXT.values() for kind in following}
 
     assert in_table <= set(REPORTS)
+
+
+def test_an_adopted_order_begins_where_the_venue_says_it_stands():
+    adopted = OrderAdopted("web_1", "external", ORDER[2], "77", Side.SELL, 1000, 10, 4)
+
+    partly = of_adopted(event(adopted, 7))
+    whole = of_adopted(event(msgspec.structs.replace(adopted, filled_lots=0), 7))
+
+    assert (partly.state, partly.filled_lots, partly.strategy) == ("partially_filled", 4, "external")
+    assert (whole.state, whole.seq, whole.reason) == ("accepted", 7, "adopted from the venue")
+    assert fold(partly, event(orders.OrderCanceled("web_1", "external", ORDER[2], 4), 8))

@@ -5,7 +5,7 @@ import pytest
 from services.broker.settings import BrokerSettings, VenueAccess
 from services.gateway.view import GatewayView
 from shared.messages import orders, system
-from shared.messages.venue import VenueDifference, VenueLink
+from shared.messages.venue import OrderAdopted, VenueDifference, VenueLink
 from shared.units import Side
 
 USDM, SYMBOL = "binance_usdm", "binance_usdm:BTCUSDT"
@@ -113,3 +113,15 @@ def test_the_replica_of_accounts_survives_a_snapshot(feed):
 
     assert other.snapshot() == feed.view.snapshot()
     assert other.accounts.links[USDM].said.is_reachable
+
+
+def test_an_order_of_somebody_else_is_shown_as_external_until_it_ends(client, feed):
+    at_venue(feed)
+    adopted = OrderAdopted("web_1", "external", SYMBOL, "77", Side.SELL, 1005, 30, 10)
+    feed.say(adopted, "broker.io")
+
+    (order,) = client.get("/api/v1/orders?state=open&strategy=external").json()["items"]
+    assert (order["client_order_id"], order["state"], order["side"]) == ("web_1", "partially_filled", "sell")
+
+    feed.say(orders.OrderCanceled("web_1", "external", SYMBOL, 10, "by hand"), "broker.io")
+    assert client.get("/api/v1/orders?state=open&strategy=external").json()["items"] == []
