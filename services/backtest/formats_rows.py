@@ -15,8 +15,8 @@ from shared.instrument import quote_exponent, tick_lot_atoms, venue_of
 from shared.kernels.levels import step_of
 from shared.messages.market import InstrumentRules
 from shared.venues import VENUES
-from shared.venues.remote import REMOTE
 from shared.venues.base import Fees
+from shared.venues.remote import REMOTE
 
 QUOTE_ASSETS = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD1", "USD", "BTC", "ETH", "BNB", "EUR")
 PRICE_TICKS_MAX = 2**31 - 1
