@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import ccxt
 
+from services.ccxt_venue.exchanges import TooLateError
 from shared.execution.reports import RefusalKind
 
 REASON_CHARS = 200
@@ -36,6 +37,7 @@ _REFUSALS: tuple[tuple[type[Exception], RefusalKind], ...] = (
     (ccxt.NotSupported, RefusalKind.INVALID),
 )
 _UNSENT: tuple[tuple[type[Exception], RefusalKind], ...] = (
+    (TooLateError, RefusalKind.OVERLOADED),
     (ccxt.RateLimitExceeded, RefusalKind.RATE),
     (ccxt.OperationFailed, RefusalKind.OVERLOADED),
     (Exception, RefusalKind.INVALID),

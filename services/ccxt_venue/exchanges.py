@@ -1,5 +1,8 @@
 """Make ccxt's object of one venue as we need it: where it goes, with which key, and never a request twice."""
 
+import asyncio
+import math
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +17,14 @@ from shared.venues.remote_words import Setup
 # ccxt tells spot streams of Binance by this word in the address, and appends /public, /market before /ws.
 _SIM_STREAM_PATHS = {"spot": "/stream.local/ws", "linear": "/ws"}
 _SIM_API_PATHS = {"spot": "/ws-api/v3", "linear": "/ws-fapi/v1"}
+
+LEAVE_BY_S: ContextVar[float] = ContextVar("LEAVE_BY_S", default=math.inf)
+"""Until when (time of the loop) a request of this task may leave: ccxt lets requests wait for its rate limit,
+and an order that was approved on old prices must not go out later."""
+
+
+class TooLateError(Exception):
+    """A request waited too long and was not sent."""
 
 
 def make_exchange(setup: Setup) -> Any:
@@ -50,11 +61,14 @@ def make_exchange(setup: Setup) -> Any:
 
 
 def _count_requests(exchange: Any) -> None:
-    """Let `sent_count` tell how many requests were handed to the network."""
+    """Let `sent_count` tell how many requests were handed to the network; none leaves after `LEAVE_BY_S`."""
     exchange.sent_count = 0
     fetch = exchange.fetch
 
     async def counted(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        late_s = asyncio.get_running_loop().time() - LEAVE_BY_S.get()
+        if late_s > 0:
+            raise TooLateError(f"it waited for ccxt's rate limit, {late_s:.1f} s too long: not sent")
         exchange.sent_count += 1
         return await fetch(url, method, headers, body)
 

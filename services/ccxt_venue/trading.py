@@ -1,5 +1,6 @@
 """Orders of one account through ccxt: each command one answer, no create ever twice."""
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -9,6 +10,7 @@ import ccxt
 
 from services.ccxt_venue.dialect import dialect_of
 from services.ccxt_venue.errors import is_network, reason_of, verdict_of
+from services.ccxt_venue.exchanges import LEAVE_BY_S
 from services.ccxt_venue.follower import Say
 from services.ccxt_venue.lookup import Lookup
 from services.ccxt_venue.mapping import Mapper
@@ -47,6 +49,7 @@ from shared.venues.registry import ENTRIES, LINEAR, kind_of
 from shared.venues.remote_words import Setup, Told
 
 PROBE_S = 2.0
+PLACE_WAIT_S = 1.0
 _TIFS = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -143,6 +146,7 @@ class Trader:
         return await work(command)
 
     async def _place(self, place: Place) -> AnyReport:
+        LEAVE_BY_S.set(asyncio.get_running_loop().time() + PLACE_WAIT_S)
         symbol = self._symbol(place.symbol)
         steps = self._mapper.steps(symbol)
         params = self._params(place, kind_of(symbol))

@@ -9,6 +9,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,7 @@ def examine(data: DataDir) -> Iterator[Finding]:
     yield _mesh(data)
     yield _gateway(data)
     yield _captures()
+    yield _ccxt()
     for program, use in (
         ("docker", "the container image"),
         ("chromium", "tests of the dashboard in a browser"),
@@ -178,6 +180,16 @@ def _gateway(data: DataDir) -> Finding:
     except CommandError as error:
         return Finding("gateway", "failure", error.message)
     return Finding("gateway", "ok", f"{place} is free")
+
+
+def _ccxt() -> Finding:
+    """Tell whether venues other than Binance can be followed."""
+    try:
+        return Finding("ccxt", "ok", version("ccxt"))
+    except PackageNotFoundError:
+        return Finding(
+            "ccxt", "info", "absent; only venues of docs/venues.md need it", "./quotemesh install ccxt"
+        )
 
 
 def _captures() -> Finding:

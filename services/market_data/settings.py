@@ -20,7 +20,7 @@ class FeedVenue:
     """One venue and the markets followed there."""
 
     name: Annotated[str, Doc("`binance` (spot), `binance_usdm`, or one of docs/venues.md")]
-    symbols: Annotated[tuple[str, ...], Doc("markets as the venue writes them, BTCUSDT; through ccxt BTC/USDT")]
+    symbols: Annotated[tuple[str, ...], Doc("markets as the venue writes them: BTCUSDT, BTC/USDT")]
     url: Annotated[
         str, Doc("`sim` for the simulated venue, empty for the venue's own hosts, else the REST base URL")
     ] = SIMULATED
@@ -34,9 +34,7 @@ class FeedVenue:
     proxy: Annotated[
         str,
         Predicate(is_proxy),
-        Doc(
-            "proxy of this venue: http://host:port, socks5:// or socks5h://; empty: as the environment says"
-        ),
+        Doc("proxy of this venue: http://host:port, socks5:// or socks5h://; empty: as the environment says"),
     ] = ""
 
 

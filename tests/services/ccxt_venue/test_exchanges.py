@@ -5,9 +5,11 @@ import asyncio
 import aiohttp
 import pytest
 
-from services.ccxt_venue.exchanges import make_exchange
+from services.ccxt_venue.errors import verdict_of
+from services.ccxt_venue.exchanges import LEAVE_BY_S, TooLateError, make_exchange
 from services.ccxt_venue.follower import close_exchange
 from shared.errors import ConfigError
+from shared.execution.reports import RefusalKind
 from shared.venues.remote_words import Setup
 
 
@@ -61,6 +63,20 @@ def test_a_venue_that_drops_a_kept_connection_sees_a_get_once() -> None:
         return seen
 
     assert asyncio.run(run()) == [b"/first", b"/private/buy"]
+
+
+def test_a_request_that_waited_too_long_does_not_leave() -> None:
+    async def run() -> None:
+        exchange = make_exchange(Setup(venue="okx", network="live"))
+        LEAVE_BY_S.set(asyncio.get_running_loop().time() - 1)
+        with pytest.raises(TooLateError, match="not sent") as caught:
+            await exchange.fetch("http://127.0.0.1:1/")
+        assert exchange.sent_count == 0
+        verdict = verdict_of(caught.value, is_sent=False, is_create=True)
+        assert verdict.kind is RefusalKind.OVERLOADED
+        await close_exchange(exchange)
+
+    asyncio.run(run())
 
 
 def test_hosts_follow_the_network() -> None:
