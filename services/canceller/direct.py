@@ -91,6 +91,14 @@ class DirectVenue:
         """Tell the adapter the rules of a market, without which it cannot read its orders."""
         self._take(self._adapter.on_rules(rules, self._now_ns()))
 
+    def usage(self) -> list[tuple[str, int, int, int]]:
+        """Return (kind, seconds, used, limit) of each request limit, as far as the adapter knows them.
+
+        The venue counts everybody who uses this address and account, a running broker too.
+        """
+        ask = getattr(self._adapter, "usage", None)
+        return list(ask(self._now_ns())) if ask is not None else []
+
     async def ready(self, limit_s: float) -> None:
         """Return when the venue takes requests from us; raises `VenueSilentError` with its reason."""
         with contextlib.suppress(TimeoutError):

@@ -4,7 +4,7 @@ Pure: `venue_truth.py` asks. What would trade wrongly is hard and keeps `up` fro
 should look at is a warning.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from shared.messages.market import InstrumentRules
 from shared.units import decimal_text
 
 SHOWN_MAX = 10
+USED_MAX = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class AccountTruth:
     error: str = ""
     fingerprint: str = ""
     rules: Mapping[str, InstrumentRules]
+    usage: Sequence[tuple[str, int, int, int]] = ()
 
 
 def live_items(cfg: Config, accounts: list[AccountTruth], held: Mapping[str, int]) -> Iterator[Item]:
@@ -50,6 +52,7 @@ def live_items(cfg: Config, accounts: list[AccountTruth], held: Mapping[str, int
         yield passed(name, f"{account.access.network}, key {account.access.key} ({account.fingerprint})")
         yield from _rights(account, cfg)
         yield from _leverage(account, cfg)
+        yield from _budget(account)
         yield from _orders(account)
         yield from _positions(account, held)
 
@@ -90,6 +93,20 @@ def _leverage(account: AccountTruth, cfg: Config) -> Iterator[Item]:
     else:
         text = f"{account.access.leverage} at the venue, and risk counts with {counted}"
         yield failed(name, f"{text}: make {key} and risk.margin.leverage the same", *numbers)
+
+
+def _budget(account: AccountTruth) -> Iterator[Item]:
+    """Yield how much of each request limit everybody on this address and account has used (I-10)."""
+    if not account.usage:
+        return
+    shown = ", ".join(f"{kind} {used} of {limit} in {s} s" for kind, s, used, limit in account.usage)
+    most = max(used / limit for _, _, used, limit in account.usage if limit)
+    name, numbers = f"budget {account.access.name}", (f"{most:.0%}", f"{USED_MAX:.0%}")
+    if most <= USED_MAX:
+        yield passed(name, shown, *numbers)
+    else:
+        text = f"{shown}: who else uses this address or account? Nothing new is sent above {USED_MAX:.0%}"
+        yield Item(name, "warning", text, False, *numbers)
 
 
 def _orders(account: AccountTruth) -> Iterator[Item]:

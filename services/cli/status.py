@@ -9,6 +9,7 @@ import click
 from services.cli.exits import CommandError, ExitCode
 from services.cli.mesh import bus_status, is_ready, services_of
 from services.cli.mesh_time import mesh_now_ns
+from services.cli.modes import trading_settings
 from services.cli.pauses import pause_row, risk_settings
 from services.cli.place import data_option, existing
 from services.cli.processes import processes_of
@@ -61,9 +62,19 @@ def collect(data: DataDir, supervisor: Supervisor) -> dict[str, Any]:
         "epoch": bus["epoch"] if bus else None,
         "head_seq": head_seq,
         "durable_seq": bus["durable_seq"] if bus else None,
+        "mode": mode_text(data),
         "processes": processes,
         "calendar": calendar_report(data),
     }
+
+
+def mode_text(data: DataDir) -> str:
+    """Return the mode and, where orders leave this host, each venue with its network."""
+    settings = trading_settings(data)
+    if settings is None:
+        return "paper"
+    venues = ", ".join(f"{one.name} ({one.network}, key {one.key})" for one in settings.venues)
+    return f"{settings.mode.upper() if settings.mode == 'live' else settings.mode}: {venues}"
 
 
 def calendar_report(data: DataDir) -> dict[str, Any] | None:
@@ -114,6 +125,7 @@ def _table(report: dict[str, Any]) -> str:
         lines.append(
             f"log: seq {report['head_seq']}, durable to {report['durable_seq']}, epoch {report['epoch']}"
         )
+    lines.append(f"mode {report['mode']}")
     pauses = report["calendar"]
     if pauses and pauses["is_paused"]:
         lines.append(f"calendar: paused, {pauses['reason']}")

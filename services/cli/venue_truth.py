@@ -97,7 +97,11 @@ async def _truth(access: VenueAccess, place: Place) -> AccountTruth:
         async with open_venue(access, place, LIMIT_S) as venue:
             truth = await read_truth(venue.direct, LIMIT_S)
             return AccountTruth(
-                access=venue.access, truth=truth, fingerprint=venue.fingerprint, rules=venue.rules
+                access=venue.access,
+                truth=truth,
+                fingerprint=venue.fingerprint,
+                rules=venue.rules,
+                usage=venue.direct.usage(),
             )
     except (QuotemeshError, OSError) as error:
         return AccountTruth(access=access, error=str(error), rules={})

@@ -195,6 +195,10 @@ class BinanceAdapter:
 
     # ---- time
 
+    def usage(self, now_ns: int) -> list[tuple[str, int, int, int]]:
+        """Return (kind, seconds, used, limit) of every limit of the venue, for people."""
+        return self._account.budget.usage(now_ns)
+
     def on_time(self, now_ns: int) -> Said:
         """Let time pass: deadlines, clock, markets, steps of the start, probes."""
         out: Out = []

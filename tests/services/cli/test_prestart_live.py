@@ -39,7 +39,7 @@ def order(client_order_id, symbol=SYMBOL):
     return VenueOrder(symbol, client_order_id, "7", VenueState.PARTIALLY_FILLED, Side.SELL, 600_005, 30, 10)
 
 
-def items(mode="live", held=None, error="", leverage=3, **truth):
+def items(mode="live", held=None, error="", leverage=3, usage=(), **truth):
     block = f'{{url: "https://v.example", key: k, leverage: {leverage}}}'
     text = f"mode: {mode}\nsymbols: [{SYMBOL}]\nvenues: {{binance_usdm: {block}}}\n"
     text += "risk: {margin: {leverage: 3}}\n"
@@ -51,6 +51,7 @@ def items(mode="live", held=None, error="", leverage=3, **truth):
         error=error,
         fingerprint="1a2b",
         rules={SYMBOL: RULES},
+        usage=usage,
     )
     return {one.name: one for one in live_items(cfg, [account], held or {})}
 
@@ -102,6 +103,14 @@ def test_the_leverage_at_the_venue_is_the_one_that_risk_counts_with(leverage, st
     item = items(leverage=leverage)["leverage binance_usdm"]
 
     assert (item.state, item.value, item.limit) == (state, str(leverage), "3")
+
+
+@pytest.mark.parametrize(("used", "state"), [(640, "pass"), (2000, "warning")])
+def test_the_request_limits_are_told_with_how_much_everybody_has_used(used, state):
+    item = items(usage=[("REQUEST_WEIGHT", 60, used, 2400)])["budget binance_usdm"]
+
+    assert item.state == state
+    assert f"REQUEST_WEIGHT {used} of 2400 in 60 s" in item.text
 
 
 def test_orders_of_others_are_shown_with_what_happens_to_them():
