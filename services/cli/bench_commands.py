@@ -34,6 +34,11 @@ BENCHES = {
     "live-wire": ("services.bench.live_wire", "an order through the Binance adapter to signed bytes"),
     "load": ("services.bench.load", "minutes of 5,000 events/s, a burst, one frozen, one stopped"),
     "kill": ("services.bench.kill", "from a kill to latched, to the last create, to an empty venue"),
+    "live-kill": (
+        "services.bench.live_kill",
+        "a kill at a venue 50 ms away, also with one process standing still",
+    ),
+    "live": ("services.bench.live", "tick to order at a venue, durable, and the broker's memory"),
     "sweep": ("services.bench.sweep", "64 runs of a sweep against two bare processes"),
     "life": ("services.bench.life", "start-up, memory and recovery after kill -9 of each process"),
 }

@@ -206,14 +206,18 @@ class LiveRun:
 
     # ---- the run
 
+    def begin(self) -> None:
+        """Start the mesh, its venues and the faults of the plan; time is the caller's."""
+        self.boot_broker(partial(self.mesh.start, OTHERS))
+        self._say_rules()
+        self.timeline.every(MARKET_STEP_NS, self._step_markets)
+        self.timeline.every(PUMP_NS, self._pump)
+        Storm(self, parts.ORIGIN_NS)
+
     def run(self) -> Outcome:
         """Play the seed and judge it."""
         timeline, origin_ns = self.timeline, parts.ORIGIN_NS
-        self.boot_broker(partial(self.mesh.start, OTHERS))
-        self._say_rules()
-        timeline.every(MARKET_STEP_NS, self._step_markets)
-        timeline.every(PUMP_NS, self._pump)
-        Storm(self, origin_ns)
+        self.begin()
         calm_ns = origin_ns + self.plan.calm_from_ns
         timeline.run(calm_ns)
         self.venues.heal()

@@ -60,6 +60,7 @@ class LiveMesh:
     ) -> None:
         self.hosts = {service: CoreHost(make()) for service, make in cores.items()}
         self.log: list[Event] = []
+        self.forgotten = 0
         self.durable_seq = 0
         self.epoch = 1
         self.outside: Outside | None = None
@@ -85,7 +86,12 @@ class LiveMesh:
     @property
     def head_seq(self) -> int:
         """Return the newest seq of the log."""
-        return len(self.log)
+        return self.forgotten + len(self.log)
+
+    def forget_log(self) -> None:
+        """Drop the log so far: for long runs without a death."""
+        self.forgotten += len(self.log)
+        self.log.clear()
 
     def start(self, others: Sequence[str]) -> None:
         """Open an epoch and start every service, `others` being those without a core; begin to tick."""
@@ -226,7 +232,7 @@ class LiveMesh:
         if not pending.message.stored:
             return
         header = Header(
-            seq=len(self.log) + 1,
+            seq=self.head_seq + 1,
             ts_ns=self._timeline.now_ns,
             origin_ns=pending.origin_ns,
             epoch=self.epoch,
@@ -268,15 +274,15 @@ class LiveMesh:
             self._timeline.after(0, self._begin_sync)
 
     def _begin_sync(self) -> None:
-        head, log = len(self.log), self.log
+        head = self.head_seq
         took_ns = self._draw.between(200, 3000) * NS_PER_US + self.disk_stall_ns
 
         def synced() -> None:
             self._is_syncing = False
-            self.durable_seq = max(self.durable_seq, min(head, len(log)))
+            self.durable_seq = max(self.durable_seq, min(head, self.head_seq))
             if self.outside is not None:
                 self.outside.on_durable(self.durable_seq)
-            if len(log) > self.durable_seq:
+            if self.head_seq > self.durable_seq:
                 self._is_syncing = True
                 self._begin_sync()
 

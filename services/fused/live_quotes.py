@@ -14,7 +14,7 @@ from services.strategy.base import (
 )
 from services.venue_sim.draw import mix
 from shared.messages.orders import TimeInForce
-from shared.settings import Doc, Gt
+from shared.settings import Doc, Ge, Gt
 from shared.units import Side
 
 MANY_TIMES = 8
@@ -85,6 +85,7 @@ class BusySettings:
     every: Annotated[int, Gt(0), Doc("one order in so many book changes")] = 3
     lots: Annotated[int, Gt(0), Doc("quantity of an order, in lots")] = 12
     kept: Annotated[int, Gt(0), Doc("so many orders rest at a time")] = 6
+    away_ticks: Annotated[int, Ge(0), Doc("how far from the touch orders rest at least")] = 0
 
 
 class Busy(Strategy):
@@ -106,7 +107,7 @@ class Busy(Strategy):
         lots = self.settings.lots + bits % 7
         held = ctx.position.position_lots
         side = Side(bits >> 8 & 1) if abs(held) < 6 * lots else Side.SELL if held > 0 else Side.BUY
-        back = (bits >> 16) % 3
+        back = self.settings.away_ticks + (bits >> 16) % 3
         price = ctx.book.bid_ticks - back if side is Side.BUY else ctx.book.ask_ticks + back
         said: list[PlaceOrder | CancelOrder] = [
             CancelOrder(f"r{(number - self.settings.kept) % SLOTS}", "old"),
