@@ -14,6 +14,7 @@ from services.fused.live_plan import CALM_NS, PPM, Plan
 from services.fused.live_time import Timeline
 from services.fused.live_witness import Witness, is_create
 from services.venue_sim.draw import Draw
+from services.venue_sim.mangle import mangled
 from shared.execution.outside import CloseSocket, HttpCall, OpenSocket, OutsideWork, SendText
 from shared.units import NS_PER_MS, NS_PER_S
 
@@ -93,6 +94,7 @@ class _Socket:
         self.in_due_ns = self.out_due_ns = 0
 
 
+_MANGLED = ("missing_field", "extra_field", "wrong_type")
 _RETRY = re.compile(rb'"status":(418|429).*?"retryAfter":(\d+)')
 
 
@@ -173,7 +175,7 @@ class Network:
             texts = socket.session.pushed(self._timeline.now_ns)
             for text in texts:
                 self._push(socket, text)
-            if socket.session is not None and socket.session.is_cut:
+            if socket.session.is_cut:
                 self._break(socket, "closed by the venue")
 
     # ---- chances
@@ -245,6 +247,8 @@ class Network:
             return
         if self._strikes("garbage"):
             answer = (answer[0], answer[1], answer[2][: self._draw.below(max(1, len(answer[2])))])
+        if answer[0] == 200 and self._strikes("mangle"):
+            answer = (answer[0], answer[1], self._mangled(answer[2]))
         delay_ns = self._delay_ns()
         if self._strikes("slow_answer"):
             delay_ns += self._draw.below(LATE_MAX_NS)
@@ -340,7 +344,12 @@ class Network:
         if self._strikes("lost_answer") or not self._is_current(socket):
             return
         for answer in answers:
-            self._push(socket, answer)
+            self._push(socket, self._mangled(answer) if self._strikes("mangle") else answer)
+
+    def _mangled(self, body: bytes) -> bytes:
+        """Return an answer in which a field is missing, added, or of another type."""
+        kind = _MANGLED[self._draw.below(len(_MANGLED))]
+        return mangled(body, kind, "", self._draw.below(12))
 
     def _push(self, socket: _Socket, text: bytes) -> None:
         is_event = b'"event"' in text[:40] or b'"e":' in text[:40]

@@ -51,6 +51,7 @@ CLASSES = (
     "kill",
     "cancel_all",
     "disk",
+    "mangle",
 )
 """Classes of faults; docs/campaigns.md says what each is."""
 ALWAYS_PPM = 250_000
@@ -104,15 +105,15 @@ def stream(seed: int, name: str) -> Draw:
 def plan_of(seed: int, venues: tuple[str, ...], only: frozenset[str] | None = None) -> Plan:
     """Return the plan of a seed; `only` these classes where it is given, all of them."""
     draw = stream(seed, "plan")
-    drawn = frozenset(name for name in CLASSES if draw.chance(ALWAYS_PPM))
+    own = {name: Draw(seed, 7_100_000 + number) for number, name in enumerate(CLASSES)}
+    drawn = frozenset(name for name in CLASSES if own[name].chance(ALWAYS_PPM))
     classes = drawn if only is None else only
     storm_ns = draw.between(6, 16) * NS_PER_S
-    rates = {name: draw.between(5_000, 150_000) for name in CLASSES if name in RATED}
+    rates = {name: own[name].between(5_000, 150_000) for name in RATED & classes}
     windows: list[Window] = []
-    for number, name in enumerate(CLASSES):
-        own = Draw(seed, 7_100_000 + number)
+    for name in CLASSES:
         if name in classes and name not in RATED:
-            windows += _windows(name, own, storm_ns, venues)
+            windows += _windows(name, own[name], storm_ns, venues)
     return Plan(
         seed=seed,
         classes=classes,
@@ -120,7 +121,7 @@ def plan_of(seed: int, venues: tuple[str, ...], only: frozenset[str] | None = No
         latency_ns=draw.between(2, 60) * NS_PER_MS,
         jitter_ns=draw.between(0, 40) * NS_PER_MS,
         windows=tuple(windows),
-        rates_ppm={name: rate for name, rate in rates.items() if name in classes},
+        rates_ppm=dict(sorted(rates.items())),
     )
 
 
@@ -132,6 +133,7 @@ RATED = frozenset(
         "error_before",
         "error_after",
         "garbage",
+        "mangle",
         "slow",
         "slow_answer",
         "act_late",

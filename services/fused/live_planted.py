@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from services.broker import execution, live_gate
+from services.broker import execution, gate, live_gate
 from services.broker.binance import budget
-from services.broker.desk import adopting, cancels, desk, doubts, order, rounds, telling
+from services.broker.desk import adopting, cancels, desk, doubts, order, rounds, state, telling
 from services.broker.live_core import LiveCore
 from services.broker.live_order import TradeMemory
 from services.risk.exposure import Exposure
@@ -196,7 +196,7 @@ def _adopt_as_own() -> list[Patch]:
 
 
 def _fee_sign() -> list[Patch]:
-    fee = telling.fee_atoms
+    fee = state.fee_atoms
 
     def negated(*words: Any) -> tuple[int, bool]:
         atoms, is_whole = fee(*words)
@@ -258,7 +258,7 @@ def _no_durable_wait() -> list[Patch]:
 
 
 def _kill_leaves_queue() -> list[Patch]:
-    held = live_gate.held_back
+    held = gate.held_back
 
     def passed(passage: Any) -> Any:
         wanted = msgspec.structs.replace(passage.order, cancel_reason="") if passage.order else None

@@ -78,6 +78,7 @@ class _Public:
     def depth(self, venue: str, name: str, limit: int, now_ns: int) -> bytes | None:
         """Return no book: market data is told directly."""
         del venue, name, limit, now_ns
+        return None
 
     candles = open_interest = depth
 
