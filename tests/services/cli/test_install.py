@@ -61,7 +61,8 @@ def test_no_process_of_the_live_system_imports_a_package_of_the_extra():
     code = (
         "import sys, importlib\n"
         f"[importlib.import_module(f'services.{{n}}.main') for n in {mains}]\n"
-        "extra = ('numpy', 'matplotlib', 'plotly', 'pyarrow', 'dask', 'optuna', 'ccxt', 'aiohttp', 'cryptography')\n"
+        "extra = ('numpy', 'matplotlib', 'plotly', 'pyarrow', 'dask', 'optuna', 'ccxt', 'aiohttp', "
+        "'cryptography')\n"
         "print([m for m in extra if m in sys.modules])"
     )
 
