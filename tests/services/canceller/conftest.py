@@ -43,11 +43,22 @@ class SimulatedVenue:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "services.venue_sim.main"], cwd=ROOT, env=environment
         )
+        try:
+            self._wait()
+        except AssertionError:
+            self.stop()
+            raise
+
+    def _wait(self):
         deadline = time.monotonic() + START_LIMIT_S
-        while not venue_answers(data):
+        while not venue_answers(self.data):
             assert self.process.poll() is None, "the simulated venue ended while it started"
             assert time.monotonic() < deadline, "the simulated venue does not answer"
             time.sleep(0.05)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
 
     @property
     def place(self):
@@ -94,5 +105,4 @@ class SimulatedVenue:
 def venue(tmp_path_factory):
     made = SimulatedVenue(DataDir(tmp_path_factory.mktemp("venue")))
     yield made
-    made.process.terminate()
-    made.process.wait(30)
+    made.stop()
