@@ -96,6 +96,7 @@ class BanData(msgspec.Struct):
     """`data` of a 418 or 429 over the WebSocket API; milliseconds since 1970."""
 
     retryAfter: int = 0  # noqa: N815
+    serverTime: int = 0  # noqa: N815
 
 
 class RateLimit(msgspec.Struct):
@@ -126,3 +127,12 @@ def ban_end_ms(data: bytes) -> int:
         return _ban.decode(data).retryAfter if data else 0
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return 0
+
+
+def ban_wait_ms(data: bytes) -> int:
+    """Return how long a ban lasts from its answer on, by the venue's clock alone; 0 where it is not told."""
+    try:
+        told = _ban.decode(data) if data else BanData()
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return 0
+    return max(0, told.retryAfter - told.serverTime) if told.serverTime > 0 else 0

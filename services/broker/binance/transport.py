@@ -20,6 +20,7 @@ from services.broker.binance.calls import (
     Security,
     Take,
     ban_end_ms,
+    ban_wait_ms,
     error_of,
 )
 from services.broker.binance.errors import TOO_MANY_ORDERS, Verdict, verdict_of
@@ -202,8 +203,12 @@ class Transport:
             return
         is_ok = 200 <= frame.status < 300
         body = bytes(frame.result if is_ok else frame.error)
-        retry_ms = 0 if is_ok else ban_end_ms(bytes(error_of(body).data))
+        data = b"" if is_ok else bytes(error_of(body).data)
+        retry_ms = ban_end_ms(data)
         retry_ns = retry_ms * NS_PER_MS - self.budget.offset_ns if retry_ms else 0
+        # Our clock may be wrong: what the venue's own clock leaves of the ban holds as well.
+        wait_ms = ban_wait_ms(data)
+        retry_ns = max(retry_ns, now_ns + wait_ms * NS_PER_MS) if wait_ms else retry_ns
         most_ns = now_ns + RETRY_AFTER_S_MAX * NS_PER_S
         self._answered(call_id, frame.status, body, min(retry_ns, most_ns), now_ns, out)
 

@@ -7,7 +7,7 @@ from services.broker.binance.account import Account
 from services.broker.binance.adapter import BinanceAdapter
 from services.broker.binance.budget import Budget, Count, Held, Purpose
 from services.broker.binance.build import make_adapter
-from services.broker.binance.calls import Answer, Lost, Request, Security, ban_end_ms, error_of
+from services.broker.binance.calls import Answer, Lost, Request, Security, ban_end_ms, ban_wait_ms, error_of
 from services.broker.binance.clock import VenueClock
 from services.broker.binance.errors import DOUBT, Verdict
 from services.broker.binance.fills import FillsQuestion
@@ -117,6 +117,13 @@ def test_an_error_body_that_is_none_has_no_code(body):
 def test_the_end_of_a_ban_over_the_websocket_api_is_read():
     body = b'{"code":-1003,"msg":"banned","data":{"serverTime":1,"retryAfter":1800000123456}}'
     assert ban_end_ms(bytes(error_of(body).data)) == 1_800_000_123_456
+
+
+def test_what_is_left_of_a_ban_is_told_by_the_clock_of_the_venue_alone():
+    body = b'{"code":-1003,"msg":"banned","data":{"serverTime":1000,"retryAfter":2816}}'
+    assert ban_wait_ms(bytes(error_of(body).data)) == 1816
+    assert ban_wait_ms(b'{"retryAfter":2816}') == 0
+    assert ban_wait_ms(b'{"retryAfter":"x","serverTime":1}') == 0
 
 
 def test_each_outcome_is_one_kind_of_report():
