@@ -36,13 +36,13 @@ def given_for(name: str, written: Tree) -> Mapping[str, Any]:
 def check_remote(
     name: str,
     markets: tuple[str, ...],
-    network: tuple[str, str, str],
+    network: tuple[str, str, str, str],
     path: tuple[str, ...],
     problems: list[Problem],
 ) -> None:
-    """Add what cannot work to `problems`; `network` is the mode, the network and the url of the block."""
+    """Add what cannot work to `problems`; `network` is the mode, the network, url and proxy of the block."""
     entry = ENTRIES[name]
-    mode, wanted, url = network
+    mode, wanted, url, proxy = network
     if importlib.util.find_spec("ccxt") is None:
         problems.append(Problem(path, INSTALL))
     if entry.facts.precision != "steps":
@@ -54,6 +54,9 @@ def check_remote(
     if url not in {"", SIMULATED} or (url == SIMULATED and not entry.is_simulated):
         text = f'{url!r} is not possible here: ccxt knows the hosts of {entry.title}; write `url: ""`'
         problems.append(Problem((*path, "url"), text))
+    if proxy.startswith("socks"):
+        text = f"SOCKS proxies are not served for venues through ccxt, as {name}; write http://host:port"
+        problems.append(Problem((*path, "proxy"), text))
     if mode != "paper":
         _check_orders(entry, markets, path, problems)
     is_sandbox = (wanted or (TESTNET if mode == TESTNET else "live")) == TESTNET

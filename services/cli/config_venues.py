@@ -113,7 +113,7 @@ def read_venues(written: Tree, symbols: Iterable[str], mode: str, problems: list
         if not markets or entry is None or len(problems) > before:
             continue
         if name in ENTRIES:
-            check_remote(name, markets, (mode, entry.network, entry.url), path, problems)
+            check_remote(name, markets, (mode, entry.network, entry.url, entry.proxy), path, problems)
             if len(problems) > before:
                 continue
         network = _network(entry, mode, path, problems)

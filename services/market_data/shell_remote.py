@@ -116,7 +116,8 @@ class RemoteLink:
         url = self._venue.url
         network = TESTNET if url == TESTNET else "sim" if url else "live"
         place = self._locate(self._venue.name) if network == "sim" else Address("", "")
-        proxy = next(filter(None, (os.environ.get(name) for name in PROXY_VARIABLES)), "")
+        around = (os.environ.get(name) for name in PROXY_VARIABLES)
+        proxy = self._venue.proxy or next(filter(None, around), "")
         return Setup(
             venue=self._venue.name,
             network=network,

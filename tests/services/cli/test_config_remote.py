@@ -70,6 +70,7 @@ def test_names_of_markets_are_taken_in_the_form_of_ccxt(written, meant) -> None:
             "mode: testnet\nsymbols: [okx:BTC/USDT, 'okx:BTC/USDT:USDT']\nvenues: {okx: {key: k}}",
             "not both",
         ),
+        ("symbols: [okx:BTC/USDT]\nvenues: {okx: {proxy: 'socks5://p:1080'}}", "http://host:port"),
         ("symbols: [okx:BTCUSDT]", "okx:BTC/USDT"),
         ("symbols: [ccxt_binance:DOGE/USDT]", "does not make it"),
     ],

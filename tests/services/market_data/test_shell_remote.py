@@ -135,6 +135,9 @@ def test_the_setup_tells_network_hosts_and_the_proxy_of_the_environment(monkeypa
 
     setups = [Rig(monkeypatch, url).link._setup() for url in ("", "testnet", "sim")]
 
+    named = Rig(monkeypatch)
+    named.link._venue = FeedVenue(name="okx", symbols=("A/B",), url="", proxy="http://mine:2")
+    assert named.link._setup().proxy == "http://mine:2"
     assert [(one.network, one.rest_url, one.proxy) for one in setups] == [
         ("live", "", "http://proxy:1"),
         ("testnet", "", "http://proxy:1"),
