@@ -82,6 +82,13 @@ class BrokerLife:
         for action in waiting:
             action()
 
+    def when_awake(self, action: Callable[[], None]) -> None:
+        """Do something at the moment when the process would notice it."""
+        if self._is_frozen:
+            self._waiting.append(action)
+        else:
+            action()
+
     # ---- from the mesh
 
     def on_event(self, event: Event) -> None:

@@ -18,8 +18,6 @@ from services.venue_sim.mangle import mangled
 from shared.execution.outside import CloseSocket, HttpCall, OpenSocket, OutsideWork, SendText
 from shared.units import NS_PER_MS, NS_PER_S
 
-DEAF_NS = 40 * NS_PER_S
-"""After so long the keep-alive of a socket's library gives a half-open connection up."""
 LATE_MAX_NS = 9 * NS_PER_S
 """A request that is stuck in the network arrives this late at most."""
 BACKEND_NS = 10 * NS_PER_S
@@ -78,6 +76,9 @@ class Inbox(Protocol):
 
     def on_text(self, venue: str, socket: str, text: bytes) -> None:
         """Take a frame."""
+
+    def when_awake(self, action: Callable[[], None]) -> None:
+        """Do something at the moment when the process would notice it."""
 
 
 class _Socket:
@@ -199,14 +200,14 @@ class Network:
 
     def _call(self, venue: str, call: HttpCall) -> None:
         fail = partial(self._fail, venue, call.call_id)
-        timeout_ns = call.timeout_ms * NS_PER_MS
+        timeout_ns, half_open = call.timeout_ms * NS_PER_MS, self._plan.is_in("half_open", venue, self._now())
         if self._strikes("refused_connection"):
             self._timeline.after(self._delay_ns(), partial(fail, "connection refused", is_sent=False))
             return
         if self._plan.is_in("maintenance", venue, self._now()) and self._draw.chance(300_000):
             self._timeline.after(self._delay_ns(), partial(fail, "connection refused", is_sent=False))
             return
-        if self._strikes("lost_request") or self._plan.is_in("half_open", venue, self._now()):
+        if self._strikes("lost_request") or half_open:
             self._timeline.after(timeout_ns, partial(fail, "timeout", is_sent=True))
             return
         delay_ns = self._delay_ns()
@@ -265,7 +266,8 @@ class Network:
         status, headers, _ = answer
         if status in {418, 429}:
             wait_s = next((int(v) for name, v in headers if name.lower() == "retry-after"), 0)
-            self._witness.on_refusal(venue, status, self._timeline.now_ns + wait_s * NS_PER_S)
+            until_ns = self._timeline.now_ns + wait_s * NS_PER_S
+            self._inbox.when_awake(partial(self._witness.on_refusal, venue, status, until_ns))
 
     def _engine_ns(self) -> int:
         """Return how long the venue's engine holds a create up, mostly not at all."""
@@ -344,17 +346,16 @@ class Network:
         if self._strikes("lost_answer") or not self._is_current(socket):
             return
         for answer in answers:
-            self._push(socket, self._mangled(answer) if self._strikes("mangle") else answer)
+            is_ok = b'"status":200' in answer[:80]
+            self._push(socket, self._mangled(answer) if is_ok and self._strikes("mangle") else answer)
 
     def _mangled(self, body: bytes) -> bytes:
         """Return an answer in which a field is missing, added, or of another type."""
-        kind = _MANGLED[self._draw.below(len(_MANGLED))]
-        return mangled(body, kind, "", self._draw.below(12))
+        return mangled(body, _MANGLED[self._draw.below(len(_MANGLED))], "", self._draw.below(12))
 
     def _push(self, socket: _Socket, text: bytes) -> None:
         is_event = b'"event"' in text[:40] or b'"e":' in text[:40]
-        at = self._now()
-        delay_ns = self._delay_ns()
+        at, delay_ns = self._now(), self._delay_ns()
         if is_event:
             if self._plan.is_in("mute", socket.venue, at):
                 return
@@ -375,7 +376,8 @@ class Network:
             refused = _RETRY.search(text[:400]) if b'"status":4' in text[:80] else None
             if refused:
                 until_ns = int(refused[2]) * NS_PER_MS - self._skew_ns()
-                self._witness.on_refusal(socket.venue, int(refused[1]), until_ns)
+                told = partial(self._witness.on_refusal, socket.venue, int(refused[1]), until_ns)
+                self._inbox.when_awake(told)
             self._inbox.on_text(socket.venue, socket.name, text)
 
     def _undeafen(self, socket: _Socket) -> None:
