@@ -11,6 +11,10 @@ _PARTS = 4
 A = TypeVar("A")
 
 
+class RequestLimitError(VenueSilentError):
+    """The venue's request limit is used up, by others of this account or address too: ask in a minute."""
+
+
 class Truth(NamedTuple):
     """The account at one venue, all of it as the venue told it."""
 
@@ -48,10 +52,15 @@ async def open_orders(venue: DirectVenue, limit_s: float) -> list[reports.VenueO
 
 
 async def expect(venue: DirectVenue, make: "type[Question]", kind: type[A], limit_s: float) -> A:
-    """Return the answer when it is of `kind`; raises `VenueSilentError` with the venue's reason otherwise."""
+    """Return the answer when it is of `kind`; raises `VenueSilentError` with the venue's reason otherwise.
+
+    Where only the request limit stood before it, that is a `RequestLimitError`.
+    """
     answer = await venue.ask(make, limit_s)
     if isinstance(answer, kind):
         return answer
     code = answer.code if isinstance(answer, reports.Refused) else ""
     reason = getattr(answer, "reason", type(answer).__name__)
-    raise VenueSilentError(f"{make.__name__} was not answered: {' '.join(filter(None, (code, reason)))}")
+    is_over = isinstance(answer, reports.Refused) and answer.kind is reports.RefusalKind.RATE
+    kind_of_error = RequestLimitError if is_over else VenueSilentError
+    raise kind_of_error(f"{make.__name__} was not answered: {' '.join(filter(None, (code, reason)))}")

@@ -8,10 +8,12 @@ import asyncio
 import time
 from collections.abc import Iterator
 
+import click
+
 from services.broker.settings import BrokerSettings, VenueAccess
 from services.canceller.build import Place, open_venue
 from services.canceller.cancel import Cancelled, cancel_ours
-from services.canceller.truth import Truth, is_ours, read_truth
+from services.canceller.truth import RequestLimitError, Truth, is_ours, read_truth
 from services.cli.prestart_facts import account_facts
 from services.cli.prestart_live import order_text
 from services.cli.venue_truth import key_place
@@ -24,6 +26,8 @@ from shared.runtime.paths import DataDir
 from shared.units import decimal_text
 
 LIMIT_S = 8.0
+MINUTE_S = 61.0
+"""Request limits of venues count by the minute."""
 CLOSE_LIMIT_S = 15.0
 CLOSE_LOOK_S = 0.5
 SHOWN_MAX = 10
@@ -87,17 +91,33 @@ def _cancelled_lines(data: DataDir, stop_seq: int) -> Iterator[str]:
 
 
 async def _left(access: VenueAccess, settings: BrokerSettings, place: Place) -> list[str]:
-    """Return what one venue shows now."""
+    """Return what one venue shows; where its request limit is used up it is asked again after a minute."""
     try:
-        async with open_venue(access, place, LIMIT_S) as venue:
-            truth = await read_truth(venue.direct, LIMIT_S, has_rights=False)
-            own = [order for order in truth.orders if is_ours(order.client_order_id)]
-            done: Cancelled | None = None
-            if own and settings.live.cancel_on_exit:
-                done = await cancel_ours(access.name, venue.direct, LIMIT_S)
-            return left_lines(access.name, truth, done, venue.rules)
+        return await _shown(access, settings, place)
+    except RequestLimitError:
+        click.echo(f"{access.name}: its request limit is used up; asked again in {MINUTE_S:.0f} s", err=True)
+        await asyncio.sleep(MINUTE_S)
     except (QuotemeshError, OSError) as error:
-        return [f"{access.name}: NOT known what is open there: {error}; look at the venue's own page"]
+        return [_not_known(access, error)]
+    try:
+        return await _shown(access, settings, place)
+    except (QuotemeshError, OSError) as error:
+        return [_not_known(access, error)]
+
+
+def _not_known(access: VenueAccess, error: Exception) -> str:
+    return f"{access.name}: NOT known what is open there: {error}; look at the venue's own page"
+
+
+async def _shown(access: VenueAccess, settings: BrokerSettings, place: Place) -> list[str]:
+    """Return what one venue shows now; raises what `read_truth` does."""
+    async with open_venue(access, place, LIMIT_S) as venue:
+        truth = await read_truth(venue.direct, LIMIT_S, has_rights=False)
+        own = [order for order in truth.orders if is_ours(order.client_order_id)]
+        done: Cancelled | None = None
+        if own and settings.live.cancel_on_exit:
+            done = await cancel_ours(access.name, venue.direct, LIMIT_S)
+        return left_lines(access.name, truth, done, venue.rules)
 
 
 def left_lines(

@@ -10,7 +10,8 @@ from shared.errors import ConfigError
 SOCKET_PATH_BYTES_MAX = 107
 """Longest path of a Unix socket on Linux (`sun_path` is 108 bytes with its final zero)."""
 
-_SOCKET_NAME_BYTES = 20
+# supervisord binds `supervisor.sock.PID` first, which is the longest name.
+_SOCKET_NAME_BYTES = 24
 _FOLDERS = ("journal", "snapshots", "run", "latch", "config", "logs", "market", "reports")
 
 

@@ -43,8 +43,8 @@ def test_markets_books_and_trades_are_read(exchange: Any, table: Any, market: st
     book = client.fetch_order_book(symbol, 100)
     assert book["bids"][0][0] < book["asks"][0][0]
     table.ran(cell, "fetch_order_book")
-    trades = client.fetch_trades(symbol, limit=10)
-    assert trades
+    # A market that has just begun may have no trade yet.
+    trades = next(found for found in iter(lambda: client.fetch_trades(symbol, limit=10), None) if found)
     assert all(trade["price"] > 0 and trade["symbol"] == symbol for trade in trades)
     table.ran(cell, "fetch_trades")
     ticker = client.fetch_ticker(symbol)
