@@ -1,4 +1,4 @@
-"""A question that only the request limit stood before is told apart from one that the venue did not answer."""
+"""A question that only the request limit stood before is told apart from one left unanswered."""
 
 import asyncio
 
