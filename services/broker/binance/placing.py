@@ -245,27 +245,33 @@ class Orders:
                     self._cancel(cancel, market, now_ns, out)
 
     def _cancel(self, cancel: Cancel, market: Market, now_ns: int, out: Out) -> None:
-        def take(outcome: Outcome, _: int, said: Out) -> None:
-            self._canceled(cancel, market, outcome, said)
+        def take(outcome: Outcome, at_ns: int, said: Out) -> None:
+            self._canceled(cancel, market, outcome, at_ns, said)
 
         request = cancel_request(self._venue, cancel, market)
         held = self._account.transport.ask(request, take, now_ns, out)
         if held is not None:
             out.append(failure_of(cancel.request_id, held))
+        else:
+            self._account.watch.await_cancel(cancel.client_order_id)
 
     def _cancel_batch(self, group: Sequence[Cancel], market: Market, now_ns: int, out: Out) -> None:
-        def take(outcome: Outcome, _: int, said: Out) -> None:
+        def take(outcome: Outcome, at_ns: int, said: Out) -> None:
             answers = self._answers_of(outcome, [cancel.client_order_id for cancel in group])
             for cancel, each in zip(group, answers, strict=True):
-                self._canceled(cancel, market, each, said)
+                self._canceled(cancel, market, each, at_ns, said)
 
         request = batch_cancel_request(self._venue, group, market)
         held = self._account.transport.ask(request, take, now_ns, out)
-        if held is not None:
-            out.extend(failure_of(cancel.request_id, held) for cancel in group)
+        for cancel in group:
+            if held is not None:
+                out.append(failure_of(cancel.request_id, held))
+            else:
+                self._account.watch.await_cancel(cancel.client_order_id)
 
-    def _canceled(self, cancel: Cancel, market: Market, outcome: Outcome, out: Out) -> None:
+    def _canceled(self, cancel: Cancel, market: Market, outcome: Outcome, now_ns: int, out: Out) -> None:
         if not isinstance(outcome, Answer) or not outcome.is_ok:
+            self._account.watch.not_canceled(cancel.client_order_id)
             out.append(doubt_of(cancel.request_id, outcome))
             return
         try:
@@ -279,6 +285,7 @@ class Orders:
             out.append(Doubtful(cancel.request_id, f"the answer cannot be read: {error}"[:200]))
             return
         self._account.saw(told)
+        self._account.watch.canceled(cancel.client_order_id, now_ns)
         out.append(Acted(cancel.request_id, told))
 
 

@@ -79,7 +79,7 @@ class PrivateEvents:
             self._filled(report)
         elif isinstance(report, OrderChanged):
             self._account.saw(report.order)
-            self._account.watch.told(report.order.client_order_id)
+            self._account.watch.told(report.order.client_order_id, is_over=not report.order.state.is_open)
         elif isinstance(report, BalancesChanged):
             self._positions.update({one.symbol: one.position_lots for one in report.positions})
         out.append(report)

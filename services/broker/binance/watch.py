@@ -4,6 +4,8 @@ from services.broker.binance.calls import Out
 from shared.execution.reports import UserStreamDown, UserStreamUp
 from shared.units import NS_PER_MS
 
+_ACCEPTED, _CANCELED = "accepted", "canceled"
+
 
 class StreamWatch:
     """The state that the desk is told, and when the stream last proved itself."""
@@ -13,8 +15,8 @@ class StreamWatch:
         self._stale_ns = stale_ms * NS_PER_MS
         self._proof_ns = 0
         self._probe_ns = 0
-        self._awaited: set[str] = set()
-        self._owed: dict[str, int] = {}
+        self._awaited: set[tuple[str, str]] = set()
+        self._owed: dict[tuple[str, str], int] = {}
 
     def up(self, now_ns: int, out: Out) -> None:
         """Say that the stream delivers from now on."""
@@ -57,18 +59,35 @@ class StreamWatch:
     def await_order(self, client_order_id: str) -> None:
         """Take that a new order leaves; its event may come before its answer."""
         if self.is_up:
-            self._awaited.add(client_order_id)
+            self._awaited.add((client_order_id, _ACCEPTED))
 
     def accepted(self, client_order_id: str, now_ns: int) -> None:
         """Take that the venue accepted an order: the stream must tell of it too, if it has not yet."""
-        if client_order_id in self._awaited:
-            self._awaited.discard(client_order_id)
-            self._owed[client_order_id] = now_ns + self._stale_ns
+        self._owe((client_order_id, _ACCEPTED), now_ns)
 
-    def told(self, client_order_id: str) -> None:
-        """Take that the stream told of an order, or that it need not."""
-        self._awaited.discard(client_order_id)
-        self._owed.pop(client_order_id, None)
+    def await_cancel(self, client_order_id: str) -> None:
+        """Take that a cancel leaves; the event of the end may come before its answer."""
+        if self.is_up:
+            self._awaited.add((client_order_id, _CANCELED))
+
+    def canceled(self, client_order_id: str, now_ns: int) -> None:
+        """Take that the venue canceled an order of ours: the stream must tell of the end too."""
+        self._owe((client_order_id, _CANCELED), now_ns)
+
+    def not_canceled(self, client_order_id: str) -> None:
+        """Take that a cancel did not act as far as known: no event is owed for it."""
+        self._awaited.discard((client_order_id, _CANCELED))
+
+    def told(self, client_order_id: str, *, is_over: bool = False) -> None:
+        """Take that the stream told of an order, of its end too, or that it need not."""
+        for what in (_ACCEPTED, _CANCELED) if is_over else (_ACCEPTED,):
+            self._awaited.discard((client_order_id, what))
+            self._owed.pop((client_order_id, what), None)
+
+    def _owe(self, key: tuple[str, str], now_ns: int) -> None:
+        if key in self._awaited:
+            self._awaited.discard(key)
+            self._owed[key] = now_ns + self._stale_ns
 
     def is_stale(self, now_ns: int) -> bool:
         """Return whether the stream is silent for too long, or keeps an order from us."""
@@ -80,5 +99,6 @@ class StreamWatch:
     def stale_reason(self) -> str:
         """Return what to say of a stale stream."""
         if self._owed:
-            return f"the private stream tells nothing of {next(iter(self._owed))}, which the venue accepted"
+            client_order_id, what = next(iter(self._owed))
+            return f"the private stream tells nothing of {client_order_id}, which the venue {what}"
         return f"the private stream did not answer for {self._stale_ns // NS_PER_MS} ms"

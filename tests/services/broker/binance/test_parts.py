@@ -89,6 +89,26 @@ def test_the_watch_awaits_only_orders_that_were_accepted_and_not_yet_told():
     assert not watch.is_stale(10**18)
 
 
+def test_the_watch_awaits_the_end_of_what_was_canceled_and_another_event_is_none():
+    watch, out = StreamWatch(5000), []
+    watch.await_cancel("before_up")
+    watch.up(0, out)
+    for name in ("told_first", "never_told", "not_found"):
+        watch.await_cancel(name)
+    watch.told("told_first", is_over=True)
+    watch.not_canceled("not_found")
+    for name in ("before_up", "told_first", "not_found"):
+        watch.canceled(name, 0)
+    watch.proven(5000 * NS_PER_MS)
+    assert not watch.is_stale(5000 * NS_PER_MS)
+
+    watch.canceled("never_told", 0)
+    watch.told("never_told")
+    assert watch.is_stale(5000 * NS_PER_MS)
+    watch.told("never_told", is_over=True)
+    assert not watch.is_stale(5000 * NS_PER_MS)
+
+
 def test_sessions_and_streams_wait_for_a_connection_before_they_speak():
     account, out = account_of(USDM), []
     session = ApiSession(account.transport, account.watch, "hmac", has_stream=False)

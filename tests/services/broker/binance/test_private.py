@@ -83,6 +83,40 @@ def test_an_accepted_order_that_the_stream_keeps_silent_about_brings_it_down(joi
     assert downs(line) == ["the private stream tells nothing of e-a-b1-1, which the venue accepted"]
 
 
+@pytest.mark.req("I-27")
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_canceled_order_whose_end_the_stream_keeps_silent_about_brings_it_down(joined, venue, count):
+    """What else happened in that hole, a trade by hand for one, must be fetched."""
+    line = joined(venue).up()
+    names = [f"e-a-b{n}-1" for n in range(count)]
+    line.ask(*[line.place(n, name, away=1000 + n) for n, name in enumerate(names, 1)])
+    collect = line.streams.collect
+    line.streams.collect = lambda _: line.exchange.events() and None
+
+    line.ask(*[commands.Cancel(100 + n, line.symbol, name) for n, name in enumerate(names)])
+    line.streams.collect = collect
+    line.run(4500)
+    assert not downs(line)
+    line.run(1000)
+
+    assert len(downs(line)) == 1
+    assert downs(line)[0].endswith(", which the venue canceled")
+    assert ups(line) == 2
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_cancel_that_the_stream_tells_or_that_finds_nothing_leaves_it_up(joined, venue):
+    line = joined(venue).up()
+    line.ask(line.place(1, "e-a-b1-1"))
+
+    line.ask(commands.Cancel(2, line.symbol, "e-a-b1-1"))
+    line.ask(commands.Cancel(3, line.symbol, "e-a-b1-1"))
+    line.run(11_000)
+
+    assert downs(line) == []
+
+
 def test_the_venue_that_no_longer_holds_our_subscription_is_subscribed_anew(joined):
     line = joined("binance", "hmac").up()
     socket = next(iter(line.sessions))
