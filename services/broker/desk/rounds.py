@@ -26,6 +26,7 @@ FAILED_AGAIN_MAX_MS = 30_000
 FILL_TRIES_MAX = 10
 JUDGE_TRIES_MAX = 40
 JUDGE_AGAIN_MS = 1000
+_COVERS = {"full": ("full", "orders", "account"), "orders": ("orders",), "account": ("account",)}
 OLD_FILL_MS = 2000
 """An execution that a round finds so long after it happened was missed by the stream."""
 
@@ -54,6 +55,7 @@ class Rounds:
         self._round: Round | None = None
         self._known: LiveKnowledge | None = None
         self._next_ns = {"full": 0, "orders": 0, "account": 0}
+        self._wished_ns: dict[str, int] = {}
         self._failures = 0
         self._checked_ids: dict[str, str] = {}
         self._asked_fills: dict[str, int] = {}
@@ -83,13 +85,14 @@ class Rounds:
         self._failures = 0
 
     def ask(self, now_ns: int) -> None:
-        """Compare everything now, as a person asks."""
-        self._next_ns["full"] = now_ns
+        """Compare everything now, as a person asks; after the round under way, which began before."""
+        self._next_ns["full"] = self._wished_ns["full"] = now_ns
 
     def balances_changed(self, reason: str, now_ns: int) -> None:
         """Compare the account soon when money moved that no order explains."""
         if reason.upper() != "ORDER":
-            self._next_ns["account"] = min(self._next_ns["account"] or now_ns, now_ns + ms(1000))
+            soon_ns = min(self._next_ns["account"] or now_ns, now_ns + ms(1000))
+            self._next_ns["account"] = self._wished_ns["account"] = soon_ns
 
     @property
     def is_able(self) -> bool:
@@ -124,6 +127,8 @@ class Rounds:
 
     def _begin(self, kind: str, now_ns: int) -> None:
         current = self._round = Round(kind, now_ns, is_first=not self.is_reconciled)
+        for covered in _COVERS[kind]:
+            self._wished_ns.pop(covered, None)
         state = self._state
         if kind == "full" and current.is_first and not self.is_key_refused:
             self._ask(current, "ask_key_rights", AskKeyRights, now_ns)
@@ -301,16 +306,17 @@ class Rounds:
 
     def _finish(self, current: Round, now_ns: int) -> None:
         settings = self._state.settings
+        every_ms = {
+            "full": settings.reconcile_every_ms,
+            "orders": settings.open_orders_every_ms or settings.reconcile_every_ms,
+            "account": settings.account_every_ms or settings.reconcile_every_ms,
+        }
         self._round = None
         self._failures = 0
         self._state.vanished.clear()
-        orders_ms = settings.open_orders_every_ms or settings.reconcile_every_ms
-        account_ms = settings.account_every_ms or settings.reconcile_every_ms
-        if current.kind in ("full", "orders"):
-            self._next_ns["orders"] = now_ns + ms(orders_ms)
-        if current.kind in ("full", "account"):
-            self._next_ns["account"] = now_ns + ms(account_ms)
+        for covered in _COVERS[current.kind]:
+            # A wish that came while the round was under way is not met by it.
+            self._next_ns[covered] = self._wished_ns.get(covered, now_ns + ms(every_ms[covered]))
         if current.kind == "full":
-            self._next_ns["full"] = now_ns + ms(settings.reconcile_every_ms)
             self.is_reconciled = True
             self.full_since_ns = current.since_ns

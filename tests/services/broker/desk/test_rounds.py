@@ -72,6 +72,45 @@ def test_an_order_that_changed_after_the_question_is_not_judged_by_its_answer(co
     assert counter.life(order_id) == ["OrderSent", "OrderAccepted"]
 
 
+@pytest.mark.req("BR-10")
+def test_a_wish_to_compare_while_a_round_is_under_way_is_met_by_the_next(make_counter):
+    counter = make_counter(symbols=(make_counter.PERP,))
+    scripted = counter.venues["binance_usdm"]
+    scripted.is_mute = True
+    counter.tell(reports.UserStreamDown("cut"))
+    counter.tell(reports.UserStreamUp())
+    counter.pass_ms(100)
+    waiting = scripted.took(commands.AskKeyRights)[-1:]
+    waiting += scripted.took(commands.AskOpenOrders)[-1:] + scripted.took(commands.AskFills)[-1:]
+    said = len(counter.said(system.Reconciled))
+
+    counter.say("operator", control.ReconcileRequested("me"))
+    scripted.is_mute = False
+    for command in waiting:
+        counter.tell(*scripted.answer(command, counter.mesh.now_ns))
+    counter.pass_ms(3000)
+
+    answers = counter.said(system.Reconciled)[said:]
+    assert [(one.difference_count, one.details) for one in answers] == [(0, "")]
+
+
+def test_money_that_moved_while_a_round_was_under_way_is_looked_at_soon(counter):
+    scripted = counter.venues["binance_usdm"]
+    scripted.is_mute = True
+    counter.say("operator", control.ReconcileRequested("me"))
+    waiting = scripted.took(commands.AskOpenOrders)[-1:] + scripted.took(commands.AskFills)[-1:]
+
+    counter.tell(reports.BalancesChanged([], [], "DEPOSIT"))
+    scripted.is_mute = False
+    for command in waiting:
+        counter.tell(*scripted.answer(command, counter.mesh.now_ns))
+    counter.pass_ms(100)
+    count = len(scripted.took(commands.AskAccount))
+    counter.pass_ms(2000)
+
+    assert len(scripted.took(commands.AskAccount)) == count + 1
+
+
 def test_a_round_that_fails_is_tried_again_and_nothing_leaves_before(make_counter):
     counter = make_counter(symbols=(make_counter.PERP,))
     refusal = reports.Refused(0, RefusalKind.OVERLOADED, "-1008", "busy")
