@@ -40,6 +40,9 @@ QUOTE_NS = 2 * NS_PER_S
 RESUME_MAX_NS = 75 * NS_PER_S
 """Every market is quoted again so soon after the faults; a slot refused three times rests a minute."""
 SETTLE_NS = 40 * NS_PER_S
+HOLE_NS = 18 * NS_PER_S
+"""What another traded in a hole of the private stream that no order of ours shows is found by the comparison
+of the account each 15 s (`broker.live.account_every_ms`): such seeds are judged after one."""
 LOOK_NS = NS_PER_S
 ANSWER_NS = 22 * NS_PER_S
 """A reconciliation that was asked for is answered within this."""
@@ -223,7 +226,7 @@ class LiveRun:
         self.venues.heal()
         problems = self._resume(calm_ns)
         self._withdraw()
-        self._settle()
+        self._settle(calm_ns)
         problems += judge(self.mesh.log, self.venues.truth(), self.witness, calm_ns)
         problems += self._reconcile_twice()
         problems += [*self.venues.problems, *self._exposure_problems]
@@ -250,17 +253,25 @@ class LiveRun:
         timeline.run(max(timeline.now_ns, calm_ns + QUOTE_NS))
         return [f"{symbol}: no order was accepted after the faults were over" for symbol in sorted(wanted)]
 
-    def _settle(self) -> None:
+    def _settle(self, calm_ns: int) -> None:
         """Let everything come to rest; what is not at rest in time is found by the judgement."""
         until_ns = self.timeline.now_ns + SETTLE_NS
+        if {"mute", "manual"} <= self.plan.classes:
+            self.timeline.run(max(self.timeline.now_ns, calm_ns + HOLE_NS))
         while self.timeline.now_ns < until_ns:
             self.timeline.run(self.timeline.now_ns + LOOK_NS)
             core = self.mesh.hosts[BROKER].core
             assert isinstance(core, BrokerCore)
             assert core.live is not None, "the campaign's broker trades at venues"
-            if not core.live.known.orders and self.mesh.is_spoken and not self.venues.open_count():
+            is_known_over = not core.live.known.orders and not self._is_held_open()
+            if is_known_over and self.mesh.is_spoken and not self.venues.open_count():
                 break
         self.timeline.run(self.timeline.now_ns + LOOK_NS)
+
+    def _is_held_open(self) -> bool:
+        """Return whether a desk waits for the end of an order: of others, two venues may hold one id."""
+        desks = self.life.execution.desks.values() if self.life is not None else ()
+        return any(desk.state.orders.live for desk in desks)
 
     def _reconcile_twice(self) -> list[str]:
         """Ask for a comparison twice: everything was found before, so both find nothing (I-20)."""
