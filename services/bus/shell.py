@@ -41,7 +41,8 @@ HEARTBEAT_S = 0.1
 SOCKET_BYTES_MAX = 4
 """A peer whose frame is above the limit so many times is cut off by the transport itself."""
 URGENT_FAMILIES = frozenset({"control", "service", "bus"})
-ORDER_FAMILIES = frozenset({"order", "fill", "verdict", "intent"})
+ORDER_FAMILIES = frozenset({"order", "fill", "verdict"})
+"""Not intents: the approval waits for a sync of its own, and that of its intent would stand before it."""
 
 
 class StorageFailureError(Exception):
