@@ -23,6 +23,7 @@ FIRST_WEIGHT_PER_MINUTE = 1200
 # After a ban only cancels go for so long: nothing else may take their place.
 AFTER_BAN_NS = NS_PER_S
 RATE_MS_MIN = 1000
+GUESS_NS = NS_PER_S
 
 
 class Purpose(IntEnum):
@@ -152,9 +153,14 @@ class Budget:
                 return Held(
                     f"{window.kind} {window.used} + {amount} would pass {most} of the venue's {window.limit} "
                     f"in {window.interval_s} s",
-                    window.end_ns() - self.offset_ns,
+                    self._again_ns(window, now_ns),
                 )
         return None
+
+    def _again_ns(self, window: Window, now_ns: int) -> int:
+        """Return when a full window may have room: a limit that is our guess is soon told, and larger."""
+        end_ns = window.end_ns() - self.offset_ns
+        return end_ns if window.is_told else min(end_ns, now_ns + GUESS_NS)
 
     def _tokens(self, now_ns: int) -> int:
         most = self._settings.creates_burst * NS_PER_S

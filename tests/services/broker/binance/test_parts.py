@@ -5,7 +5,7 @@ import pytest
 from services.broker.adapters import adapter_of
 from services.broker.binance.account import Account
 from services.broker.binance.adapter import BinanceAdapter
-from services.broker.binance.budget import Budget, Count, Held, Purpose
+from services.broker.binance.budget import WEIGHT, Budget, Cost, Count, Held, Purpose
 from services.broker.binance.build import make_adapter
 from services.broker.binance.calls import Answer, Lost, Request, Security, ban_end_ms, ban_wait_ms, error_of
 from services.broker.binance.clock import VenueClock
@@ -67,6 +67,16 @@ def test_no_connection_is_made_inside_a_ban():
     out = []
     Link("binance/api", 2, budget).open("ws://x", START_NS, out)
     assert out == [OpenSocket("binance/api#1", "ws://x", 90_000)]
+
+
+def test_a_hold_by_a_limit_not_told_yet_lasts_a_second_and_not_its_window():
+    budget = Budget(settings_of())
+    begin_ns = START_NS - START_NS % (60 * NS_PER_S)
+    budget.learn([Count(WEIGHT, 60, 1100)], begin_ns)
+    assert budget.held(Purpose.CANCEL, Cost(1), begin_ns).retry_ns == begin_ns + NS_PER_S
+
+    budget.learn([Count(WEIGHT, 60, -1, 1200)], begin_ns)
+    assert budget.held(Purpose.CANCEL, Cost(1), begin_ns).retry_ns == begin_ns + 60 * NS_PER_S
 
 
 def test_the_watch_awaits_only_orders_that_were_accepted_and_not_yet_told():
